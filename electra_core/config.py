@@ -1,0 +1,347 @@
+"""What a station is made of: the configuration file, checked.
+
+The file is the one that the exercise came with (camelCase keys, kW and kWh), with comments and trailing
+commas allowed. In Python the attributes are snake_case with their units; files may use either spelling.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from electra_core.faults import camel, join, sentence
+
+MAX_CONNECTORS = 1000
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used.
+
+    Attributes
+    ----------
+    faults : every fault at once, each with its place: ``chargers[1].maxPower: must be ...``
+    """
+
+    def __init__(self, source: str, faults: Sequence[str]) -> None:
+        self.source = source
+        self.faults = tuple(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__("\n".join([f"{source}: {count} in the configuration", *self.faults]))
+
+
+def _is_number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+Name = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200)]
+Number = Annotated[float, BeforeValidator(_is_number), Field(strict=True, allow_inf_nan=False)]
+Power = Annotated[Number, Field(gt=0, le=1e9)]
+Amount = Annotated[Number, Field(ge=0, le=1e9)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Efficiency = Annotated[Number, Field(gt=0, le=1)]
+Count = Annotated[int, BeforeValidator(_is_number), Field(strict=True, ge=1, le=MAX_CONNECTORS)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+
+class ConnectorConfig(_Part):
+    """One plug.
+
+    Attributes
+    ----------
+    max_power_kw : kW; None: no limit but the charger's
+    min_power_kw : least useful power, kW; a car that cannot have it waits
+    """
+
+    max_power_kw: Power | None = None
+    min_power_kw: Amount = 0.0
+
+    @field_validator("min_power_kw")
+    @classmethod
+    def _minimum_fits(cls, value: float, info: ValidationInfo) -> float:
+        return _at_most(value, "maxPower", info.data.get("max_power_kw"))
+
+
+def _at_most(value: float, name: str, highest: float | None) -> float:
+    if highest is not None and value > highest:
+        raise ValueError(f"must not be above {name} {highest:g}, got {value:g}")
+    return value
+
+
+def _plugs(value: object) -> object:
+    """A number of connectors is that many plugs without limits of their own."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= MAX_CONNECTORS:
+            raise ValueError(f"must be from 1 to {MAX_CONNECTORS}")
+        return [ConnectorConfig()] * value
+    if isinstance(value, list | tuple):
+        return value
+    raise ValueError("must be a number of connectors or a list of them")
+
+
+Connectors = tuple[ConnectorConfig, ...]
+
+
+class ChargerConfig(_Part):
+    """A charger whose connectors share its power.
+
+    Attributes
+    ----------
+    id : name of the charger, unique at the station
+    max_power_kw : kW that its connectors share
+    connectors : in the order of their numbers, the first is number 1
+    """
+
+    id: Name
+    max_power_kw: Power
+    connectors: Annotated[Connectors, BeforeValidator(_plugs), Field(min_length=1, max_length=MAX_CONNECTORS)]
+
+    @field_validator("connectors")
+    @classmethod
+    def _minima_fit(cls, plugs: Connectors, info: ValidationInfo) -> Connectors:
+        for number, plug in enumerate(plugs, start=1):
+            name = f"(minPower of connector {number}) the charger's maxPower"
+            _at_most(plug.min_power_kw, name, info.data.get("max_power_kw"))
+        return plugs
+
+
+class BatteryConfig(_Part):
+    """The station's own storage.
+
+    Attributes
+    ----------
+    initial_capacity_kwh : energy of the full battery, kWh (the file's word for it is ``initialCapacity``)
+    power_kw : kW in both directions, unless one is given by itself
+    charge_power_kw, discharge_power_kw : kW on the station's side
+    max_soc, min_soc, initial_soc : 0 to 1; the battery may start below its floor, and fills first
+    charge_efficiency, discharge_efficiency : energy that arrives for energy sent, 0 to 1
+    rule : ``hybrid``: sessions are fed by grid and battery together; ``whole_session``: the seed's rule
+    boost_from_soc : seed's rule: a newcomer is carried by the battery only from this SoC on
+    recharge_free_share : seed's rule: the battery gains when at least this share of the grid is free
+    recharge_step_soc : seed's rule: SoC gained at each arrival or departure
+    """
+
+    initial_capacity_kwh: Power
+    power_kw: Amount
+    charge_power_kw: Amount
+    discharge_power_kw: Amount
+    max_soc: Share = 1.0
+    min_soc: Share = 0.0
+    initial_soc: Share = 0.0
+    charge_efficiency: Efficiency = 1.0
+    discharge_efficiency: Efficiency = 1.0
+    rule: Literal["hybrid", "whole_session"] = "hybrid"
+    boost_from_soc: Share = 0.2
+    recharge_free_share: Share = 0.5
+    recharge_step_soc: Share = 0.1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _power_in_both_directions(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        both = data.get("power", data.get("power_kw"))
+        filled = dict(data)
+        for alias, name in (("chargePower", "charge_power_kw"), ("dischargePower", "discharge_power_kw")):
+            # Where `power` itself is at fault one report of it is enough.
+            if alias not in filled and name not in filled:
+                filled[alias] = both if _is_amount(both) else 0.0
+        return filled
+
+    @field_validator("min_soc", "initial_soc")
+    @classmethod
+    def _below_the_top(cls, value: float, info: ValidationInfo) -> float:
+        return _at_most(value, "maxSoc", info.data.get("max_soc"))
+
+
+def _not_empty(value: object) -> object:
+    if isinstance(value, list | tuple) and not value:
+        raise ValueError("must have at least one charger")
+    return value
+
+
+def _twin_ids(ids: Sequence[object]) -> Iterator[str]:
+    for index, name in enumerate(ids):
+        if isinstance(name, str) and name in ids[:index]:
+            yield f"chargers[{index}].id: {name!r} is the id of chargers[{ids.index(name)}] too"
+
+
+class StationConfig(_Part):
+    """A station: grid connection, chargers, and perhaps a battery.
+
+    Attributes
+    ----------
+    station_id : name of the station
+    grid_capacity_kw : what the grid connection can import, kW
+    static_load_kw : kW that the site itself takes, before any car
+    chargers : at least one
+    battery : None where there is none
+    control_interval_s : s; a decision holds at most this long while time passes
+    """
+
+    station_id: Name
+    grid_capacity_kw: Amount
+    chargers: Annotated[tuple[ChargerConfig, ...], BeforeValidator(_not_empty)]
+    battery: BatteryConfig | None = None
+    static_load_kw: Amount = 0.0
+    control_interval_s: Annotated[Number, Field(ge=1, le=3600)] = 60.0
+
+    @functools.cached_property
+    def plugs(self) -> Mapping[tuple[str, int], ConnectorConfig]:
+        """Connectors by charger id and number, which counts from 1."""
+        return {
+            (charger.id, number): plug
+            for charger in self.chargers
+            for number, plug in enumerate(charger.connectors, start=1)
+        }
+
+    @functools.cached_property
+    def charger_kw(self) -> Mapping[str, float]:
+        """Limit of each charger, kW."""
+        return {charger.id: charger.max_power_kw for charger in self.chargers}
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Self:
+        for twin in _twin_ids([charger.id for charger in self.chargers]):
+            raise ValueError(twin)
+        return self
+
+
+def load_config(source: str | os.PathLike[str] | Mapping[str, Any]) -> StationConfig:
+    """Read and check a station's configuration.
+
+    Parameters
+    ----------
+    source : path of a JSON file (comments and trailing commas allowed), or its content as a mapping
+
+    Returns
+    -------
+    StationConfig
+
+    Raises
+    ------
+    ConfigError
+        With every fault at once and its place; also when the file is missing, empty or not JSON.
+    """
+    if isinstance(source, Mapping):
+        name, data = "configuration", source
+    elif isinstance(source, str | os.PathLike):
+        name, data = _read(Path(source))
+    else:
+        raise ConfigError("configuration", [f"expected a path or a mapping, got {type(source).__name__}"])
+    faults = [*_spelled_twice(data), *_twin_ids(_raw_ids(data))]
+    config = None
+    try:
+        config = StationConfig.model_validate(data)
+    except ValidationError as error:
+        faults += [sentence(fault, data, StationConfig) for fault in error.errors()]
+    except RecursionError:
+        faults += ["the configuration: nested too deeply"]
+    if config is None or faults:
+        raise ConfigError(name, _one_a_place(faults))
+    return config
+
+
+def _one_a_place(faults: Sequence[str]) -> list[str]:
+    """The first fault of each place: two checks may have found the same one."""
+    first: dict[str, str] = {}
+    for fault in faults:
+        first.setdefault(fault.partition(":")[0], fault)
+    return list(first.values())
+
+
+def _raw_ids(data: object) -> list[object]:
+    """Ids as they stand in the data, sound or not: other faults must not hide twins."""
+    chargers = data.get("chargers") if isinstance(data, Mapping) else None
+    if not isinstance(chargers, list | tuple):
+        return []
+    return [charger.get("id") if isinstance(charger, Mapping) else None for charger in chargers]
+
+
+def _spelled_twice(data: object, place: str = "") -> Iterator[str]:
+    """Keys given in both spellings, of which one would be lost."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if isinstance(key, str) and camel(key) != key and camel(key) in data:
+                yield f"{join(place, key)}: is the same as {camel(key)}; give one of them"
+            if place.count(".") < 3:
+                yield from _spelled_twice(value, join(place, str(key)))
+    elif isinstance(data, list | tuple):
+        for index, value in enumerate(data):
+            yield from _spelled_twice(value, f"{place}[{index}]")
+
+
+def _read(path: Path) -> tuple[str, Any]:
+    name = path.name or str(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(name, [f"there is no file {str(path)!r}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError(name, ["the file is not UTF-8 text"]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(name, [f"the file cannot be read: {reason}"]) from None
+    if not text.strip():
+        raise ConfigError(name, ["the file is empty"])
+    try:
+        return name, _parse(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(name, [_syntax_sentence(error)]) from None
+
+
+def _parse(text: str) -> Any:
+    # The json5 grammar is slow and comments are rare, so the standard parser has the first try.
+    try:
+        return json.loads(text, object_pairs_hook=_no_twins)
+    except json.JSONDecodeError:
+        import json5
+
+        return json5.loads(text, object_pairs_hook=_no_twins)
+
+
+def _no_twins(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} is given twice in one place")
+        found[key] = value
+    return found
+
+
+def _syntax_sentence(error: Exception) -> str:
+    """Turn the parser's words into a place that an editor can go to."""
+    if isinstance(error, RecursionError):
+        return "not JSON: nested too deeply"
+    words = str(error)
+    found = re.match(r"<string>:(\d+) (.*) at column (\d+)", words, re.DOTALL)
+    if found:
+        return f"line {found[1]}, column {found[3]}: not JSON: {found[2][0].lower()}{found[2][1:]}"
+    return words if "given twice" in words else f"not JSON: {words.removeprefix('<string>:')}"
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e9

@@ -1,0 +1,103 @@
+"""The words of a configuration's faults: a place that an editor can go to, and a plain sentence."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+_WORDS = {
+    "missing": "is missing",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than_equal": "must be {le:g} or less",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "string_type": "must be text in quotes",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "literal_error": "must be {expected}",
+    "tuple_type": "must be a list",
+    "model_type": "must be an object in braces",
+    "too_short": "must have at least {min_length} entry",
+    "too_long": "must have at most {max_length} entries",
+    "string_unicode": "must be text without broken characters",
+    "invalid_key": "a key must be text",
+}
+
+
+def camel(attribute: str) -> str:
+    """``max_power_kw`` -> ``maxPower``: the file's spelling has no units."""
+    head, *rest = re.sub(r"_(kw|kwh|s)$", "", attribute).split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def join(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key
+
+
+def sentence(fault: ErrorDetails, data: object, root: type[BaseModel]) -> str:
+    """``chargers[1].maxPower: must be greater than 0, got -5``."""
+    kind, context = fault["type"], fault.get("ctx", {})
+    place = _place(fault["loc"], data)
+    if kind == "extra_forbidden":
+        return f"{place}: unknown key{_suggestion(fault['loc'], root)}"
+    if kind == "missing":
+        return f"{place}: {_WORDS[kind]}"
+    words = _WORDS[kind].format(**context) if kind in _WORDS else str(context.get("error", fault["msg"]))
+    if words.startswith("chargers["):
+        return words
+    if ", got " in words:
+        return f"{place}: {words}"
+    return f"{place or 'the configuration'}: {words}, got {_short(fault['input'])}"
+
+
+def _place(loc: Sequence[int | str], data: object) -> str:
+    """The place in the words of the file: where it used an attribute's name, that name."""
+    place = ""
+    for step in loc:
+        if isinstance(step, int):
+            place += f"[{step}]"
+            data = data[step] if isinstance(data, list | tuple) and step < len(data) else None
+            continue
+        if isinstance(data, Mapping) and step not in data:
+            step = next((key for key in data if isinstance(key, str) and camel(key) == step), step)
+        place = join(place, step)
+        data = data.get(step) if isinstance(data, Mapping) else None
+    return place
+
+
+def _suggestion(loc: Sequence[int | str], root: type[BaseModel]) -> str:
+    known = [field.alias or name for name, field in _part_at(loc[:-1], root).model_fields.items()]
+    lowered = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(str(loc[-1]).lower(), lowered, n=1, cutoff=0.6)
+    return f", did you mean {lowered[near[0]]!r}?" if near else f"; known are {', '.join(known)}"
+
+
+def _part_at(loc: Sequence[int | str], root: type[BaseModel]) -> type[BaseModel]:
+    """The model that describes this place: found in the annotations, so that it cannot fall behind them."""
+    part = root
+    for step in loc:
+        for name, field in part.model_fields.items():
+            if step in (name, field.alias):
+                part = next(kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel))
+                break
+    return part
+
+
+def _kinds(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)
+
+
+def _short(value: object) -> str:
+    words = json.dumps(value, default=str) if not isinstance(value, float) else f"{value:g}"
+    return words if len(words) <= 60 else words[:57] + "..."

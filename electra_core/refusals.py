@@ -1,0 +1,67 @@
+"""What a station refuses, and why: an error a reason, with a sentence that a person understands."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+
+class StationError(ValueError):
+    """A call that the station refused; the station is as it was before."""
+
+
+class UnknownChargerError(StationError):
+    """There is no such charger."""
+
+
+class UnknownConnectorError(StationError):
+    """The charger has no such connector."""
+
+
+class ConnectorTakenError(StationError):
+    """A car is there already."""
+
+
+class ConnectorFreeError(StationError):
+    """No car is there."""
+
+
+class OutOfServiceError(StationError):
+    """The connector or its charger does not work now."""
+
+
+class BadValueError(StationError):
+    """A value that cannot be meant."""
+
+
+class ReplayError(StationError):
+    """A record that does not lead from one state of this station to the next."""
+
+
+class LimitBrokenError(StationError):
+    """A decision would have broken a limit: a fault of ours, stopped before it took effect."""
+
+
+def number(name: str, value: object, least: float, most: float = math.inf) -> float:
+    """A finite number between bounds; anything else is refused with its name."""
+    found = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        try:
+            found = float(value)
+        except (OverflowError, ValueError):
+            found = math.inf
+    if not math.isfinite(found):
+        raise BadValueError(f"{name} must be a finite number, got {shortened(value)}")
+    if not least <= found <= most:
+        bounds = f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+        raise BadValueError(f"{name} must be {bounds}, got {shortened(value)}")
+    return found
+
+
+def shortened(value: object) -> str:
+    """A refused value as text of bounded length, whatever it is."""
+    try:
+        words = repr(value)
+    except Exception:  # a number of thousands of digits, or an object that cannot be shown
+        return f"a {type(value).__name__}"
+    return words if len(words) <= 60 else words[:57] + "..."

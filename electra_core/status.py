@@ -1,0 +1,211 @@
+"""A station as people and programs read it: one moment, as JSON with the seed's field names and ours."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from electra_core.config import StationConfig
+from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
+from electra_core.state import Session, State, site_limit_kw
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class SessionStatus(_Part):
+    """One session. The seed's fields first (powers in kW), then ours with their units."""
+
+    session_id: str
+    allocated_power: float
+    vehicle_max_power: float
+    is_boosted: bool
+    boosted_power: float
+    active: bool
+    vehicle: str
+    arrived_s: float
+    departs_s: float | None
+    priority: float
+    ceiling_kw: float
+    grid_kw: float
+    battery_kw: float
+    limited_by: Limit
+    soc: float | None
+    target_soc: float
+    energy_kwh: float
+    energy_from_battery_kwh: float
+    remaining_kwh: float | None
+
+
+class ConnectorStatus(_Part):
+    """One connector; ``session`` is None while no car is there."""
+
+    connector_id: int
+    session: SessionStatus | None
+    available: bool
+
+
+class ChargerStatus(_Part):
+    """One charger, kW; ``max_asked_power`` is what its cars ask for now."""
+
+    charger_id: str
+    max_power: float
+    max_asked_power: float
+    connectors: tuple[ConnectorStatus, ...]
+    offered_kw: float
+    available: bool
+
+
+class BoostStatus(_Part):
+    """One session that the battery helps."""
+
+    charger_id: str
+    connector_id: int
+    session_id: str
+    boosted_power: float
+
+
+class BatteryStatus(_Part):
+    """The battery; SoC from 0 to 1, positive power charges it."""
+
+    max_power: float
+    state_of_charge: float
+    session_boosts: tuple[BoostStatus, ...]
+    power_kw: float
+    energy_kwh: float
+    capacity_kwh: float
+
+
+class StationStatus(_Part):
+    """The whole station at one moment; ``grid_kw`` is the import for cars and battery."""
+
+    station_id: str
+    grid_capacity: float
+    max_asked_power: float
+    chargers: tuple[ChargerStatus, ...]
+    battery: BatteryStatus | None
+    now_s: float
+    strategy: str
+    site_limit_kw: float
+    static_load_kw: float
+    grid_kw: float
+    unused_kw: float
+    offered_kw: float
+    delivered_kwh: float
+    imported_kwh: float
+
+    @property
+    def sessions(self) -> tuple[tuple[str, int, SessionStatus], ...]:
+        """Charger, connector and session of each car that is there."""
+        return tuple(
+            (charger.charger_id, connector.connector_id, connector.session)
+            for charger in self.chargers
+            for connector in charger.connectors
+            if connector.session is not None
+        )
+
+
+def read_status(
+    config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation
+) -> StationStatus:
+    """Put one moment of a station into words and numbers."""
+    demands = {demand.session_id: demand for demand in snapshot.demands}
+    chargers = tuple(
+        _charger(config, state, allocation, demands, charger_id) for charger_id in config.charger_kw
+    )
+    strategy = state.strategy if isinstance(state.strategy, str) else state.strategy.__name__
+    return StationStatus(
+        station_id=config.station_id,
+        grid_capacity=config.grid_capacity_kw,
+        max_asked_power=sum(charger.max_asked_power for charger in chargers),
+        chargers=chargers,
+        battery=_battery(config, state, allocation),
+        now_s=state.now_s,
+        strategy=strategy,
+        site_limit_kw=site_limit_kw(config, state),
+        static_load_kw=state.static_load_kw,
+        grid_kw=allocation.grid_kw,
+        unused_kw=allocation.unused_kw,
+        offered_kw=sum(allocation.offered_kw.values()),
+        delivered_kwh=state.ledger.delivered_kwh,
+        imported_kwh=state.ledger.imported_kwh,
+    )
+
+
+def _charger(
+    config: StationConfig,
+    state: State,
+    allocation: Allocation,
+    demands: dict[str, Demand],
+    charger_id: str,
+) -> ChargerStatus:
+    places = [place for place in config.plugs if place[0] == charger_id]
+    here = [state.sessions[place].session_id for place in places if place in state.sessions]
+    return ChargerStatus(
+        charger_id=charger_id,
+        max_power=config.charger_kw[charger_id],
+        max_asked_power=sum(demands[session_id].max_kw for session_id in here),
+        connectors=tuple(
+            ConnectorStatus(
+                connector_id=place[1],
+                session=_session(state.sessions.get(place), allocation, demands),
+                available=state.is_available(place),
+            )
+            for place in places
+        ),
+        offered_kw=sum(allocation.offered_kw[session_id] for session_id in here),
+        available=any(state.is_available(place) for place in places),
+    )
+
+
+def _session(
+    session: Session | None, allocation: Allocation, demands: dict[str, Demand]
+) -> SessionStatus | None:
+    if session is None:
+        return None
+    name = session.session_id
+    offered_kw, boost_kw = allocation.offered_kw[name], allocation.boost_kw[name]
+    return SessionStatus(
+        session_id=name,
+        allocated_power=offered_kw,
+        vehicle_max_power=session.vehicle.max_power_kw,
+        is_boosted=boost_kw > 0.0,
+        boosted_power=boost_kw,
+        active=allocation.limited_by[name] is not Limit.FINISHED,
+        vehicle=session.vehicle.name,
+        arrived_s=session.arrived_s,
+        departs_s=session.departs_s,
+        priority=session.priority,
+        ceiling_kw=demands[name].max_kw,
+        grid_kw=offered_kw - boost_kw,
+        battery_kw=boost_kw,
+        limited_by=allocation.limited_by[name],
+        soc=session.soc,
+        target_soc=session.target_soc,
+        energy_kwh=session.energy_kwh,
+        energy_from_battery_kwh=session.boost_kwh,
+        remaining_kwh=session.remaining_kwh,
+    )
+
+
+def _battery(config: StationConfig, state: State, allocation: Allocation) -> BatteryStatus | None:
+    battery = config.battery
+    if battery is None:
+        return None
+    return BatteryStatus(
+        max_power=battery.discharge_power_kw,
+        state_of_charge=state.battery_kwh / battery.initial_capacity_kwh,
+        session_boosts=tuple(
+            BoostStatus(
+                charger_id=session.charger_id,
+                connector_id=session.connector,
+                session_id=session.session_id,
+                boosted_power=allocation.boost_kw[session.session_id],
+            )
+            for session in state.sessions.values()
+            if allocation.boost_kw[session.session_id] > 0.0
+        ),
+        power_kw=allocation.battery_kw,
+        energy_kwh=state.battery_kwh,
+        capacity_kwh=battery.initial_capacity_kwh,
+    )

@@ -1,0 +1,119 @@
+"""Who comes first, and in what share? One small function a strategy.
+
+A strategy is a plain function ``rank(demand, now_s) -> (tier, weight)``. Lower tiers are filled first;
+inside a tier power is shared in proportion to the weights. No strategy can break a limit: limits are the
+allocator's business.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from electra_core.snapshot import Demand
+
+Rank = Callable[[Demand, float], tuple[float, float]]
+
+# Tier of a session of which nobody knows when it leaves: after all those that said so.
+LAST = sys.float_info.max
+
+
+class StrategyError(ValueError):
+    """An unknown strategy, or a rank function that does not answer with a tier and a weight."""
+
+
+def max_min(demand: Demand, now_s: float) -> tuple[float, float]:
+    """Everyone alike: nobody is below another who could give."""
+    return 0.0, 1.0
+
+
+def proportional(demand: Demand, now_s: float) -> tuple[float, float]:
+    """In proportion to what each can take."""
+    return 0.0, demand.max_kw
+
+
+def first_come(demand: Demand, now_s: float) -> tuple[float, float]:
+    """Who arrived first is filled first."""
+    return demand.arrived_s, 1.0
+
+
+def earliest_deadline(demand: Demand, now_s: float) -> tuple[float, float]:
+    """Who leaves first is filled first."""
+    return (LAST if demand.departs_s is None else demand.departs_s), 1.0
+
+
+def least_laxity(demand: Demand, now_s: float) -> tuple[float, float]:
+    """Who has the least time to spare, after the time needed at full power, is filled first."""
+    if demand.departs_s is None:
+        return LAST, 1.0
+    needed_s = 3600.0 * (demand.remaining_kwh or 0.0) / demand.max_kw
+    return max(-LAST, demand.departs_s - now_s - needed_s), 1.0
+
+
+def priority(demand: Demand, now_s: float) -> tuple[float, float]:
+    """The higher priority is filled first."""
+    return -demand.priority, 1.0
+
+
+def uniform(demand: Demand, now_s: float) -> tuple[float, float]:
+    """The seed's baseline: equal parts, and what one cannot use is not handed on.
+
+    The rank is that of `max_min`; the allocator divides by `waterfill.equal_parts` instead of filling.
+    Unlike the seed's document ours offers no car more than it can take, and no limit is exceeded on the
+    way from one decision to the next.
+    """
+    return 0.0, 1.0
+
+
+STRATEGIES: Mapping[str, Rank] = MappingProxyType(
+    {
+        rank.__name__: rank
+        for rank in (max_min, proportional, first_come, earliest_deadline, least_laxity, priority, uniform)
+    }
+)
+
+
+def find(strategy: str | Rank) -> Rank:
+    """The rank function that a name stands for; a rank function stands for itself.
+
+    Raises
+    ------
+    StrategyError
+        On an unknown name, with the nearest known one, or on anything else than a name or a function.
+    """
+    if callable(strategy):
+        return strategy
+    if not isinstance(strategy, str):
+        raise StrategyError(f"a strategy is a name or a rank function, got {type(strategy).__name__}")
+    if strategy in STRATEGIES:
+        return STRATEGIES[strategy]
+    near = difflib.get_close_matches(strategy, STRATEGIES, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(STRATEGIES)}"
+    raise StrategyError(f"unknown strategy {strategy!r}; {hint}")
+
+
+def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
+    """Tier and weight of one demand, checked: a user's own function may answer anything.
+
+    Raises
+    ------
+    StrategyError
+        When the function fails, or answers with anything else than a finite tier and a weight above 0.
+    """
+    name = getattr(rank, "__name__", repr(rank))
+    try:
+        tier, weight = rank(demand, now_s)
+        tier, weight = float(tier), float(weight)
+    except Exception as error:
+        raise StrategyError(
+            f"strategy {name} failed for session {demand.session_id}: {type(error).__name__}: {error}"
+        ) from error
+    if not (math.isfinite(tier) and math.isfinite(weight) and weight > 0.0):
+        raise StrategyError(
+            f"strategy {name} ranked session {demand.session_id} as tier {tier}, weight {weight};"
+            " the tier must be finite, the weight finite and greater than 0"
+        )
+    return tier, weight
