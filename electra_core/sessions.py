@@ -1,14 +1,15 @@
-"""Who comes when: real days that are shipped as small tables of figures."""
+"""Who comes when: days that are shipped as small tables of figures."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from electra_core.vehicles import Vehicle, typical_curve
+from electra_core.vehicles import Vehicle, catalogue, typical_curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +24,32 @@ class Visit:
     vehicle: Vehicle
     arrival_soc: float
     target_soc: float
-    measured_kwh: float
+    measured_kwh: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day of a real station; visits in the order of their arrival."""
+    """A day at a station, real or (its title says so) made up; visits in the order of their arrival."""
 
     name: str
     title: str
     source: str
     licence: str
     visits: tuple[Visit, ...]
+
+    @property
+    def busiest_s(self) -> float:
+        """When the most cars are together for the longest time begins, s from midnight; 0 without cars."""
+        moments = sorted({moment for visit in self.visits for moment in (visit.arrival_s, visit.departure_s)})
+        longest = max(
+            itertools.pairwise(moments),
+            key=lambda span: (self._present(span[0]), span[1] - span[0]),
+            default=(0.0, 0.0),
+        )
+        return longest[0]
+
+    def _present(self, moment_s: float) -> int:
+        return sum(visit.arrival_s <= moment_s < visit.departure_s for visit in self.visits)
 
 
 def day_names() -> tuple[str, ...]:
@@ -73,22 +88,27 @@ def load_day(name: str) -> Day:
 
 
 def _visit(table: dict[str, Any], row: dict[str, Any]) -> Visit:
-    peak_kw = min(row["requested_kw"], table["station_kw"]) if row["limited"] else row["measured_kw"]
-    gained = row["soc_departure"] - row["soc_arrival"]
+    vehicle = catalogue()[row["vehicle"]] if "vehicle" in row else _logged_car(table["station_kw"], row)
     return Visit(
         name=row["session"],
-        charger_id=table["charger"],
+        charger_id=row["charger"] if "charger" in row else table["charger"],
         connector=row["connector"],
         arrival_s=60.0 * row["arrival_min"],
         departure_s=60.0 * row["departure_min"],
-        vehicle=Vehicle(
-            name=f"Car {row['session']} ({row['battery_kwh']:.0f} kWh)",
-            max_power_kw=peak_kw,
-            battery_kwh=row["energy_kwh"] / gained,
-            curve=typical_curve(peak_kw),
-            curve_source="typical",
-        ),
+        vehicle=vehicle,
         arrival_soc=row["soc_arrival"],
         target_soc=row["soc_departure"],
-        measured_kwh=row["energy_kwh"],
+        measured_kwh=row.get("energy_kwh"),
+    )
+
+
+def _logged_car(station_kw: float, row: dict[str, Any]) -> Vehicle:
+    """A car that fits a row of a log, which names neither its model nor its curve: see `load_day`."""
+    peak_kw = min(row["requested_kw"], station_kw) if row["limited"] else row["measured_kw"]
+    return Vehicle(
+        name=f"Car {row['session']} ({row['battery_kwh']:.0f} kWh)",
+        max_power_kw=peak_kw,
+        battery_kwh=row["energy_kwh"] / (row["soc_departure"] - row["soc_arrival"]),
+        curve=typical_curve(peak_kw),
+        curve_source="typical",
     )

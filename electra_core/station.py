@@ -337,7 +337,8 @@ class Station:
         known = self._config.charger_kw
         if not isinstance(charger_id, str) or charger_id not in known:
             raise UnknownChargerError(
-                f"there is no charger {shortened(charger_id)} at {self._config.station_id}; it has {', '.join(known)}"
+                f"there is no charger {shortened(charger_id)} at {self._config.station_id};"
+                f" it has {', '.join(known)}"
             )
         return charger_id
 

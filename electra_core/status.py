@@ -35,6 +35,8 @@ class SessionStatus(_Part):
     energy_kwh: float
     energy_from_battery_kwh: float
     remaining_kwh: float | None
+    # At the power offered now: a curve that falls on the way makes it longer.
+    minutes_to_target: float | None
 
 
 class ConnectorStatus(_Part):
@@ -185,7 +187,14 @@ def _session(
         energy_kwh=session.energy_kwh,
         energy_from_battery_kwh=session.boost_kwh,
         remaining_kwh=session.remaining_kwh,
+        minutes_to_target=_minutes(session.remaining_kwh, offered_kw),
     )
+
+
+def _minutes(remaining_kwh: float | None, offered_kw: float) -> float | None:
+    if remaining_kwh is None or (remaining_kwh > 0.0 and offered_kw == 0.0):
+        return None
+    return 60.0 * remaining_kwh / offered_kw if remaining_kwh > 0.0 else 0.0
 
 
 def _battery(config: StationConfig, state: State, allocation: Allocation) -> BatteryStatus | None:

@@ -1,0 +1,31 @@
+"""The page's clock: the browser counts, the kernel answers.
+
+A clock in the kernel would go on when the page is gone, and `ipywidgets.Play` cannot start by itself.
+This one starts with the page, sends no tick before the last one was answered, and rests in the dark.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import anywidget
+from traitlets import Bool, Int
+
+
+class Pulse(anywidget.AnyWidget):
+    """A clock without a face.
+
+    Attributes
+    ----------
+    playing : whether it ticks
+    interval_ms : real time between ticks, ms
+    ticks : counted by the browser
+    answered : set to ``ticks`` by the kernel when it is ready for the next one
+    """
+
+    _esm = resources.files("electra_core.dashboard").joinpath("pulse.js").read_text("utf-8")
+
+    playing = Bool(False).tag(sync=True)
+    interval_ms = Int(1000).tag(sync=True)
+    ticks = Int(0).tag(sync=True)
+    answered = Int(0).tag(sync=True)

@@ -1,0 +1,32 @@
+"""Voila's own configuration on the server, installed as `etc/jupyter/voila.py` of the environment.
+
+Voila reads it by itself, before the `voila.json` of the project. It exists for the one thing that JSON cannot
+say, because the folder differs from one environment to the next: plotly's widget bundle is served from where
+pip put it, nothing copied. `voila_figure.py` is the other end.
+"""
+
+import os
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from traitlets.config import Config
+
+
+def serve_plotly(config: Config) -> None:
+    """Serve plotly's package data under `voila/labextensions/` and say so to the template and the kernels."""
+    spec = find_spec("plotly")  # found, not imported: the server has no use for plotly
+    if spec is None or spec.origin is None:
+        return
+    folder = Path(spec.origin).parent / "package_data"
+    if not (folder / "widgetbundle.js").is_file():
+        return
+    # The version lets the browser keep the file for good and still see a new one.
+    bundle = f"voila/labextensions/widgetbundle.js?v={version('plotly')}"
+    config.VoilaConfiguration.extra_labextensions_path = [str(folder)]
+    config.VoilaConfiguration.resources = {"electra": {"plotly_bundle": bundle}}
+    os.environ["ELECTRA_PLOTLY_BUNDLE"] = bundle  # kernels inherit it
+
+
+if "get_config" in globals():  # only where Voila runs this as its configuration
+    serve_plotly(globals()["get_config"]())

@@ -1,0 +1,16 @@
+"""How hypothesis runs here: the same examples every time, so that a red test stays red.
+
+``pytest --hypothesis-profile=thorough`` looks at many more, and at new ones each time.
+"""
+
+from hypothesis import HealthCheck, settings
+
+_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, database=None, max_examples=150, suppress_health_check=_QUIET
+)
+settings.register_profile(
+    "thorough", deadline=None, database=None, max_examples=3000, suppress_health_check=_QUIET
+)
+settings.load_profile("steady")

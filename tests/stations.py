@@ -1,0 +1,143 @@
+"""What several tests share: random stations, and a second pair of eyes on every limit.
+
+Nothing here asks `electra_core.violations`: limits are added up again from the plain numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from electra_core import Allocation, ChargingCurve, Demand, Snapshot, Vehicle, catalogue
+
+ROOT = Path(__file__).resolve().parents[1]
+
+NAMED = ("max_min", "proportional", "first_come", "earliest_deadline", "least_laxity", "priority", "uniform")
+
+# Rounding in sums of some hundred kW; a real fault is never this small.
+TINY_KW = 1e-6
+
+
+def shared_file(path: str) -> Path:
+    """A file of real data beside the project; where there is none the test skips and says so."""
+    found = ROOT.parent / "shared" / path
+    if not found.exists():
+        pytest.skip(f"there is no ../shared/{path} beside this project")
+    return found
+
+
+# Round powers make ties and exact fits, where faults like to hide; the others make everything else.
+powers = st.sampled_from([0.0, 50.0, 100.0, 150.0, 300.0]) | st.floats(0.0, 500.0)
+powers_above_0 = st.sampled_from([11.0, 50.0, 100.0, 150.0, 300.0]) | st.floats(0.5, 500.0)
+
+
+@st.composite
+def snapshots(
+    draw: st.DrawFn, *, minima: bool = False, battery: bool = True, carried: bool = False, most: int = 8
+) -> Snapshot:
+    """Random stations at a random moment; ``carried``: some sessions on the battery alone."""
+    chargers = {f"C{i}": draw(st.none() | powers) for i in range(draw(st.integers(1, 4)))}
+    demands = []
+    for i in range(draw(st.integers(0, most))):
+        max_kw = draw(powers)
+        demands.append(
+            Demand(
+                session_id=f"s{i}",
+                charger_id=draw(st.sampled_from(sorted(chargers))),
+                max_kw=max_kw,
+                min_kw=draw(st.sampled_from([0.0, 0.0, 0.2, 0.5, 1.0, 1.5])) * max_kw if minima else 0.0,
+                arrived_s=draw(st.sampled_from([0.0, 60.0, 120.0])),
+                departs_s=draw(st.none() | st.sampled_from([1800.0, 3600.0, 7200.0])),
+                remaining_kwh=draw(st.none() | st.floats(0.0, 100.0)),
+                priority=draw(st.integers(-1, 2)),
+                on_battery=carried and draw(st.booleans()),
+            )
+        )
+    return Snapshot(
+        grid_kw=draw(st.none() | powers),
+        charger_kw=chargers,
+        demands=demands,
+        boost_kw=draw(powers) if battery else 0.0,
+        charge_kw=draw(powers) if battery else 0.0,
+        now_s=120.0,
+    )
+
+
+def assert_within_limits(snapshot: Snapshot, allocation: Allocation) -> None:
+    """Every limit of the design, from the plain numbers."""
+    offered, boost = allocation.offered_kw, allocation.boost_kw
+    assert set(offered) == set(boost) == {demand.session_id for demand in snapshot.demands}
+    for demand in snapshot.demands:
+        kw = offered[demand.session_id]
+        assert 0.0 <= kw <= demand.max_kw + TINY_KW
+        assert kw == 0.0 or kw >= demand.min_kw - TINY_KW
+        assert 0.0 <= boost[demand.session_id] <= kw + TINY_KW
+        if demand.on_battery:
+            assert boost[demand.session_id] == pytest.approx(kw, abs=TINY_KW)
+    for charger_id, limit_kw in snapshot.charger_kw.items():
+        used_kw = sum(offered[demand.session_id] for demand in snapshot.demands if demand.charger_id == charger_id)
+        assert used_kw <= (math.inf if limit_kw is None else limit_kw) + TINY_KW
+    site_kw = math.inf if snapshot.grid_kw is None else snapshot.grid_kw
+    from_battery_kw = sum(boost.values())
+    to_battery_kw = allocation.battery_kw + from_battery_kw
+    from_grid_kw = sum(offered.values()) - from_battery_kw + to_battery_kw
+    assert -TINY_KW <= to_battery_kw <= snapshot.charge_kw + TINY_KW
+    assert from_battery_kw <= snapshot.boost_kw + TINY_KW
+    assert to_battery_kw <= TINY_KW or from_battery_kw <= TINY_KW
+    assert allocation.grid_kw == pytest.approx(from_grid_kw, abs=TINY_KW)
+    assert 0.0 <= allocation.grid_kw <= site_kw + TINY_KW
+    if math.isfinite(site_kw):
+        assert allocation.unused_kw == pytest.approx(site_kw - from_grid_kw, abs=TINY_KW)
+
+
+@st.composite
+def curves(draw: st.DrawFn) -> ChargingCurve:
+    """Charging curves of any shape, with points at least 1 % apart."""
+    percents = sorted(draw(st.sets(st.integers(0, 100), min_size=2, max_size=6)))
+    return ChargingCurve([(percent / 100, draw(st.floats(1.0, 300.0))) for percent in percents])
+
+
+CARS = (
+    Vehicle(150.0),
+    Vehicle(50.0, min_power_kw=20.0),
+    Vehicle(100.0, battery_kwh=5.0),
+    Vehicle(80.0, battery_kwh=60.0, curve=ChargingCurve([(0.0, 40.0), (0.3, 80.0), (1.0, 5.0)]), min_power_kw=5.0),
+    catalogue()["Volkswagen ID.3 58 kWh"],
+    catalogue()["Hyundai Ioniq 5 73 kWh"],
+)
+
+
+@st.composite
+def configs(draw: st.DrawFn, rule: str | None = None) -> dict[str, Any]:
+    """Valid configuration files of small stations."""
+    plug = st.fixed_dictionaries({}, optional={"maxPower": st.sampled_from([50, 150.5]), "minPower": st.just(6)})
+    chargers = [
+        {
+            "id": f"CP{i}",
+            "maxPower": draw(st.sampled_from([50, 200, 300.25])),
+            "connectors": draw(st.integers(1, 3) | st.lists(plug, min_size=1, max_size=2)),
+        }
+        for i in range(draw(st.integers(1, 3)))
+    ]
+    share = st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])
+    battery = {
+        "initialCapacity": draw(st.sampled_from([10, 200])),
+        "power": draw(st.sampled_from([0, 30, 100])),
+        "initialSoc": draw(share),
+        "minSoc": draw(st.sampled_from([0.0, 0.1])),
+        "chargeEfficiency": draw(st.sampled_from([1.0, 0.95])),
+        "dischargeEfficiency": draw(st.sampled_from([1.0, 0.9])),
+        "rule": rule or draw(st.sampled_from(["hybrid", "whole_session"])),
+    }
+    config = {
+        "stationId": "ST",
+        "gridCapacity": draw(st.sampled_from([0, 60, 172.5, 400])),
+        "chargers": chargers,
+        "staticLoad": draw(st.sampled_from([0, 3])),
+        "controlInterval": draw(st.sampled_from([60, 10])),
+    }
+    return {**config, "battery": battery} if draw(st.booleans()) or rule else config

@@ -1,0 +1,123 @@
+"""Cases with known answers: one JSON file each, found by glob.
+
+Each runs through `allocate` and, where a station can be built of it, through `Station`. The files' battery is
+a configuration's battery: full power is there to give while it is above its floor, and to take while it is
+below its top. Only cases near those ends (test_station) need more.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stations import shared_file
+
+from electra_core import Allocation, Demand, Limit, Snapshot, Station, Vehicle, allocate, load_config, violations
+
+FILES = sorted(Path(__file__).parent.joinpath("cases").glob("*.json"))
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def as_snapshot(case: dict[str, Any]) -> Snapshot:
+    battery = case["battery"] or {"power": 0}
+    soc = battery.get("initialSoc", 0)
+    demands = []
+    for car in case["sessions"]:
+        connectors = next(charger["connectors"] for charger in case["chargers"] if charger["id"] == car["charger"])
+        plug_kw = connectors[car["connector"] - 1].get("maxPower") if isinstance(connectors, list) else None
+        by_plug = plug_kw is not None and plug_kw < car["max_kw"]
+        demands.append(
+            Demand(
+                session_id=car["id"],
+                charger_id=car["charger"],
+                max_kw=plug_kw if by_plug else car["max_kw"],
+                min_kw=car.get("min_kw", 0),
+                arrived_s=car.get("arrived_s", 0),
+                departs_s=car.get("departs_s"),
+                remaining_kwh=car.get("remaining_kwh"),
+                priority=car.get("priority", 0),
+                ceiling_by=Limit.CONNECTOR if by_plug else Limit.VEHICLE,
+            )
+        )
+    return Snapshot(
+        grid_kw=None if case["grid_kw"] is None else max(0, case["grid_kw"] - case["static_load_kw"]),
+        charger_kw={charger["id"]: charger["maxPower"] for charger in case["chargers"]},
+        demands=demands,
+        boost_kw=battery["power"] if soc > battery.get("minSoc", 0) else 0,
+        charge_kw=battery["power"] if soc < battery.get("maxSoc", 1) else 0,
+    )
+
+
+def as_station(case: dict[str, Any]) -> tuple[Station, dict[str, str]]:
+    """The station after the cars arrived, and the case's name of each session."""
+    config = {"stationId": "case", "gridCapacity": case["grid_kw"], "chargers": case["chargers"]}
+    if case["battery"]:
+        config["battery"] = case["battery"]
+    station = Station(load_config({**config, "staticLoad": case["static_load_kw"]}), case["strategy"])
+    names = {}
+    for car in sorted(case["sessions"], key=lambda car: car.get("arrived_s", 0)):
+        station.advance(car.get("arrived_s", 0) - station.now_s)
+        # A car that says how much it wants is one of 200 kWh with that much missing.
+        wanted_kwh = car.get("remaining_kwh")
+        vehicle = Vehicle(car["max_kw"], 200 if wanted_kwh else None, min_power_kw=car.get("min_kw", 0))
+        session_id = station.plug_in(
+            car["charger"],
+            car["connector"],
+            vehicle,
+            arrival_soc=1 - wanted_kwh / 200 if wanted_kwh else None,
+            departs_s=car.get("departs_s"),
+            priority=car.get("priority", 0),
+        )
+        names[session_id] = car["id"]
+    return station, names
+
+
+def check(case: dict[str, Any], allocation: Allocation, names: dict[str, str]) -> None:
+    near = case["tolerance_kw"]
+    found = {names[session_id]: kw for session_id, kw in allocation.offered_kw.items()}
+    assert found == pytest.approx(case["expected_kw"], abs=near)
+    if "expected_grid_kw" in case:
+        assert allocation.grid_kw == pytest.approx(case["expected_grid_kw"], abs=near)
+    if "expected_battery_kw" in case:
+        assert allocation.battery_kw == pytest.approx(case["expected_battery_kw"], abs=near)
+    if "expected_limited_by" in case:
+        assert {names[key]: limit for key, limit in allocation.limited_by.items()} == case["expected_limited_by"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_snapshot(path: Path) -> None:
+    case = read(path)
+    snapshot = as_snapshot(case)
+    allocation = allocate(snapshot, case["strategy"])
+    check(case, allocation, {name: name for name in allocation.offered_kw})
+    assert violations(snapshot, allocation) == []
+
+
+def has_only_finite_limits(path: Path) -> bool:
+    """A configuration has no word for "unlimited": such cases are for `allocate` alone."""
+    case = read(path)
+    return case["grid_kw"] is not None and all(charger["maxPower"] for charger in case["chargers"])
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if has_only_finite_limits(path)], ids=lambda path: path.stem)
+def test_station(path: Path) -> None:
+    case = read(path)
+    station, names = as_station(case)
+    check(case, station.allocation, names)
+
+
+def test_every_step_of_the_exercise_is_here() -> None:
+    source = json.loads(shared_file("cases/assignment_scenarios.json").read_text(encoding="utf-8"))
+    ours = {path.stem: read(path) for path in FILES}
+    assert len(source["cases"]) == 9
+    for step in source["cases"]:
+        copy = ours[f"exercise_{step['id']}"]
+        assert copy["expected_kw"] == step["expected_kw"]
+        assert copy["grid_kw"] == step["grid_kw"]
+        assert copy["chargers"] == step["chargers"]
+        assert copy["source"] == step["source"]
