@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart (jfly.uni-koeln.de/color, 2008).
 GRID = "#0072B2"
@@ -64,13 +66,33 @@ def station_traces(bars: Sequence[Bar], history: Sequence[Moment]) -> list[dict[
     return [*_session_traces(bars), *_site_traces(history), *_battery_traces(history)]
 
 
+def station_changes(
+    bars: Sequence[Bar], history: Sequence[Moment], titles: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What moves from one moment to the next, in the words of plotly's ``update``: traces and layout."""
+    traces = station_traces(bars, history)
+    layout = station_layout(bars, history, titles)
+    moving = ("range", "tickvals", "ticktext")
+    axes = {
+        f"{axis}.{key}": layout[axis][key]
+        for axis in layout
+        if "axis" in axis
+        for key in moving
+        if key in layout[axis]
+    }
+    words = {f"annotations[{index}].text": note["text"] for index, note in enumerate(layout["annotations"])}
+    return {
+        key: [trace.get(key) for trace in traces] for key in ("x", "y", "text", "customdata")
+    }, axes | words
+
+
 def _session_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
-    x = list(range(len(bars)))
+    x = np.arange(len(bars), dtype=float)
     hover = "%{customdata}<extra></extra>"
     common = {"x": x, "customdata": [bar.words for bar in bars], "hovertemplate": hover}
     sources = (
-        ("grid", "From the grid", GRID, "", [bar.grid_kw for bar in bars]),
-        ("battery", "From the battery", BATTERY, "/", [bar.battery_kw for bar in bars]),
+        ("grid", "From the grid", GRID, "", np.array([bar.grid_kw for bar in bars])),
+        ("battery", "From the battery", BATTERY, "/", np.array([bar.battery_kw for bar in bars])),
     )
     return [
         *(
@@ -90,7 +112,7 @@ def _session_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
             "uid": "session-ceiling",
             "name": "The car could take",
             "mode": "markers",
-            "y": [bar.ceiling_kw if bar.ceiling_kw > 0.0 else None for bar in bars],
+            "y": np.array([bar.ceiling_kw if bar.ceiling_kw > 0.0 else np.nan for bar in bars]),
             "marker": {"symbol": "line-ew", "size": 38, "line": {"color": CEILING, "width": 4}},
         },
         {
@@ -99,7 +121,7 @@ def _session_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
             "uid": "session-number",
             "name": "Power",
             "mode": "text",
-            "y": [bar.grid_kw + bar.battery_kw for bar in bars],
+            "y": np.array([bar.grid_kw + bar.battery_kw for bar in bars]),
             "text": [f"{bar.grid_kw + bar.battery_kw:.1f}" if bar.ceiling_kw > 0.0 else "" for bar in bars],
             "textposition": "top center",
             "cliponaxis": False,
@@ -110,9 +132,9 @@ def _session_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
 def _site_traces(history: Sequence[Moment]) -> list[dict[str, Any]]:
     x = _times(history)
     stack = (
-        ("static", "Static load", STATIC, [moment.static_kw for moment in history]),
-        ("cars", "Cars, from the grid", GRID, [moment.cars_kw for moment in history]),
-        ("charging", "Charging the battery", CHARGING, [moment.charging_kw for moment in history]),
+        ("static", "Static load", STATIC, _column(history, "static_kw")),
+        ("cars", "Cars, from the grid", GRID, _column(history, "cars_kw")),
+        ("charging", "Charging the battery", CHARGING, _column(history, "charging_kw")),
     )
     areas = [
         {
@@ -135,7 +157,7 @@ def _site_traces(history: Sequence[Moment]) -> list[dict[str, Any]]:
         "uid": "site-limit",
         "name": "Grid limit",
         "x": x,
-        "y": [moment.limit_kw for moment in history],
+        "y": _column(history, "limit_kw"),
         "mode": "lines",
         "line": {"color": LIMIT, "width": 2, "dash": "dash", "shape": "hv"},
         "xaxis": "x2",
@@ -153,7 +175,7 @@ def _battery_traces(history: Sequence[Moment]) -> list[dict[str, Any]]:
             "uid": "battery-soc",
             "name": "Battery SoC",
             "x": x,
-            "y": [100.0 * moment.soc for moment in history],
+            "y": 100.0 * _column(history, "soc"),
             "mode": "lines",
             "line": {"color": STORED, "width": 2.5},
             "xaxis": "x3",
@@ -165,7 +187,7 @@ def _battery_traces(history: Sequence[Moment]) -> list[dict[str, Any]]:
             "uid": "battery-power",
             "name": "Battery power to cars",
             "x": x,
-            "y": [max(0.0, -moment.battery_kw) for moment in history],
+            "y": np.maximum(0.0, -_column(history, "battery_kw")),
             "mode": "lines",
             "line": {"color": BATTERY, "width": 1, "shape": "hv"},
             "fill": "tozeroy",
@@ -177,7 +199,7 @@ def _battery_traces(history: Sequence[Moment]) -> list[dict[str, Any]]:
 
 
 def station_layout(
-    bars: Sequence[Bar], history: Sequence[Moment], titles: Mapping[str, str], height: int
+    bars: Sequence[Bar], history: Sequence[Moment], titles: Mapping[str, str], height: int = 760
 ) -> dict[str, Any]:
     """Axes, titles and ranges of the station's figure."""
     rows = {"sessions": (0.72, 1.0), "site": (0.35, 0.61), "battery": (0.0, 0.24)}
@@ -252,9 +274,13 @@ def _round_up(kw: float) -> float:
     return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= kw)
 
 
-def _times(history: Sequence[Moment]) -> list[float]:
+def _times(history: Sequence[Moment]) -> NDArray[np.float64]:
     """Hours since the station's clock began."""
-    return [moment.now_s / 3600.0 for moment in history]
+    return _column(history, "now_s") / 3600.0
+
+
+def _column(history: Sequence[Moment], name: str) -> NDArray[np.float64]:
+    return np.array([getattr(moment, name) for moment in history], dtype=float)
 
 
 def _clock_ticks(span: Sequence[float]) -> dict[str, Any]:

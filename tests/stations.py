@@ -6,6 +6,8 @@ Nothing here asks `electra_core.violations`: limits are added up again from the 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +81,9 @@ def assert_within_limits(snapshot: Snapshot, allocation: Allocation) -> None:
         if demand.on_battery:
             assert boost[demand.session_id] == pytest.approx(kw, abs=TINY_KW)
     for charger_id, limit_kw in snapshot.charger_kw.items():
-        used_kw = sum(offered[demand.session_id] for demand in snapshot.demands if demand.charger_id == charger_id)
+        used_kw = sum(
+            offered[demand.session_id] for demand in snapshot.demands if demand.charger_id == charger_id
+        )
         assert used_kw <= (math.inf if limit_kw is None else limit_kw) + TINY_KW
     site_kw = math.inf if snapshot.grid_kw is None else snapshot.grid_kw
     from_battery_kw = sum(boost.values())
@@ -101,11 +105,21 @@ def curves(draw: st.DrawFn) -> ChargingCurve:
     return ChargingCurve([(percent / 100, draw(st.floats(1.0, 300.0))) for percent in percents])
 
 
+def straight_line(points: Sequence[tuple[float, float]], soc: float) -> float:
+    """Power between the points of a curve, kW, looked up in a second way."""
+    for (left, left_kw), (right, right_kw) in pairwise(points):
+        if left <= soc <= right:
+            return left_kw + (right_kw - left_kw) * (soc - left) / (right - left)
+    return points[0][1] if soc < points[0][0] else points[-1][1]
+
+
 CARS = (
     Vehicle(150.0),
     Vehicle(50.0, min_power_kw=20.0),
     Vehicle(100.0, battery_kwh=5.0),
-    Vehicle(80.0, battery_kwh=60.0, curve=ChargingCurve([(0.0, 40.0), (0.3, 80.0), (1.0, 5.0)]), min_power_kw=5.0),
+    Vehicle(
+        80.0, battery_kwh=60.0, curve=ChargingCurve([(0.0, 40.0), (0.3, 80.0), (1.0, 5.0)]), min_power_kw=5.0
+    ),
     catalogue()["Volkswagen ID.3 58 kWh"],
     catalogue()["Hyundai Ioniq 5 73 kWh"],
 )
@@ -114,7 +128,9 @@ CARS = (
 @st.composite
 def configs(draw: st.DrawFn, rule: str | None = None) -> dict[str, Any]:
     """Valid configuration files of small stations."""
-    plug = st.fixed_dictionaries({}, optional={"maxPower": st.sampled_from([50, 150.5]), "minPower": st.just(6)})
+    plug = st.fixed_dictionaries(
+        {}, optional={"maxPower": st.sampled_from([50, 150.5]), "minPower": st.just(6)}
+    )
     chargers = [
         {
             "id": f"CP{i}",

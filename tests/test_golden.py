@@ -14,7 +14,17 @@ from typing import Any
 import pytest
 from stations import shared_file
 
-from electra_core import Allocation, Demand, Limit, Snapshot, Station, Vehicle, allocate, load_config, violations
+from electra_core import (
+    Allocation,
+    Demand,
+    Limit,
+    Snapshot,
+    Station,
+    Vehicle,
+    allocate,
+    load_config,
+    violations,
+)
 
 FILES = sorted(Path(__file__).parent.joinpath("cases").glob("*.json"))
 
@@ -28,7 +38,9 @@ def as_snapshot(case: dict[str, Any]) -> Snapshot:
     soc = battery.get("initialSoc", 0)
     demands = []
     for car in case["sessions"]:
-        connectors = next(charger["connectors"] for charger in case["chargers"] if charger["id"] == car["charger"])
+        connectors = next(
+            charger["connectors"] for charger in case["chargers"] if charger["id"] == car["charger"]
+        )
         plug_kw = connectors[car["connector"] - 1].get("maxPower") if isinstance(connectors, list) else None
         by_plug = plug_kw is not None and plug_kw < car["max_kw"]
         demands.append(
@@ -86,7 +98,9 @@ def check(case: dict[str, Any], allocation: Allocation, names: dict[str, str]) -
     if "expected_battery_kw" in case:
         assert allocation.battery_kw == pytest.approx(case["expected_battery_kw"], abs=near)
     if "expected_limited_by" in case:
-        assert {names[key]: limit for key, limit in allocation.limited_by.items()} == case["expected_limited_by"]
+        assert {names[key]: limit for key, limit in allocation.limited_by.items()} == case[
+            "expected_limited_by"
+        ]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -104,7 +118,9 @@ def has_only_finite_limits(path: Path) -> bool:
     return case["grid_kw"] is not None and all(charger["maxPower"] for charger in case["chargers"])
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if has_only_finite_limits(path)], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if has_only_finite_limits(path)], ids=lambda path: path.stem
+)
 def test_station(path: Path) -> None:
     case = read(path)
     station, names = as_station(case)

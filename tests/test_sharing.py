@@ -37,19 +37,25 @@ def limits_of(snapshot: Snapshot) -> list[tuple[set[str], float]]:
         if kw is not None
     ]
     if snapshot.grid_kw is not None:
-        limits.append(({demand.session_id for demand in snapshot.demands}, snapshot.grid_kw + snapshot.boost_kw))
+        limits.append(
+            ({demand.session_id for demand in snapshot.demands}, snapshot.grid_kw + snapshot.boost_kw)
+        )
     return limits
 
 
 def tight(snapshot: Snapshot, kw: Mapping[str, float]) -> list[set[str]]:
     """The sessions behind each limit that is reached."""
-    return [names for names, limit_kw in limits_of(snapshot) if sum(kw[name] for name in names) > limit_kw - TINY_KW]
+    return [
+        names
+        for names, limit_kw in limits_of(snapshot)
+        if sum(kw[name] for name in names) > limit_kw - TINY_KW
+    ]
 
 
 def progressive_filling(
     snapshot: Snapshot, rank: Callable[[Demand, float], tuple[float, float]]
 ) -> dict[str, float]:
-    """Weighted max-min in the textbook's way: all rise together until a limit is reached; its sessions stop there.
+    """Weighted max-min as in textbooks: all rise together until a limit is full; its sessions stop there.
 
     Minima first: in the order of tier, arrival and id, whoever fits. The level is found by bisection.
     """
@@ -70,8 +76,10 @@ def progressive_filling(
         rising = {demand.session_id: demand for demand in group}
         while rising:
 
-            def at(level: float, rising: Mapping[str, Demand] = rising) -> dict[str, float]:
-                return kw | {
+            def at(
+                level: float, rising: Mapping[str, Demand] = rising, kw: Mapping[str, float] = kw
+            ) -> dict[str, float]:
+                return dict(kw) | {
                     name: max(demand.min_kw, min(demand.max_kw, ranks[name][1] * level))
                     for name, demand in rising.items()
                 }
@@ -87,7 +95,9 @@ def progressive_filling(
             # At the level where something gave way, whoever is behind a full limit can rise no more.
             full = [names for names, limit in limits if sum(kw[name] for name in names) > limit - 1e-9]
             assert full
-            rising = {name: demand for name, demand in rising.items() if not any(name in names for names in full)}
+            rising = {
+                name: demand for name, demand in rising.items() if not any(name in names for names in full)
+            }
     return kw
 
 
@@ -123,6 +133,28 @@ def test_only_the_ratio_of_weights_counts(weight: float) -> None:
     assert allocation.offered_kw == pytest.approx({"a": 50, "b": 50})
 
 
+@pytest.mark.parametrize("minima", [(50.0, 20.1), (15.4, 14.0), (3.7, 1.8), (1.1, 2.2, 3.3)])
+@pytest.mark.parametrize("bound", ["site", "charger"])
+def test_minima_that_fill_a_limit_to_the_brim(bound: str, minima: tuple[float, ...]) -> None:
+    """The limit is the sum of the minima, up to its last bit: everybody has the minimum, and nobody more."""
+    limit_kw = sum(minima)
+    snapshot = Snapshot(
+        grid_kw=limit_kw if bound == "site" else None,
+        charger_kw={"C": limit_kw if bound == "charger" else None},
+        demands=[Demand(f"s{i}", "C", 150, min_kw=kw) for i, kw in enumerate(minima)],
+    )
+    allocation = allocate(snapshot)
+    assert list(allocation.offered_kw.values()) == pytest.approx(minima)
+    assert violations(snapshot, allocation) == []
+
+
+@given(minima=st.lists(st.integers(1, 300), min_size=2, max_size=4), room=st.sampled_from([0.0, 0.0, 0.1]))
+def test_minima_that_nearly_fill_the_site(minima: list[int], room: float) -> None:
+    demands = [Demand(f"s{i}", "C", kw / 10 + 20 * i, min_kw=kw / 10) for i, kw in enumerate(minima)]
+    snapshot = Snapshot(sum(demand.min_kw for demand in demands) + room, {"C": None}, demands)
+    assert_within_limits(snapshot, allocate(snapshot))
+
+
 # Nothing is wasted
 
 
@@ -156,7 +188,9 @@ whole_kw = st.integers(0, 4)
     chargers=st.tuples(whole_kw, whole_kw),
     cars=st.lists(st.tuples(st.integers(0, 1), whole_kw), max_size=4),
 )
-def test_the_total_equals_brute_force(site: int, chargers: tuple[int, int], cars: list[tuple[int, int]]) -> None:
+def test_the_total_equals_brute_force(
+    site: int, chargers: tuple[int, int], cars: list[tuple[int, int]]
+) -> None:
     """With whole limits some whole answer is optimal, so trying all of them is a solver."""
     best = 0
     for kw in itertools.product(*(range(most + 1) for _, most in cars)):
@@ -180,7 +214,9 @@ def assert_nobody_could_give(snapshot: Snapshot, weight: Callable[[Demand], floa
         poor_level = kw[poor.session_id] / weight(poor)
         rich_level = kw[rich.session_id] / weight(rich)
         if wants_more and rich_level > poor_level + TINY_KW:
-            stopped_elsewhere = any(poor.session_id in names and rich.session_id not in names for names in full)
+            stopped_elsewhere = any(
+                poor.session_id in names and rich.session_id not in names for names in full
+            )
             assert stopped_elsewhere, f"{rich.session_id} could give to {poor.session_id}"
 
 
@@ -197,7 +233,11 @@ def test_nobody_is_below_its_share_while_another_could_give(snapshot: Snapshot, 
     assert_nobody_could_give(snapshot, lambda demand: weights[int(demand.session_id[1:])])
 
 
-@given(snapshot=snapshots(minima=True), weights=weights, tiers=st.lists(st.integers(0, 2), min_size=8, max_size=8))
+@given(
+    snapshot=snapshots(minima=True),
+    weights=weights,
+    tiers=st.lists(st.integers(0, 2), min_size=8, max_size=8),
+)
 def test_it_equals_progressive_filling(snapshot: Snapshot, weights: list[float], tiers: list[int]) -> None:
     def rank(demand: Demand, now_s: float) -> tuple[float, float]:
         index = int(demand.session_id[1:])
@@ -220,7 +260,9 @@ def test_weighted_textbook_example() -> None:
     """Keshav 1997: 16 shared by demands of 4, 2, 10 and 4 with weights 2.5, 4, 0.5 and 1."""
     weight = {"a": 2.5, "b": 4.0, "c": 0.5, "d": 1.0}
     demands = [Demand(name, "C", kw) for name, kw in zip("abcd", (4, 2, 10, 4), strict=True)]
-    allocation = allocate(Snapshot(16, {"C": None}, demands), lambda demand, now_s: (0, weight[demand.session_id]))
+    allocation = allocate(
+        Snapshot(16, {"C": None}, demands), lambda demand, now_s: (0, weight[demand.session_id])
+    )
     assert allocation.offered_kw == pytest.approx({"a": 4, "b": 2, "c": 6, "d": 4})
 
 
@@ -251,7 +293,9 @@ def test_uniform_is_the_rule_of_the_design(snapshot: Snapshot) -> None:
 def test_the_order_of_demands_does_not_matter(strategy: str, snapshot: Snapshot, shuffle: Any) -> None:
     mixed = list(snapshot.demands)
     shuffle.shuffle(mixed)
-    assert allocate(replace(snapshot, demands=mixed), strategy) == allocate(snapshot, strategy)  # to the last bit
+    assert allocate(replace(snapshot, demands=mixed), strategy) == allocate(
+        snapshot, strategy
+    )  # to the last bit
 
 
 @given(snapshot=snapshots(), more_kw=st.floats(0.0, 300.0))
@@ -350,13 +394,21 @@ def test_a_nonsense_rank_is_refused(answer: Any) -> None:
 
 
 def test_a_failing_rank_is_refused_in_its_own_words() -> None:
-    with pytest.raises(StrategyError, match="raises failed for session a: RuntimeError: a fault in a notebook cell"):
+    with pytest.raises(
+        StrategyError, match="raises failed for session a: RuntimeError: a fault in a notebook cell"
+    ):
         allocate(Snapshot(10, {"C": 10}, [Demand("a", "C", 10)]), raises)
 
 
 @pytest.mark.parametrize(
     ("strategy", "words"),
-    [("maxmin", "'max_min'"), ("xyz", "known are max_min"), ("", "known are"), (7, "got int"), (None, "got NoneType")],
+    [
+        ("maxmin", "'max_min'"),
+        ("xyz", "known are max_min"),
+        ("", "known are"),
+        (7, "got int"),
+        (None, "got NoneType"),
+    ],
 )
 def test_an_unknown_strategy_is_refused(strategy: Any, words: str) -> None:
     with pytest.raises(StrategyError, match=words):
@@ -365,7 +417,9 @@ def test_an_unknown_strategy_is_refused(strategy: Any, words: str) -> None:
 
 # Questions that cannot be meant
 
-nonsense_kw = pytest.mark.parametrize("kw", [-1, math.nan, "5", None, [5], 10**400], ids=lambda kw: repr(kw)[:10])
+nonsense_kw = pytest.mark.parametrize(
+    "kw", [-1, math.nan, "5", None, [5], 10**400], ids=lambda kw: repr(kw)[:10]
+)
 
 
 @nonsense_kw
@@ -384,7 +438,10 @@ def test_a_snapshot_refuses_nonsense(field: str, kw: Any) -> None:
 
 @pytest.mark.parametrize(
     ("demands", "words"),
-    [([Demand("a", "X", 1)], "unknown charger 'X'"), ([Demand("a", "C", 1), Demand("a", "C", 2)], "two demands")],
+    [
+        ([Demand("a", "X", 1)], "unknown charger 'X'"),
+        ([Demand("a", "C", 1), Demand("a", "C", 2)], "two demands"),
+    ],
 )
 def test_a_snapshot_refuses_demands_that_do_not_fit(demands: Sequence[Demand], words: str) -> None:
     with pytest.raises(SnapshotError, match=words):
@@ -422,7 +479,10 @@ def test_a_sound_answer_has_no_violation() -> None:
         ({"offered_kw": {"a": -1.0, "b": 111.0}}, "session a: offered -1.0 kW"),
         ({"offered_kw": {"a": 9.0, "b": 101.0}}, "below its minimum of 10 kW"),
         ({"boost_kw": {"a": -5.0, "b": 25.0}}, "session a: boost of -5.0 kW"),
-        ({"offered_kw": {"a": 60.0, "b": 5.0}, "grid_kw": 45.0}, "session b: boost of 10.0 kW in an offer of 5.0"),
+        (
+            {"offered_kw": {"a": 60.0, "b": 5.0}, "grid_kw": 45.0},
+            "session b: boost of 10.0 kW in an offer of 5.0",
+        ),
         ({"offered_kw": {"a": 50.0, "b": 61.0}, "grid_kw": 91.0}, "charger D: 61.0 kW of at most 60 kW"),
         ({"offered_kw": {"a": 70.0, "b": 51.0}, "grid_kw": 101.0}, "site: 101.0 kW of at most 100 kW"),
         (
@@ -430,7 +490,12 @@ def test_a_sound_answer_has_no_violation() -> None:
             "battery discharge: 21.0 kW of at most 20 kW",
         ),
         (
-            {"offered_kw": {"a": 10.0, "b": 0.0}, "boost_kw": {"a": 0.0, "b": 0.0}, "battery_kw": 31.0, "grid_kw": 41.0},
+            {
+                "offered_kw": {"a": 10.0, "b": 0.0},
+                "boost_kw": {"a": 0.0, "b": 0.0},
+                "battery_kw": 31.0,
+                "grid_kw": 41.0,
+            },
             "battery charge: 31.0 kW of at most 30 kW",
         ),
         ({"grid_kw": -1.0}, "would flow back to the grid"),

@@ -13,6 +13,7 @@ from traitlets import Bool, Dict, Float, HasTraits, Int, List, TraitError, Unico
 from electra_core.config import StationConfig, load_config
 from electra_core.refusals import StationError
 from electra_core.sessions import Day, Visit, day_names, load_day
+from electra_core.state import site_limit_kw
 from electra_core.station import Station
 from electra_core.strategies import STRATEGIES
 from electra_core.vehicles import Vehicle, VehicleError, catalogue
@@ -24,9 +25,9 @@ SPEEDS = (1, 10, 60, 120, 300, 600)
 # One tick of the page's clock, s; the browser counts, the kernel only answers.
 TICK_S = 1.0
 
-# A sample a minute at most: the page draws the last hours, and hours of play do not grow it.
+# A sample a minute at least: the page draws the last four hours, and hours of play do not grow it.
 SAMPLE_S = 60.0
-SAMPLES = 720
+SAMPLES = 300
 LOG_LINES = 100
 
 
@@ -257,10 +258,13 @@ class StationModel(HasTraits):
     def _sample(self) -> None:
         state, allocation, battery = self.station.state, self.station.allocation, self.config.battery
         charging_kw = max(0.0, allocation.battery_kw)
+        # Before and after are enough for one moment: a slider that is dragged adds nothing between.
+        if len(self.history) > 1 and self.history[-2].now_s == state.now_s:
+            self.history.pop()
         self.history.append(
             Sample(
                 now_s=state.now_s,
-                limit_kw=self.site_limit_kw,
+                limit_kw=site_limit_kw(self.config, state),
                 static_kw=state.static_load_kw,
                 cars_kw=allocation.grid_kw - charging_kw,
                 charging_kw=charging_kw,

@@ -13,7 +13,7 @@ from traitlets import link
 from electra_core.dashboard import words
 from electra_core.dashboard.model import CUSTOM_CAR, SPEEDS, TICK_S, StationModel, clock
 from electra_core.dashboard.pulse import Pulse
-from electra_core.figures import station_figure, station_layout, station_traces
+from electra_core.figures import station_changes, station_figure
 from electra_core.strategies import STRATEGIES
 from electra_core.vehicles import catalogue
 from electra_core.voila_figure import figure_widget
@@ -26,12 +26,14 @@ def station_page(model: StationModel) -> widgets.Widget:
     style = resources.files("electra_core.dashboard").joinpath("page.css").read_text("utf-8")
     facts = _Facts(model)
     controls = widgets.VBox(
-        [_time_controls(model), _arrival_controls(model), _site_controls(model), facts.refusal],
+        [_time_controls(model), _arrival_controls(model), _site_controls(model)],
     ).add_class("el-controls")
     charts = widgets.VBox([facts.legend, _chart(model)]).add_class("el-charts")
     below = widgets.VBox([facts.sessions, facts.log]).add_class("el-below")
     body = widgets.Box([controls, charts, below]).add_class("el-body")
-    return widgets.VBox([widgets.HTML(f"<style>{style}</style>"), facts.head, body]).add_class("el-page")
+    return widgets.VBox([widgets.HTML(f"<style>{style}</style>"), facts.head, facts.refusal, body]).add_class(
+        "el-page"
+    )
 
 
 class _Facts:
@@ -64,18 +66,12 @@ def _chart(model: StationModel) -> widgets.Widget:
         status = model.station.status()
         return words.connector_bars(status), list(model.history), words.chart_titles(status)
 
-    figure = figure_widget(station_figure(*now(), CHART_HEIGHT))
+    figure = figure_widget(station_figure(*now(), height=CHART_HEIGHT))
     figure._config = {"displayModeBar": False, "responsive": True}
 
     def redraw(_: object) -> None:
-        bars, history, titles = now()
-        with figure.batch_update():
-            for trace, fresh in zip(figure.data, station_traces(bars, history), strict=True):
-                trace.update({key: fresh[key] for key in ("x", "y", "text", "customdata") if key in fresh})
-            layout = station_layout(bars, history, titles, CHART_HEIGHT)
-            figure.update_layout(
-                {key: layout[key] for key in layout if "axis" in key or key == "annotations"}, overwrite=False
-            )
+        # One message for all that moves: the page never shows two moments at once.
+        figure.plotly_update(*station_changes(*now()))
 
     model.observe(redraw, "version")
     return figure
@@ -114,15 +110,6 @@ def _site_controls(model: StationModel) -> widgets.Widget:
     load = _slider("Static load", model, "static_load_kw")
     names = [(name.replace("_", " ").capitalize(), name) for name in STRATEGIES]
     strategy = _dropdown("Strategy", names, model, "strategy")
-
-    def fit(_: object = None) -> None:
-        top = model.config.grid_capacity_kw
-        for slider in (limit, load):
-            slider.max = max(top, slider.value)
-            slider.step = 0.5
-
-    model.observe(fit, "station_name")
-    fit()
     return _group("Site", [station, day, limit, load, strategy])
 
 
@@ -185,7 +172,7 @@ def _arrival_controls(model: StationModel) -> widgets.Widget:
     ).add_class("el-groups")
 
 
-LABEL = {"description_width": "78px"}
+LABEL = {"description_width": "72px"}
 
 
 def _offer(choice: widgets.Dropdown, options: list[tuple[str, Any]]) -> None:
@@ -217,16 +204,17 @@ def _dropdown(
 
 
 def _slider(label: str, model: StationModel, trait: str) -> widgets.FloatSlider:
-    slider = widgets.FloatSlider(
-        value=getattr(model, trait),
-        min=0.0,
-        max=max(1.0, model.config.grid_capacity_kw, getattr(model, trait)),
-        step=0.5,
-        description=label,
-        readout_format=".1f",
-        style=LABEL,
-    )
-    link((model, trait), (slider, "value"))
+    """A slider of a power between 0 and the grid connection's capacity."""
+    slider = _plain_slider(label, 0.0, 0.0, 1.0, 0.5, ".1f")
+
+    def follow(_: object = None) -> None:
+        # The range before the value: a value outside of the range would be cut to it.
+        slider.max = max(1.0, model.config.grid_capacity_kw, getattr(model, trait))
+        slider.value = getattr(model, trait)
+
+    slider.observe(lambda change: model.set_trait(trait, change["new"]), "value")
+    model.observe(follow, [trait, "version"])
+    follow()
     return slider
 
 

@@ -148,7 +148,12 @@ def _reason(session: SessionStatus) -> str:
     return f'<span class="el-tag{held}">{REASONS[session.limited_by]}</span>'
 
 
-def event_log(lines: Sequence[str], shown: int = 12) -> str:
+def done_mark(session: SessionStatus) -> str:
+    """Tells the car that can leave from the others in a list."""
+    return " (done)" if session.limited_by is Limit.FINISHED else ""
+
+
+def event_log(lines: Sequence[str], shown: int = 9) -> str:
     """Newest first."""
     if not lines:
         return '<p class="el-empty">Nothing has happened yet.</p>'

@@ -1,0 +1,76 @@
+"""A served page and a real browser for the tests of what a hand does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Nothing of the browser's own may look for a network: the tests count every request.
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_browser() -> str:
+    """The installed browser; without one the test is skipped, but never where CI counts on it."""
+    for name in BROWSERS:
+        path = shutil.which(name)
+        if path:
+            return path
+    if os.environ.get("CI"):
+        pytest.fail("CI must run the browser tests, and there is no chromium on this machine")
+    pytest.skip(f"no browser found, looked for {', '.join(BROWSERS)}")
+
+
+@contextmanager
+def serve_page(log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """`voila notebooks/station.ipynb` as the README starts it, on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "voila", "notebooks/station.ipynb", "--no-browser", f"--port={port}"]
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: _answers(port), 60, f"voila does not answer; see {log}")
+        yield f"http://127.0.0.1:{port}/", server
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _answers(port: int) -> bool:
+    try:
+        # A static file, because the page itself would start a kernel.
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/voila/static/voila.js", timeout=2):
+            return True
+    except URLError:
+        return False
+
+
+def wait_until(condition: object, seconds: float, complaint: str) -> None:
+    """Wait for something that another process does."""
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, complaint
+        time.sleep(0.1)

@@ -1,0 +1,365 @@
+"""Configuration files: what loads, what does not, and where the fault is said to be."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stations import ROOT, configs
+
+from electra_core import BatteryConfig, ConfigError, ConnectorConfig, StationConfig, load_config
+
+# The exercise's file, with its comment: the seed's own reader could not read it.
+SEED = """
+{
+  "stationId": "ELECTRA_PARIS_15",
+  "gridCapacity": 400, // kW
+  /* three chargers */
+  "chargers": [
+    {"id": "CP001", "maxPower": 200, "connectors": 2},
+    {"id": "CP002", "maxPower": 200, "connectors": 2},
+    {"id": "CP003", "maxPower": 300, "connectors": 2},
+  ],
+  "battery": {"initialCapacity": 200, "power": 100},
+}
+"""
+PLAIN: dict[str, Any] = {
+    "stationId": "ELECTRA_PARIS_15",
+    "gridCapacity": 400,
+    "chargers": [
+        {"id": "CP001", "maxPower": 200, "connectors": 2},
+        {"id": "CP002", "maxPower": 200, "connectors": 2},
+        {"id": "CP003", "maxPower": 300, "connectors": 2},
+    ],
+    "battery": {"initialCapacity": 200, "power": 100},
+}
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "station.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def faults(source: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(source)
+    assert all(fault in str(caught.value) for fault in caught.value.faults)
+    return list(caught.value.faults)
+
+
+# What loads
+
+
+def test_the_seeds_file_with_comments(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, SEED))
+    assert config == load_config(PLAIN) == load_config(str(written(tmp_path, json.dumps(PLAIN))))
+    assert config.station_id == "ELECTRA_PARIS_15"
+    assert config.grid_capacity_kw == 400
+    assert config.charger_kw == {"CP001": 200, "CP002": 200, "CP003": 300}
+    assert list(config.plugs)[:3] == [("CP001", 1), ("CP001", 2), ("CP002", 1)]
+
+
+def test_the_defaults_reproduce_the_seed() -> None:
+    config = load_config(PLAIN)
+    assert config.static_load_kw == 0.0
+    assert config.chargers[0].connectors == (ConnectorConfig(), ConnectorConfig())
+    assert config.plugs["CP001", 1].max_power_kw is None
+    battery = config.battery
+    assert isinstance(battery, BatteryConfig)
+    assert (battery.initial_capacity_kwh, battery.power_kw) == (200, 100)
+    assert (battery.initial_soc, battery.min_soc, battery.max_soc) == (0, 0, 1)
+    assert (battery.charge_power_kw, battery.discharge_power_kw) == (100, 100)
+    assert (battery.charge_efficiency, battery.discharge_efficiency) == (1, 1)
+    assert battery.rule == "hybrid"
+    assert (battery.boost_from_soc, battery.recharge_free_share, battery.recharge_step_soc) == (0.2, 0.5, 0.1)
+
+
+@pytest.mark.parametrize("battery", [{}, {"battery": None}])
+def test_no_battery(battery: dict[str, None]) -> None:
+    assert load_config({**{key: PLAIN[key] for key in PLAIN if key != "battery"}, **battery}).battery is None
+
+
+def test_both_spellings() -> None:
+    snake = {
+        "station_id": "ELECTRA_PARIS_15",
+        "grid_capacity_kw": 400,
+        "static_load_kw": 3,
+        "chargers": [
+            {"id": "CP001", "max_power_kw": 200, "connectors": [{"max_power_kw": 50, "min_power_kw": 5}]}
+        ],
+        "battery": {"initial_capacity_kwh": 200, "power_kw": 100, "charge_power_kw": 40, "min_soc": 0.1},
+    }
+    camel = {
+        "stationId": "ELECTRA_PARIS_15",
+        "gridCapacity": 400,
+        "staticLoad": 3,
+        "chargers": [{"id": "CP001", "maxPower": 200, "connectors": [{"maxPower": 50, "minPower": 5}]}],
+        "battery": {"initialCapacity": 200, "power": 100, "chargePower": 40, "minSoc": 0.1},
+    }
+    assert load_config(snake) == load_config(camel)
+    assert load_config(snake).battery.discharge_power_kw == 100
+
+
+def test_a_byte_order_mark_and_other_letters(tmp_path: Path) -> None:
+    text = json.dumps({**PLAIN, "stationId": "Électra №15"}, ensure_ascii=False)
+    assert load_config(written(tmp_path, b"\xef\xbb\xbf" + text.encode())).station_id == "Électra №15"
+
+
+def test_a_configuration_is_frozen() -> None:
+    config = load_config(PLAIN)
+    with pytest.raises(ValueError, match="frozen"):
+        config.grid_capacity_kw = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.json")), ids=lambda path: path.name)
+def test_the_shipped_files_load(path: Path) -> None:
+    assert load_config(path).plugs
+
+
+# What does not: the exact place of each fault
+
+MISSING = object()
+
+
+def changed(place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    data = copy.deepcopy(PLAIN)
+    part: Any = data
+    for step in place[:-1]:
+        part = part[step]
+    if value is MISSING:
+        del part[place[-1]]
+    else:
+        part[place[-1]] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "fault"),
+    [
+        (("stationId",), MISSING, "stationId: is missing"),
+        (("stationId",), "", "stationId: must not be empty"),
+        (("stationId",), 15, "stationId: must be text in quotes, got 15"),
+        (("gridCapacity",), MISSING, "gridCapacity: is missing"),
+        (("gridCapacity",), "400", 'gridCapacity: must be a number, got "400"'),
+        (("gridCapacity",), True, "gridCapacity: must be a number, got true"),
+        (("gridCapacity",), None, "gridCapacity: must be a number, got null"),
+        (("gridCapacity",), -1, "gridCapacity: must be 0 or more, got -1"),
+        (("gridCapacity",), math.nan, "gridCapacity: must be a finite number, got nan"),
+        (("gridCapacity",), math.inf, "gridCapacity: must be a finite number, got inf"),
+        (("gridCapacity",), 10**400, "gridCapacity: must be a number, got 1000"),
+        (("gridCapacity",), 10**5000, "gridCapacity: must be a number"),
+        (("staticLoad",), -3, "staticLoad: must be 0 or more, got -3"),
+        (("chargers",), MISSING, "chargers: is missing"),
+        (("chargers",), [], "chargers: must have at least one charger, got []"),
+        (("chargers",), {"id": "CP1"}, "chargers: must be a list"),
+        (("chargers", 1), "CP002", 'chargers[1]: must be an object in braces, got "CP002"'),
+        (("chargers", 1, "id"), "CP001", "chargers[1].id: 'CP001' is the id of chargers[0] too"),
+        (("chargers", 1, "id"), MISSING, "chargers[1].id: is missing"),
+        (("chargers", 1, "maxPower"), -5, "chargers[1].maxPower: must be greater than 0, got -5"),
+        (("chargers", 1, "maxPower"), 0, "chargers[1].maxPower: must be greater than 0, got 0"),
+        (("chargers", 1, "maxPower"), -math.inf, "chargers[1].maxPower: must be a finite number, got -inf"),
+        (("chargers", 1, "connectors"), 0, "chargers[1].connectors: must be from 1 to 1000, got 0"),
+        (("chargers", 1, "connectors"), [], "chargers[1].connectors: must have at least 1 entry, got []"),
+        (
+            ("chargers", 1, "connectors"),
+            2.5,
+            "chargers[1].connectors: must be a number of connectors or a list",
+        ),
+        (
+            ("chargers", 1, "connectors"),
+            True,
+            "chargers[1].connectors: must be a number of connectors or a list",
+        ),
+        (("chargers", 1, "connectors"), 10**5000, "chargers[1].connectors: must be from 1 to 1000"),
+        (
+            ("chargers", 1, "connectors"),
+            [{}, {"maxPower": 0}],
+            "chargers[1].connectors[1].maxPower: must be greater than 0, got 0",
+        ),
+        (
+            ("chargers", 1, "connectors"),
+            [{"maxPower": 50, "minPower": 60}],
+            "chargers[1].connectors[0].minPower: must not be above maxPower 50, got 60",
+        ),
+        (("chargers", 1, "connectors"), [{"minPower": 201}], "chargers[1].connectors"),
+        (("chargers", 2, "maxpower"), 7, "chargers[2].maxpower: unknown key, did you mean 'maxPower'?"),
+        (("gridCapcity",), 7, "gridCapcity: unknown key, did you mean 'gridCapacity'?"),
+        (("zzz",), 7, "zzz: unknown key; known are stationId, gridCapacity, chargers"),
+        (("grid_capacity_kw",), 7, "grid_capacity_kw: is the same as gridCapacity; give one of them"),
+        (("battery",), 200, "battery: must be an object in braces, got 200"),
+        (("battery", "initialCapacity"), 0, "battery.initialCapacity: must be greater than 0, got 0"),
+        (("battery", "power"), MISSING, "battery.power: is missing"),
+        (("battery", "power"), -1, "battery.power: must be 0 or more, got -1"),
+        (("battery", "initialSoc"), 50, "battery.initialSoc: must be 1 or less, got 50"),
+        (("battery", "minSoc"), -0.1, "battery.minSoc: must be 0 or more, got -0.1"),
+        (("battery", "chargeEfficiency"), 0, "battery.chargeEfficiency: must be greater than 0, got 0"),
+        (("battery", "rule"), "seed", "battery.rule: must be 'hybrid' or 'whole_session', got \"seed\""),
+        (("battery", "initialsoc"), 0.5, "battery.initialsoc: unknown key, did you mean 'initialSoc'?"),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_a_fault_has_its_place(place: tuple[str | int, ...], value: Any, fault: str) -> None:
+    found = faults(changed(place, value))
+    assert len(found) == 1
+    assert found[0].startswith(fault)
+
+
+def test_a_floor_above_the_top() -> None:
+    battery = {**PLAIN["battery"], "minSoc": 0.9, "maxSoc": 0.8}
+    assert faults({**PLAIN, "battery": battery}) == ["battery.minSoc: must not be above maxSoc 0.8, got 0.9"]
+
+
+def test_the_place_is_in_the_words_of_the_file() -> None:
+    data = {
+        "station_id": "S",
+        "grid_capacity_kw": -1,
+        "chargers": [{"id": "C", "max_power_kw": 0, "connectors": 1}],
+    }
+    assert faults(data) == [
+        "grid_capacity_kw: must be 0 or more, got -1",
+        "chargers[0].max_power_kw: must be greater than 0, got 0",
+    ]
+
+
+def test_every_fault_at_once() -> None:
+    data = {
+        "stationId": "",
+        "gridCapacity": -1,
+        "colour": "red",
+        "chargers": [
+            {"id": "A", "maxPower": 0, "connectors": 2},
+            {"id": "A", "maxPower": 10, "connectors": [{"maxPower": -1}]},
+            7,
+        ],
+        "battery": {"power": "big"},
+    }
+    places = {fault.partition(":")[0] for fault in faults(data)}
+    assert places == {
+        "stationId",
+        "gridCapacity",
+        "colour",
+        "chargers[0].maxPower",
+        "chargers[1].id",
+        "chargers[1].connectors[0].maxPower",
+        "chargers[2]",
+        "battery.initialCapacity",
+        "battery.power",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "the file is empty"),
+        (" \n", "the file is empty"),
+        ("{", "not JSON"),
+        ("hello", "not JSON"),
+        ("[1, 2", "not JSON"),
+        ('{\n"stationId": }', "line 2, column"),
+        ('{"stationId": "A", "stationId": "B"}', "'stationId' is given twice"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "the configuration: must be an object in braces"),
+        ("null", "the configuration: must be an object in braces"),
+        ('{"gridCapacity": 1e400}', "gridCapacity: must be a finite number"),
+        ('{"gridCapacity": ' + "9" * 5000 + "}", "configuration"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_file_that_is_no_configuration(tmp_path: Path, text: str | bytes, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_config(written(tmp_path, text))
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    assert "there is no file" in faults(tmp_path / "none.json")[0]
+    assert "cannot be read" in faults(tmp_path)[0]
+    assert "cannot be read" in faults("a\0b")[0]
+
+
+@pytest.mark.parametrize("source", [None, 5, [], b"{}", object()], ids=lambda value: type(value).__name__)
+def test_sources_that_are_none(source: Any) -> None:
+    assert "expected a path or a mapping" in faults(source)[0]
+
+
+# Anything else: it loads, or it is a ConfigError
+
+FILES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").glob("*.json"))] + [SEED]
+
+
+@given(data=st.data(), text=st.sampled_from(FILES))
+@settings(max_examples=max(400, settings().max_examples))
+def test_a_damaged_text_loads_or_says_why(tmp_path_factory: Any, data: st.DataObject, text: str) -> None:
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.sampled_from([0, 0, 1, 2, 9, 40]))
+        patch = st.sampled_from(
+            [*'{}[]",:/*-\\', "0", "1e999", "NaN", "null", "true", "'", "\n", "é", "\0", "//", "id"]
+        )
+        text = text[:start] + data.draw(patch | st.text(max_size=3).filter(is_unicode)) + text[end:]
+    path = written(tmp_path_factory.getbasetemp(), text)
+    try:
+        assert isinstance(load_config(path), StationConfig)
+    except ConfigError as error:
+        found = error
+    else:
+        return
+    assert found.faults
+
+
+def is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+strange: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=3)
+    | st.sampled_from([10**400, -(10**5000), 1j, object(), Path("x"), 0, -1, 1e9, 1e308, "\ud800", {1, 2}]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+def places_of(data: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [place, *(found for key, value in inner for found in places_of(value, (*place, key)))]
+
+
+@given(config=configs(), data=st.data())
+@settings(max_examples=max(400, settings().max_examples))
+def test_a_damaged_mapping_loads_or_says_why(config: dict[str, Any], data: st.DataObject) -> None:
+    assert isinstance(load_config(config), StationConfig)
+    config = copy.deepcopy(config)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.sampled_from(places_of(config)[1:] or [("x",)]))
+        part: Any = config
+        for step in place[:-1]:
+            part = part[step]
+        what = data.draw(st.sampled_from(["replace", "replace", "remove", "add"]))
+        if what == "replace" or isinstance(part, list):
+            part[place[-1]] = data.draw(strange)
+        elif what == "remove":
+            del part[place[-1]]
+        else:
+            part[data.draw(st.text(max_size=4) | st.integers() | st.none())] = data.draw(strange)
+    try:
+        assert isinstance(load_config(config), StationConfig)
+    except ConfigError as error:
+        found = error
+    else:
+        return
+    assert found.faults
+    assert str(found)

@@ -1,0 +1,224 @@
+"""The page's model, words and figures, without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from electra_core import Vehicle
+from electra_core.dashboard import open_station, show
+from electra_core.dashboard.model import CUSTOM_CAR, NO_DAY, SAMPLES, StationModel
+from electra_core.dashboard.words import (
+    cards,
+    chart_titles,
+    connector_bars,
+    event_log,
+    header,
+    headline,
+    refusal,
+    session_table,
+)
+from electra_core.figures import station_changes, station_figure
+from ipywidgets import Button, Widget
+from traitlets import TraitError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+@pytest.fixture
+def model() -> StationModel:
+    return open_station(CONFIGS, playing=False)
+
+
+@pytest.fixture
+def paris(model: StationModel) -> StationModel:
+    model.station_name = "ELECTRA_PARIS_15"
+    model.day_name = NO_DAY
+    return model
+
+
+def test_opens_on_a_real_day_at_its_busiest_moment(model: StationModel) -> None:
+    status = model.station.status()
+    assert model.station.now_s == 862 * 60
+    assert len(status.sessions) == 2
+    assert status.grid_kw == pytest.approx(172.5)
+    assert headline(status) == "2 cars, 172.5 of 172.5 kW from the grid, battery helping with 61.4 kW"
+
+
+def test_the_script_brings_and_takes_cars(model: StationModel) -> None:
+    model.step(904 - 862)
+    assert "leaves L3·2" in model.log[0]
+    model.step(16 * 60)
+    assert model.station.status().sessions == ()
+    delivered = model.station.state.ledger.delivered_kwh
+    assert delivered == pytest.approx(sum(visit.measured_kwh for visit in model.day.visits), rel=0.01)
+
+
+def test_a_guest_that_finds_its_place_taken_drives_on(model: StationModel) -> None:
+    model.depart("L3", 1)
+    assert model.arrive("L3", 1, "Renault Zoe 50")
+    model.step(6 * 60)
+    assert any("finds L3·1 taken and drives on" in line for line in model.log)
+    # The car that a hand sent stays: the script's departures are those of its own guests.
+    assert [session.vehicle for _, _, session in model.station.status().sessions] == ["Renault Zoe 50"]
+
+
+def test_a_refusal_is_a_sentence_and_changes_nothing(paris: StationModel) -> None:
+    assert paris.arrive("CP001", 1, "Renault Zoe 50")
+    state, version = paris.station.state, paris.version
+    assert not paris.arrive("CP001", 1, "Renault Zoe 50")
+    assert paris.refusal == "Refused: connector 1 of CP001 is taken by session S1."
+    assert not paris.arrive("CP009", 1, "Renault Zoe 50")
+    assert not paris.arrive("CP001", 2, "DeLorean")
+    assert not paris.arrive("CP001", 2, "Renault Zoe 50", arrival_soc=2.0)
+    assert not paris.arrive("CP001", 2, CUSTOM_CAR, custom_kw=-5.0)
+    assert not paris.depart("CP003", 1)
+    assert paris.station.state is state
+    assert paris.version == version
+    assert paris.step(1)
+    assert paris.refusal == ""
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("trait", ["site_limit_kw", "static_load_kw"])
+def test_a_forged_slider_goes_back(paris: StationModel, trait: str, value: float) -> None:
+    before = getattr(paris, trait)
+    paris.set_trait(trait, value)
+    assert getattr(paris, trait) == before
+    assert paris.refusal.startswith("Refused: ")
+
+
+@pytest.mark.parametrize(
+    ("trait", "value"),
+    [("strategy", "luck"), ("speed", 7), ("station_name", "nowhere"), ("day_name", "never")],
+)
+def test_a_forged_choice_is_refused(paris: StationModel, trait: str, value: object) -> None:
+    before = getattr(paris, trait)
+    with pytest.raises(TraitError):
+        paris.set_trait(trait, value)
+    assert getattr(paris, trait) == before
+
+
+def test_limit_load_and_strategy_act_at_once(paris: StationModel) -> None:
+    for charger in ("CP001", "CP002", "CP003"):
+        paris.arrive(charger, 1, CUSTOM_CAR, custom_kw=150)
+    paris.site_limit_kw = 100.0
+    paris.static_load_kw = 40.0
+    assert paris.station.status().grid_kw == pytest.approx(60.0)
+    paris.strategy = "first_come"
+    assert paris.station.status().strategy == "first_come"
+    assert len(paris.station.status().sessions) == 3
+
+
+def test_a_dragged_slider_says_one_thing(paris: StationModel) -> None:
+    for kw in range(390, 300, -10):
+        paris.site_limit_kw = float(kw)
+    assert [line for line in paris.log if "Grid limit" in line] == ["08:00 Grid limit set to 310 kW"]
+    assert sum(sample.now_s == paris.station.now_s for sample in paris.history) == 2
+
+
+def test_hours_of_play_do_not_grow_the_page(paris: StationModel) -> None:
+    paris.speed = 600
+    for _ in range(60):
+        paris.tick()
+    assert len(paris.history) <= SAMPLES
+    assert paris.station.now_s == pytest.approx((8 + 10) * 3600.0)
+
+
+def test_every_station_and_day_opens(model: StationModel) -> None:
+    for name in model.configs:
+        model.station_name = name
+        for day in list(model.days.values()):
+            model.day_name = day
+            assert model.site_limit_kw == model.config.grid_capacity_kw
+            model.step(30)
+
+
+def test_words_escape_what_comes_from_outside(paris: StationModel) -> None:
+    nasty = "<img src=x onerror=alert(1)>"
+    paris.station.plug_in("CP001", 1, Vehicle(50, name=nasty))
+    status = paris.station.status()
+    page = "".join(
+        [
+            header(status, nasty, nasty, "08:00"),
+            cards(status),
+            session_table(status, {"S1": "08:00"}),
+            event_log([f"08:00 {nasty}"]),
+            refusal(nasty),
+            *(bar.words + bar.label for bar in connector_bars(status)),
+        ]
+    )
+    assert "<img" not in page
+    assert "&lt;img" in page
+
+
+def test_titles_say_who_is_held_back(paris: StationModel) -> None:
+    assert "no car is connected" in chart_titles(paris.station.status())["sessions"]
+    paris.arrive("CP001", 1, CUSTOM_CAR, custom_kw=150)
+    assert "every car gets what it can take" in chart_titles(paris.station.status())["sessions"]
+    paris.arrive("CP001", 2, CUSTOM_CAR, custom_kw=150)
+    assert "2 of 2 held back by charger limit" in chart_titles(paris.station.status())["sessions"]
+
+
+def test_the_figure_shows_what_the_station_decided(model: StationModel) -> None:
+    status = model.station.status()
+    figure = station_figure(connector_bars(status), list(model.history), chart_titles(status))
+    by_uid = {trace.uid: trace for trace in figure.data}
+    sessions = [session for _, _, session in status.sessions]
+    assert list(by_uid["session-grid"].y) == [session.grid_kw for session in sessions]
+    assert list(by_uid["session-battery"].y) == [session.battery_kw for session in sessions]
+    assert list(by_uid["session-ceiling"].y) == [session.ceiling_kw for session in sessions]
+    site = by_uid["site-static"].y + by_uid["site-cars"].y + by_uid["site-charging"].y
+    assert (site <= by_uid["site-limit"].y + 1e-6).all()
+    assert len(figure.data) <= 12
+
+
+def test_changes_name_only_what_the_figure_has(model: StationModel) -> None:
+    status = model.station.status()
+    now = (connector_bars(status), list(model.history), chart_titles(status))
+    figure = station_figure(*now)
+    traces, layout = station_changes(*now)
+    assert all(len(values) == len(figure.data) for values in traces.values())
+    for key in layout:
+        figure.layout[key]  # raises where there is no such place
+
+
+def test_a_station_without_battery_says_so(model: StationModel) -> None:
+    model.station_name = "EPFL Level-3"
+    status = model.station.status()
+    assert "this station has no battery" in cards(status)
+    assert "this station has none" in chart_titles(status)["battery"]
+
+
+def test_the_widgets_follow_the_model(model: StationModel) -> None:
+    page = show(model)
+    model.station_name = "ELECTRA_PARIS_15"
+    model.day_name = NO_DAY
+    assert widget(page, "Grid limit").value == 400.0
+    assert widget(page, "Car").value == "Tesla Model Y Long Range"
+    button(page, "A car arrives").click()
+    assert [session.vehicle for _, _, session in model.station.status().sessions] == [
+        widget(page, "Car").value
+    ]
+    widget(page, "Grid limit").value = 50.0
+    assert model.station.status().grid_kw == pytest.approx(50.0)
+    button(page, "The car departs").click()
+    assert model.station.status().sessions == ()
+    assert button(page, "The car departs").disabled
+
+
+def widgets_of(page: Widget) -> Iterator[Widget]:
+    yield page
+    for child in getattr(page, "children", ()):
+        yield from widgets_of(child)
+
+
+def widget(page: Widget, description: str) -> Any:
+    return next(each for each in widgets_of(page) if getattr(each, "description", "") == description)
+
+
+def button(page: Widget, description: str) -> Button:
+    buttons = (each for each in widgets_of(page) if isinstance(each, Button))
+    return next(each for each in buttons if each.description == description)

@@ -1,0 +1,602 @@
+"""The station: what a refused call leaves, what time does, and that a record leads to the same station."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stations import CARS, NAMED, TINY_KW, assert_within_limits, configs, straight_line
+
+from electra_core import (
+    STRATEGIES,
+    ChargingCurve,
+    Limit,
+    Station,
+    StationError,
+    Vehicle,
+    catalogue,
+    load_config,
+)
+from electra_core.refusals import ReplayError
+from electra_core.status import SessionStatus
+
+Call = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+BASE = {
+    "stationId": "ST",
+    "gridCapacity": 400,
+    "chargers": [
+        {"id": "CP1", "maxPower": 200, "connectors": 2},
+        {"id": "CP2", "maxPower": 300, "connectors": 2},
+    ],
+}
+BATTERY = {"initialCapacity": 100, "power": 100, "initialSoc": 0.5, "minSoc": 0.1, "maxSoc": 0.9}
+
+
+def station(strategy: Any = "max_min", **changes: Any) -> Station:
+    return Station(load_config({**BASE, **changes}), strategy)
+
+
+def fingerprint(station: Station) -> tuple[str, ...]:
+    """Everything that a station shows, to the last bit: repr of a float is exact, and cannot change later."""
+    return (
+        repr(station.state),
+        repr(station.allocation),
+        repr(station.snapshot()),
+        station.status().model_dump_json(),
+        json.dumps([event.model_dump() for event in station.events]),
+    )
+
+
+def session_of(station: Station, session_id: str) -> SessionStatus:
+    return next(session for _, _, session in station.status().sessions if session.session_id == session_id)
+
+
+# Random calls, a third of them nonsense
+
+ids = st.sampled_from(["CP0", "CP1", "CP2"])
+connectors = st.integers(1, 3)
+socs = st.none() | st.sampled_from([0.0, 0.2, 0.8, 1.0])
+
+
+def call(
+    name: str, *positions: st.SearchStrategy[Any], **names: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Call]:
+    return st.tuples(st.just(name), st.tuples(*positions), st.fixed_dictionaries({}, optional=names))
+
+
+plug_in = call(
+    "plug_in",
+    ids,
+    connectors,
+    st.sampled_from(CARS),
+    arrival_soc=socs,
+    target_soc=socs,
+    departs_s=st.sampled_from([1800.0, 86400.0]),
+    priority=st.integers(-1, 2),
+)
+sane = st.one_of(
+    plug_in,
+    plug_in,
+    call("unplug", ids, connectors),
+    call("advance", st.sampled_from([0, 1, 59.5, 60, 600, 3600.25])),
+    call("set_site_limit", st.none() | st.sampled_from([0, 2, 50, 100.5, 1000])),
+    call("set_static_load", st.sampled_from([0, 3, 70, 500])),
+    call("set_available", ids, st.none() | connectors, st.booleans()),
+    call("set_strategy", st.sampled_from(NAMED)),
+)
+junk = st.sampled_from(
+    [
+        None,
+        True,
+        -1,
+        0,
+        -0.5,
+        math.nan,
+        math.inf,
+        -math.inf,
+        10**400,
+        "",
+        "CP9",
+        "5",
+        b"1",
+        (),
+        [1],
+        {},
+        1j,
+        object(),
+    ]
+)
+nonsense = st.one_of(
+    call("plug_in", junk, connectors, st.just(CARS[0])),
+    call("plug_in", ids, junk, st.just(CARS[0])),
+    call("plug_in", ids, connectors, junk),
+    call("plug_in", ids, connectors, st.sampled_from(CARS), arrival_soc=junk, target_soc=junk, priority=junk),
+    call("plug_in", ids, connectors, st.sampled_from(CARS), departs_s=junk),
+    call("unplug", junk, connectors),
+    call("unplug", ids, junk),
+    call("advance", junk),
+    call("set_site_limit", junk),
+    call("set_static_load", junk),
+    call("set_available", ids, junk, junk),
+    call("set_strategy", junk),
+)
+many_calls = st.lists(st.one_of(sane, sane, nonsense), min_size=1, max_size=25)
+
+
+def assert_sound(station: Station, delivered_before_kwh: float) -> None:
+    """Limits, energy and the battery's bounds, from the plain numbers of the configuration."""
+    config, status, state = station.config, station.status(), station.state
+    assert_within_limits(station.snapshot(), station.allocation)
+    room_kw = max(0.0, status.site_limit_kw - status.static_load_kw)
+    assert status.site_limit_kw <= config.grid_capacity_kw
+    assert status.grid_kw <= room_kw + TINY_KW
+    for charger in status.chargers:
+        assert charger.offered_kw <= charger.max_power + TINY_KW
+        for connector in charger.connectors:
+            session = connector.session
+            plug = config.plugs[charger.charger_id, connector.connector_id]
+            if session is not None:
+                assert session.allocated_power <= session.vehicle_max_power + TINY_KW
+                assert session.allocated_power <= (plug.max_power_kw or math.inf) + TINY_KW
+                arrival_soc = state.sessions[charger.charger_id, connector.connector_id].arrival_soc
+                if session.soc is not None and arrival_soc is not None:
+                    assert arrival_soc <= session.soc <= max(arrival_soc, session.target_soc) + 1e-9
+                assert connector.available or session.allocated_power == 0.0
+    book = state.ledger
+    assert book.imported_kwh == pytest.approx(
+        book.static_kwh + book.delivered_kwh + book.battery_in_kwh - book.battery_out_kwh, abs=1e-6
+    )
+    here_kwh = sum(session.energy_kwh for session in state.sessions.values())
+    assert book.delivered_kwh == pytest.approx(delivered_before_kwh + here_kwh, abs=1e-6)
+    battery = config.battery
+    if battery is not None:
+        capacity_kwh = battery.initial_capacity_kwh
+        stored_kwh = (
+            battery.initial_soc * capacity_kwh
+            + book.battery_in_kwh * battery.charge_efficiency
+            - book.battery_out_kwh / battery.discharge_efficiency
+            + book.seed_gain_kwh
+        )
+        assert state.battery_kwh == pytest.approx(stored_kwh, abs=1e-6)
+        soc = state.battery_kwh / capacity_kwh
+        assert min(battery.initial_soc, battery.min_soc) - 1e-9 <= soc <= battery.max_soc + 1e-9
+
+
+@given(config=configs(), calls=many_calls)
+@settings(max_examples=max(500, settings().max_examples))
+def test_any_calls(config: dict[str, Any], calls: list[Call]) -> None:
+    """A refused call changes nothing, an accepted one breaks nothing, and the record repeats it all."""
+    station = Station(load_config(config))
+    departed_kwh = 0.0
+    refusals = []
+    for name, positions, names in calls:
+        before = fingerprint(station)
+        try:
+            answer = getattr(station, name)(*positions, **names)
+        except StationError as error:
+            assert fingerprint(station) == before
+            refusals.append(error)
+            continue
+        if name == "unplug":
+            departed_kwh += answer.energy_kwh
+        assert_sound(station, departed_kwh)
+    assert all(len(str(error).split()) > 3 for error in refusals), "a refusal is a sentence"
+    record = json.loads(json.dumps([event.model_dump() for event in station.events]))
+    assert fingerprint(Station.replay(station.config, record)) == fingerprint(station)
+
+
+@given(config=configs(), calls=st.lists(plug_in, max_size=5), seconds=st.floats(0.0, 7200.0))
+@settings(max_examples=50)
+def test_a_failing_rank_function_changes_nothing(
+    config: dict[str, Any], calls: list[Call], seconds: float
+) -> None:
+    """Even where it fails in the middle of an advance, after steps that were already computed."""
+
+    def fails_later(demand: Any, now_s: float) -> tuple[float, float]:
+        if now_s > 600.0:
+            raise RuntimeError("late")
+        return 0.0, 1.0
+
+    station = Station(load_config(config), fails_later)
+    for name, positions, names in calls:
+        try:
+            getattr(station, name)(*positions, **names)
+        except StationError:
+            continue
+    before = fingerprint(station)
+    try:
+        station.advance(seconds)
+    except StationError:
+        assert fingerprint(station) == before
+        assert seconds > 600.0
+    else:
+        assert station.now_s == seconds
+
+
+# Refusals in words
+
+
+@pytest.mark.parametrize(
+    ("name", "positions", "names", "words"),
+    [
+        ("plug_in", ("CP9", 1, Vehicle(50)), {}, "no charger 'CP9' at ST; it has CP1, CP2"),
+        ("plug_in", ("CP1", 0, Vehicle(50)), {}, "CP1 has connectors 1 to 2, not 0"),
+        ("plug_in", ("CP1", 3, Vehicle(50)), {}, "CP1 has connectors 1 to 2, not 3"),
+        ("plug_in", ("CP1", True, Vehicle(50)), {}, "whole number, got True"),
+        ("plug_in", ("CP1", 1.0, Vehicle(50)), {}, "whole number, got 1.0"),
+        ("plug_in", ("CP1", 1, Vehicle(50)), {}, "connector 1 of CP1 is taken by session S1"),
+        ("plug_in", ("CP2", 2, Vehicle(50)), {}, "connector 2 of CP2 is out of service"),
+        ("plug_in", ("CP1", 2, 150), {}, "vehicle must be a Vehicle, got int"),
+        ("plug_in", ("CP1", 2, Vehicle(50)), {"arrival_soc": 0.5}, "needs a vehicle with battery_kwh"),
+        ("plug_in", ("CP1", 2, Vehicle(50, 60)), {"target_soc": 0.5}, "target_soc needs arrival_soc"),
+        (
+            "plug_in",
+            ("CP1", 2, Vehicle(50, 60)),
+            {"arrival_soc": 80},
+            "arrival_soc must be from 0 to 1, got 80",
+        ),
+        ("plug_in", ("CP1", 2, Vehicle(50)), {"departs_s": -5}, "departs_s must be at least 0, got -5"),
+        (
+            "plug_in",
+            ("CP1", 2, Vehicle(50)),
+            {"priority": "high"},
+            "priority must be a finite number, got 'high'",
+        ),
+        ("unplug", ("CP1", 2), {}, "connector 2 of CP1 is free"),
+        ("advance", (-1,), {}, "seconds must be from 0 to .*, got -1"),
+        ("advance", (math.nan,), {}, "seconds must be a finite number, got nan"),
+        ("advance", (1e9,), {}, "seconds must be from 0 to .*, got 1000000000"),
+        ("set_site_limit", (-3,), {}, "site limit must be at least 0, got -3"),
+        ("set_static_load", ("3",), {}, "static load must be a finite number, got '3'"),
+        ("set_available", ("CP1", 1, "yes"), {}, "available must be True or False, got 'yes'"),
+        ("set_strategy", ("max_mim",), {}, "unknown strategy 'max_mim'; did you mean 'max_min'"),
+    ],
+)
+def test_a_refusal_names_the_value(
+    name: str, positions: tuple[Any, ...], names: dict[str, Any], words: str
+) -> None:
+    occupied = station()
+    occupied.plug_in("CP1", 1, Vehicle(50))
+    occupied.set_available("CP2", 2, False)
+    before = fingerprint(occupied)
+    with pytest.raises(StationError, match=words):
+        getattr(occupied, name)(*positions, **names)
+    assert fingerprint(occupied) == before
+
+
+# Records
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"at_s": 5.0}, "event 1 cannot have happened: it was recorded at 5.0 s, but the clock shows 0"),
+        ({"call": "explode"}, "event 1 cannot have happened: there is no call 'explode'"),
+        ({"arguments": {}}, "event 1 cannot have happened"),
+        (
+            {"arguments": {"charger_id": "CP1", "connector": 1, "vehicle": {"max_power_kw": -1}}},
+            "max_power_kw",
+        ),
+        ({"arguments": {"charger_id": "CP1", "connector": 1, "vehicle": [1]}}, "event 1"),
+        ({"arguments": {"charger_id": "CP1", "connector": 1, "vehicle": "car"}}, "event 1"),
+        (
+            {"arguments": {"charger_id": "CP1", "connector": 1, "vehicle": {"max_power_kw": 10**400}}},
+            "event 1",
+        ),
+        (
+            {"arguments": {"charger_id": "CP1", "connector": 1, "vehicle": {"max_power_kw": 9, "wings": 2}}},
+            "wings",
+        ),
+        ({"at_s": "noon"}, "event 1 is damaged: at_s"),
+        ({"extra": 1}, "event 1 is damaged: extra"),
+    ],
+)
+def test_a_damaged_record_is_refused(damage: dict[str, Any], words: str) -> None:
+    first = station()
+    first.plug_in("CP1", 1, Vehicle(50))
+    record = {**first.events[0].model_dump(), **damage}
+    with pytest.raises(ReplayError, match=words):
+        Station.replay(first.config, [record])
+
+
+def test_a_record_with_a_rank_function_of_ones_own() -> None:
+    def big_first(demand: Any, now_s: float) -> tuple[float, float]:
+        return -demand.max_kw, 1.0
+
+    first = station(big_first)
+    first.plug_in("CP2", 1, Vehicle(350))
+    first.plug_in("CP1", 1, Vehicle(150))
+    again = Station.replay(first.config, first.events, {"big_first": big_first})
+    assert fingerprint(again) == fingerprint(first)
+    with pytest.raises(ReplayError, match="unknown strategy 'big_first'"):
+        Station.replay(first.config, first.events)
+
+
+@pytest.mark.parametrize(
+    "rank", [functools.partial(STRATEGIES["max_min"]), type("Rank", (), {"__call__": lambda *_: (0, 1)})()]
+)
+def test_a_rank_function_without_a_name(rank: Any) -> None:
+    """A partial function or a callable object is a rank function too."""
+    assert station(rank).status().strategy
+
+
+def test_a_shipped_rank_function_is_its_name() -> None:
+    """The function and the name of one strategy must lead to one station, to the last bit."""
+    by_name, by_function = station("max_min"), station(STRATEGIES["max_min"])
+    for each in (by_name, by_function):
+        each.plug_in("CP1", 1, Vehicle(33.3))
+        each.advance(1000.1)
+    assert by_function.state.sessions == by_name.state.sessions
+    assert Station.replay(by_function.config, by_function.events).state.sessions == by_function.state.sessions
+
+
+def test_a_cars_name_can_be_written_down() -> None:
+    """What is accepted must come through JSON: text that is no text is refused with the call."""
+    here = station()
+    try:
+        here.plug_in("CP1", 1, Vehicle(50, name="\ud800"))
+    except ValueError:
+        return
+    here.status().model_dump_json()
+
+
+# Time
+
+
+@given(seconds=st.floats(0.0, 1e6), earlier=st.floats(0.0, 1e6))
+@settings(max_examples=30)
+def test_the_clock_shows_exactly_the_sum(seconds: float, earlier: float) -> None:
+    here = station()
+    here.plug_in("CP1", 1, Vehicle(50))
+    here.advance(earlier)
+    here.advance(seconds)
+    assert here.now_s == earlier + seconds
+
+
+@pytest.mark.parametrize("seconds", [0, 0.5, 59.999, 60, 61, 3600.1])
+def test_the_clock_while_things_move(seconds: float) -> None:
+    here = station(battery=BATTERY)
+    here.plug_in("CP1", 1, catalogue()["Peugeot e-208"], arrival_soc=0.1)
+    here.advance(1234.5)
+    here.advance(seconds)
+    assert here.now_s == 1234.5 + seconds
+
+
+# A falling, a rising and a humped curve: on the rising parts an offer holds for one interval at most, and the
+# car may take more only at the next one.
+@pytest.mark.parametrize(
+    "curve",
+    [
+        [(0, 100), (0.5, 80), (0.8, 30), (1, 10)],
+        [(0, 20), (0.5, 100), (1, 120)],
+        [(0.1, 40), (0.3, 120), (0.6, 120), (0.9, 20)],
+    ],
+)
+@pytest.mark.parametrize("grid_kw", [400, 60])
+def test_soc_follows_the_curve(curve: list[tuple[float, float]], grid_kw: float) -> None:
+    here = station(gridCapacity=grid_kw, controlInterval=1)
+    name = here.plug_in("CP1", 1, Vehicle(150, 60, ChargingCurve(curve)), arrival_soc=0.05)
+    here.advance(1800)
+    soc = 0.05
+    for _ in range(18_000):  # a tenth of a second at a time, with numbers only
+        soc = min(1.0, soc + min(straight_line(curve, soc), grid_kw) * 0.1 / 3600 / 60)
+    assert session_of(here, name).soc == pytest.approx(soc, abs=5e-4)
+
+
+def test_a_car_at_its_target_draws_nothing() -> None:
+    here = station()
+    name = here.plug_in("CP1", 1, Vehicle(100, 50), arrival_soc=0.5, target_soc=0.8)
+    here.advance(3600)
+    session = session_of(here, name)
+    assert session.soc == pytest.approx(0.8, abs=1e-9)
+    assert (session.allocated_power, session.limited_by, session.active) == (0.0, Limit.FINISHED, False)
+    assert session.remaining_kwh == 0.0
+    assert here.state.ledger.delivered_kwh == pytest.approx(15.0, abs=1e-6)
+
+
+def test_a_car_that_arrives_full_draws_nothing() -> None:
+    here = station()
+    name = here.plug_in("CP1", 1, Vehicle(100, 50), arrival_soc=0.9, target_soc=0.8)
+    assert session_of(here, name).limited_by is Limit.FINISHED
+    assert here.allocation.offered_kw[name] == 0.0
+
+
+@pytest.mark.parametrize("tick_s", [1, 5, 60, 600])
+def test_a_car_is_full_at_the_same_time_however_time_passes(tick_s: int) -> None:
+    """18 kWh at 60 kW are 18 minutes. One control interval (60 s) more is what a decision may hold."""
+    here = station()
+    name = here.plug_in("CP1", 1, Vehicle(60, 60), arrival_soc=0.5, target_soc=0.8)
+    for _ in range(0, 1200, tick_s):
+        here.advance(tick_s)
+    assert here.now_s == 1200
+    assert session_of(here, name).soc == pytest.approx(0.8, abs=1e-6)
+
+
+@pytest.mark.parametrize("tick_s", [1, 60])
+def test_a_battery_gives_all_it_has_however_time_passes(tick_s: int) -> None:
+    """40 kWh above the floor at 100 kW are 24 minutes."""
+    here = station(gridCapacity=50, battery=BATTERY)
+    here.plug_in("CP1", 1, Vehicle(150))
+    for _ in range(0, 1560, tick_s):
+        here.advance(tick_s)
+    assert here.state.battery_kwh == pytest.approx(10.0, abs=0.01)
+
+
+def test_an_unknown_car_is_never_full() -> None:
+    here = station()
+    name = here.plug_in("CP1", 1, Vehicle(150))
+    here.advance(86_400)
+    assert session_of(here, name).energy_kwh == pytest.approx(24 * 150)
+    assert (session_of(here, name).soc, session_of(here, name).limited_by) == (None, Limit.VEHICLE)
+
+
+def test_power_moves_on_when_a_car_is_full() -> None:
+    here = station()
+    first = here.plug_in("CP1", 1, Vehicle(150, 50), arrival_soc=0.9)
+    second = here.plug_in("CP1", 2, Vehicle(150))
+    assert here.allocation.offered_kw == pytest.approx({first: 100, second: 100})
+    here.advance(600)
+    assert here.allocation.offered_kw == pytest.approx({first: 0, second: 150})
+
+
+# The battery
+
+
+def test_the_battery_fills_by_itself_to_its_top() -> None:
+    here = station(battery={**BATTERY, "chargeEfficiency": 0.8})
+    here.advance(900)
+    assert here.state.battery_kwh == pytest.approx(50 + 0.25 * 100 * 0.8)
+    here.advance(36_000)
+    assert here.status().battery.state_of_charge == pytest.approx(0.9, abs=1e-6)
+    assert here.allocation.battery_kw == 0.0
+    assert here.state.ledger.imported_kwh == pytest.approx(40 / 0.8, abs=1e-3)
+
+
+def test_the_battery_empties_to_its_floor_and_no_further() -> None:
+    here = station(gridCapacity=50, battery={**BATTERY, "dischargeEfficiency": 0.8})
+    name = here.plug_in("CP1", 1, Vehicle(150))
+    assert here.allocation.offered_kw[name] == pytest.approx(150)
+    for _ in range(60):
+        here.advance(60)
+        assert here.status().battery.state_of_charge >= 0.1 - 1e-9
+    assert here.allocation.offered_kw[name] == pytest.approx(50)
+    assert here.allocation.boost_kw[name] == 0.0
+    assert session_of(here, name).energy_from_battery_kwh == pytest.approx(40 * 0.8, abs=1e-3)
+
+
+def test_a_battery_below_its_floor_fills_first() -> None:
+    here = station(gridCapacity=50, battery={**BATTERY, "initialSoc": 0.05})
+    name = here.plug_in("CP1", 1, Vehicle(150))
+    assert (here.allocation.offered_kw[name], here.allocation.battery_kw) == (50, 0)
+    here.unplug("CP1", 1)
+    here.advance(60)
+    assert here.state.battery_kwh > 5.0
+
+
+def test_a_battery_rule_by_directions() -> None:
+    here = station(gridCapacity=50, battery={**BATTERY, "chargePower": 20, "dischargePower": 70})
+    assert here.allocation.battery_kw == 20
+    here.plug_in("CP1", 1, Vehicle(150))
+    assert here.allocation.battery_kw == -70
+
+
+# Limits that move
+
+
+def test_a_site_limit_of_0_stops_all_and_none_brings_it_back() -> None:
+    here = station()
+    name = here.plug_in("CP1", 1, Vehicle(150))
+    here.set_site_limit(0)
+    assert (here.allocation.offered_kw[name], here.allocation.limited_by[name]) == (0.0, Limit.SITE)
+    here.set_site_limit(None)
+    assert here.allocation.offered_kw[name] == 150
+
+
+def test_a_site_limit_below_the_static_load() -> None:
+    here = station(staticLoad=30)
+    name = here.plug_in("CP1", 1, Vehicle(150))
+    here.set_site_limit(20)
+    assert (here.allocation.offered_kw[name], here.allocation.grid_kw) == (0.0, 0.0)
+    here.set_site_limit(50)
+    assert here.allocation.offered_kw[name] == 20
+    here.set_static_load(45)
+    assert here.allocation.offered_kw[name] == 5
+
+
+def test_a_site_limit_above_the_connection_does_not_widen_it() -> None:
+    here = station(gridCapacity=100)
+    name = here.plug_in("CP1", 1, Vehicle(150))
+    here.set_site_limit(1000)
+    assert here.allocation.offered_kw[name] == 100
+    assert here.status().site_limit_kw == 100
+
+
+def test_only_the_battery_feeds_cars_behind_a_limit_of_0() -> None:
+    here = station(battery=BATTERY)
+    name = here.plug_in("CP1", 1, Vehicle(150))
+    here.set_site_limit(0)
+    assert (here.allocation.offered_kw[name], here.allocation.boost_kw[name]) == (100, 100)
+    assert (here.allocation.grid_kw, here.allocation.battery_kw) == (0, -100)
+
+
+@pytest.mark.parametrize("connector", [1, None])
+def test_out_of_service_suspends_and_resumes(connector: int | None) -> None:
+    here = station()
+    first = here.plug_in("CP1", 1, Vehicle(150, 100), arrival_soc=0.2)
+    second = here.plug_in("CP2", 2, Vehicle(150))
+    here.set_site_limit(200)
+    assert here.allocation.offered_kw == {first: 100, second: 100}
+    here.set_available("CP1", connector, False)
+    assert here.allocation.offered_kw == {first: 0, second: 150}
+    assert here.allocation.limited_by[first] is Limit.FAULT
+    here.advance(600)
+    assert session_of(here, first).soc == 0.2
+    here.set_available("CP1", connector, True)
+    assert here.allocation.offered_kw == {first: 100, second: 100}
+
+
+def test_a_connector_stays_out_while_its_charger_comes_back() -> None:
+    here = station()
+    here.set_available("CP1", 1, False)
+    here.set_available("CP1", None, False)
+    here.set_available("CP1", None, True)
+    with pytest.raises(StationError, match="out of service"):
+        here.plug_in("CP1", 1, Vehicle(50))
+    here.plug_in("CP1", 2, Vehicle(50))
+
+
+def test_the_status_has_the_seeds_fields() -> None:
+    here = station(gridCapacity=100, battery=BATTERY)
+    here.plug_in("CP1", 2, Vehicle(150))
+    status = json.loads(here.status().model_dump_json())
+    assert (status["station_id"], status["grid_capacity"], status["max_asked_power"]) == ("ST", 100, 150)
+    charger = status["chargers"][0]
+    assert (charger["charger_id"], charger["max_power"], charger["max_asked_power"]) == ("CP1", 200, 150)
+    assert [connector["connector_id"] for connector in charger["connectors"]] == [1, 2]
+    assert charger["connectors"][0]["session"] is None
+    session = charger["connectors"][1]["session"]
+    seen = {key: session[key] for key in ("session_id", "allocated_power", "vehicle_max_power", "is_boosted")}
+    assert seen == {"session_id": "S1", "allocated_power": 150, "vehicle_max_power": 150, "is_boosted": True}
+    assert (session["boosted_power"], session["active"]) == (50, True)
+    battery = status["battery"]
+    assert (battery["max_power"], battery["state_of_charge"]) == (100, 0.5)
+    assert battery["session_boosts"] == [
+        {"charger_id": "CP1", "connector_id": 2, "session_id": "S1", "boosted_power": 50}
+    ]
+
+
+def test_sessions_count_on() -> None:
+    here = station()
+    assert [here.plug_in("CP1", 1, Vehicle(50)), here.plug_in("CP1", 2, Vehicle(50))] == ["S1", "S2"]
+    here.unplug("CP1", 1)
+    assert here.plug_in("CP1", 1, Vehicle(50)) == "S3"
+
+
+def test_minima_are_admitted_as_they_came() -> None:
+    """Ten cars, and power for one minimum: when the first leaves, the second is next, not the tenth."""
+    chargers = [{"id": "CP1", "maxPower": 500, "connectors": 10}]
+    here = station(gridCapacity=50, chargers=chargers)
+    for connector in range(1, 11):
+        here.plug_in("CP1", connector, Vehicle(150, min_power_kw=50))
+    here.unplug("CP1", 1)
+    assert here.allocation.offered_kw["S2"] == 50
+
+
+def test_what_a_station_shows_cannot_be_changed_from_outside() -> None:
+    here = station()
+    name = here.plug_in("CP1", 1, Vehicle(50))
+    with pytest.raises((TypeError, AttributeError)):
+        here.allocation.offered_kw[name] = 1e6  # type: ignore[index]
+    with pytest.raises((TypeError, AttributeError)):
+        here.state.sessions.clear()  # type: ignore[attr-defined]
+
+
+def test_a_station_wants_a_configuration() -> None:
+    with pytest.raises(StationError, match="must be a StationConfig"):
+        Station(BASE)  # type: ignore[arg-type]
