@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ipywidgets import Button, Widget
+from traitlets import TraitError
+
 from electra_core import Vehicle
 from electra_core.dashboard import open_station, show
 from electra_core.dashboard.model import CUSTOM_CAR, NO_DAY, SAMPLES, StationModel
@@ -21,8 +24,6 @@ from electra_core.dashboard.words import (
     session_table,
 )
 from electra_core.figures import station_changes, station_figure
-from ipywidgets import Button, Widget
-from traitlets import TraitError
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
