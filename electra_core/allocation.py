@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from electra_core import waterfill
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
-from electra_core.strategies import Rank, find, ranked, uniform
+from electra_core.strategies import Rank, find, max_min, ranked, uniform
 
 # A session this close to its cap is at its cap: the reason must not hang on the last bits.
 SAME = 1e-12
+
+# The smallest share beside a share of 1.
+TINY = 1e-150
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +61,29 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
     rank = find(strategy)
     site_kw = snapshot.site_limit_kw
     charger_kw = {name: snapshot.charger_limit_kw(name) for name in snapshot.charger_kw}
-    # By name, so that the order in which demands are listed cannot change even the last bit.
-    demands = sorted(snapshot.demands, key=lambda demand: demand.session_id)
+    # By name, so that the order in which demands are listed cannot change even the last bit; S2 before S10.
+    demands = sorted(snapshot.demands, key=lambda demand: (len(demand.session_id), demand.session_id))
     carried = [demand for demand in demands if demand.on_battery]
     sharing = [demand for demand in demands if not demand.on_battery]
     offered: dict[str, float] = {}
     boost: dict[str, float] = {}
     limited_by: dict[str, Limit] = {}
 
-    boost_left_kw = snapshot.boost_kw
+    # Sessions that the battery carries whole have it for themselves, and its power is not divided.
     if carried:
-        table = _table(carried, rank, snapshot.now_s, charger_kw)
-        filling = _fill(table, charger_kw, boost_left_kw)
+        table = _table(carried, max_min, snapshot.now_s, charger_kw)
+        filling = _fill(table, charger_kw, snapshot.boost_kw)
         for demand, kw, limit in zip(table.demands, filling.kw, filling.limited_by, strict=True):
             offered[demand.session_id] = boost[demand.session_id] = kw
             limited_by[demand.session_id] = limit
             charger_kw[demand.charger_id] = max(0.0, charger_kw[demand.charger_id] - kw)
-            boost_left_kw = max(0.0, boost_left_kw - kw)
 
     table = _table(sharing, rank, snapshot.now_s, charger_kw)
     filling = by_grid = _fill(table, charger_kw, site_kw)
-    if boost_left_kw > 0.0:
-        filling = _fill(table, charger_kw, site_kw + boost_left_kw)
-    boosts = _boosts(by_grid.kw, filling.kw, min(boost_left_kw, max(0.0, sum(filling.kw) - site_kw)))
+    boost_kw = 0.0 if carried else snapshot.boost_kw
+    if boost_kw > 0.0:
+        filling = _fill(table, charger_kw, site_kw + boost_kw)
+    boosts = _boosts(by_grid.kw, filling.kw, min(boost_kw, max(0.0, sum(filling.kw) - site_kw)))
     for demand, kw, part, limit in zip(table.demands, filling.kw, boosts, filling.limited_by, strict=True):
         offered[demand.session_id] = kw
         boost[demand.session_id] = part
@@ -111,11 +114,19 @@ def _table(demands: Sequence[Demand], rank: Rank, now_s: float, chargers: Iterab
     return Table(
         demands=sorted_demands,
         tier=tier,
-        weight=[ranks[i][1] for i in rows],
+        weight=_tame([ranks[i][1] for i in rows], tier),
         charger=[place[demand.charger_id] for demand in sorted_demands],
         queue=sorted(range(len(rows)), key=lambda row: (tier[row], sorted_demands[row].arrived_s, rows[row])),
         divided=rank is uniform,
     )
+
+
+def _tame(weights: Sequence[float], tiers: Sequence[float]) -> list[float]:
+    """Weights relative to the largest of their tier: only ratios count, and products must not overflow."""
+    largest: dict[float, float] = {}
+    for tier, weight in zip(tiers, weights, strict=True):
+        largest[tier] = max(weight, largest.get(tier, 0.0))
+    return [max(weight / largest[tier], TINY) for tier, weight in zip(tiers, weights, strict=True)]
 
 
 def _fill(table: Table, charger_kw: Mapping[str, float], site_kw: float) -> Filling:

@@ -11,6 +11,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from electra_core.refusals import shortened
+
 _WORDS = {
     "missing": "is missing",
     "greater_than": "must be greater than {gt:g}",
@@ -99,5 +101,8 @@ def _kinds(annotation: Any) -> Iterator[type]:
 
 
 def _short(value: object) -> str:
-    words = json.dumps(value, default=str) if not isinstance(value, float) else f"{value:g}"
+    try:
+        words = json.dumps(value, default=str) if not isinstance(value, float) else f"{value:g}"
+    except (ValueError, TypeError, RecursionError):
+        words = shortened(value)
     return words if len(words) <= 60 else words[:57] + "..."

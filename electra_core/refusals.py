@@ -42,16 +42,21 @@ class LimitBrokenError(StationError):
     """A decision would have broken a limit: a fault of ours, stopped before it took effect."""
 
 
+def is_finite(value: object) -> bool:
+    """Whether something is a finite number; True and False are not numbers."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except (OverflowError, ValueError):
+        return False
+
+
 def number(name: str, value: object, least: float, most: float = math.inf) -> float:
     """A finite number between bounds; anything else is refused with its name."""
-    found = math.nan
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        try:
-            found = float(value)
-        except (OverflowError, ValueError):
-            found = math.inf
-    if not math.isfinite(found):
+    if not is_finite(value):
         raise BadValueError(f"{name} must be a finite number, got {shortened(value)}")
+    found = float(value)  # type: ignore[arg-type]
     if not least <= found <= most:
         bounds = f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
         raise BadValueError(f"{name} must be {bounds}, got {shortened(value)}")

@@ -7,8 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from electra_core.refusals import is_finite, shortened
+
 # Limits are sums of up to thousands of floats: a share of each limit that rounding may take.
 ROUNDING = 1e-9
+
+# No demand of a station is larger, kW or kWh; sums of larger floats would overflow.
+MAX_AMOUNT = 1e12
 
 
 class Limit(StrEnum):
@@ -66,10 +71,12 @@ class Demand:
         if self.remaining_kwh is not None:
             _check_amount(where, "remaining_kwh", self.remaining_kwh)
         for name, moment in (("arrived_s", self.arrived_s), ("departs_s", self.departs_s)):
-            if moment is not None and not _is_finite(moment):
-                raise SnapshotError(f"{where}: {name} must be a finite number of seconds, got {moment!r}")
-        if not _is_finite(self.priority):
-            raise SnapshotError(f"{where}: priority must be a finite number, got {self.priority!r}")
+            if moment is not None and not is_finite(moment):
+                raise SnapshotError(
+                    f"{where}: {name} must be a finite number of seconds, got {shortened(moment)}"
+                )
+        if not is_finite(self.priority):
+            raise SnapshotError(f"{where}: priority must be a finite number, got {shortened(self.priority)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +106,16 @@ class Snapshot:
 
     def __post_init__(self) -> None:
         if self.grid_kw is not None:
-            _check_amount("snapshot", "grid_kw", self.grid_kw, unlimited=True)
+            _check_amount("snapshot", "grid_kw", self.grid_kw, most=math.inf)
         _check_amount("snapshot", "boost_kw", self.boost_kw)
         _check_amount("snapshot", "charge_kw", self.charge_kw)
-        if not _is_finite(self.now_s):
-            raise SnapshotError(f"snapshot: now_s must be a finite number of seconds, got {self.now_s!r}")
+        if not is_finite(self.now_s):
+            raise SnapshotError(
+                f"snapshot: now_s must be a finite number of seconds, got {shortened(self.now_s)}"
+            )
         for charger_id, limit_kw in self.charger_kw.items():
             if limit_kw is not None:
-                _check_amount("snapshot", f"charger_kw[{charger_id!r}]", limit_kw, unlimited=True)
+                _check_amount("snapshot", f"charger_kw[{charger_id!r}]", limit_kw, most=math.inf)
         seen: set[str] = set()
         for demand in self.demands:
             if demand.charger_id not in self.charger_kw:
@@ -193,6 +202,9 @@ def _station_faults(snapshot: Snapshot, allocation: Allocation) -> list[str]:
     faults = [f"{what}: {kw} kW of at most {limit} kW" for what, kw, limit in limits if _above(kw, limit)]
     if allocation.grid_kw < 0.0:
         faults.append(f"site: {allocation.grid_kw} kW would flow back to the grid")
+    left_kw = max(0.0, snapshot.site_limit_kw - allocation.grid_kw)
+    if math.isfinite(left_kw) and _differ(allocation.unused_kw, left_kw):
+        faults.append(f"site: {allocation.unused_kw} kW are said to be unused, and {left_kw} kW are")
     if _differ(boost, discharge):
         faults.append(f"battery: gives {discharge} kW, but the sessions' boosts add up to {boost} kW")
     if _differ(allocation.grid_kw + discharge, to_cars + charge):
@@ -211,13 +223,11 @@ def _differ(one_kw: float, other_kw: float) -> bool:
     return abs(one_kw - other_kw) > ROUNDING * max(1.0, abs(one_kw))
 
 
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _check_amount(where: str, name: str, value: float, *, unlimited: bool = False) -> None:
-    if _is_finite(value) and value >= 0.0:
+def _check_amount(where: str, name: str, value: float, most: float = MAX_AMOUNT) -> None:
+    if is_finite(value) and 0.0 <= value <= most:
         return
-    if unlimited and value == math.inf:
+    # An unlimited site or charger; numbers that are not numbers never equal it.
+    if most == math.inf and isinstance(value, float) and value == math.inf:
         return
-    raise SnapshotError(f"{where}: {name} must be a finite number, 0 or more, got {value!r}")
+    bounds = "0 or more" if most == math.inf else f"from 0 to {most:g}"
+    raise SnapshotError(f"{where}: {name} must be a number {bounds}, got {shortened(value)}")

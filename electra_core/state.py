@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,9 +16,10 @@ Place = tuple[str, int]
 # A charger as a whole, where connectors count from 1.
 WHOLE_CHARGER = 0
 
-# Below a milliwatt the battery rests: rounding must not keep it charging for ever.
-RESTING_KW = 1e-6
-STILL_KW = 1e-9
+# The battery is at its floor or top when it is this close: kWh, and as a share of its capacity. Rounding
+# must not keep it charging for ever.
+EMPTY_KWH = 1e-9
+EMPTY_SHARE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,7 @@ def site_limit_kw(config: StationConfig, state: State) -> float:
 def read_snapshot(config: StationConfig, state: State) -> Snapshot:
     """What the sessions ask for and what there is, now.
 
-    Nothing is promised that cannot be held for one control interval: neither energy that a car does not
-    want any more, nor energy that the battery does not have.
+    A decision holds until somebody's energy runs out: see `holds_s`.
     """
     demands = [demand_of(config, state, session) for session in state.sessions.values()]
     boost_kw, charge_kw = battery_reach_kw(config, state)
@@ -149,46 +150,66 @@ def demand_of(config: StationConfig, state: State, session: Session) -> Demand:
 
 
 def _ceiling(config: StationConfig, state: State, session: Session) -> tuple[float, Limit]:
-    """What car, curve, connector and remaining energy allow now, kW, and which of them it is."""
+    """What car, curve and connector allow now, kW, and which of them it is; 0 for who is done."""
     if not state.is_available(session.place):
         return 0.0, Limit.FAULT
-    remaining_kwh = session.remaining_kwh
-    if remaining_kwh == 0.0:
+    if session.remaining_kwh == 0.0:
         return 0.0, Limit.FINISHED
-    plug = config.plugs[session.place]
-    max_kw, by = session.vehicle.ceiling_kw(session.soc), Limit.VEHICLE
-    if plug.max_power_kw is not None and plug.max_power_kw < max_kw:
-        max_kw, by = plug.max_power_kw, Limit.CONNECTOR
-    if remaining_kwh is not None:
-        wanted_kw = remaining_kwh * 3600.0 / config.control_interval_s
-        # The last bit of energy must not fall below the least useful power, or it would never come.
-        wanted_kw = max(wanted_kw, plug.min_power_kw, session.vehicle.min_power_kw)
-        if wanted_kw < max_kw:
-            max_kw, by = wanted_kw, Limit.VEHICLE
-    return max_kw, by
+    car_kw, plug_kw = session.vehicle.ceiling_kw(session.soc), config.plugs[session.place].max_power_kw
+    if plug_kw is not None and plug_kw < car_kw:
+        return plug_kw, Limit.CONNECTOR
+    return car_kw, Limit.VEHICLE
 
 
 def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]:
-    """What the battery can give and take for one control interval, kW: power, energy and losses."""
-    battery = config.battery
-    if battery is None:
+    """What the battery can give and take now, kW."""
+    if config.battery is None:
         return 0.0, 0.0
-    hours = config.control_interval_s / 3600.0
-    above_floor_kwh, below_top_kwh = battery_room_kwh(battery, state)
-    give_kw = min(battery.discharge_power_kw, above_floor_kwh * battery.discharge_efficiency / hours)
-    take_kw = min(battery.charge_power_kw, below_top_kwh / battery.charge_efficiency / hours)
-    return (give_kw if give_kw > RESTING_KW else 0.0), (take_kw if take_kw > RESTING_KW else 0.0)
+    above_floor_kwh, below_top_kwh = battery_room_kwh(config.battery, state)
+    give_kw = config.battery.discharge_power_kw if above_floor_kwh > 0.0 else 0.0
+    take_kw = config.battery.charge_power_kw if below_top_kwh > 0.0 else 0.0
+    return give_kw, take_kw
 
 
 def battery_room_kwh(battery: BatteryConfig, state: State) -> tuple[float, float]:
     """Energy above the floor and room below the top, kWh."""
-    floor_kwh = battery.min_soc * battery.initial_capacity_kwh
-    top_kwh = battery.max_soc * battery.initial_capacity_kwh
-    return max(0.0, state.battery_kwh - floor_kwh), max(0.0, top_kwh - state.battery_kwh)
+    capacity_kwh = battery.initial_capacity_kwh
+    above_floor_kwh = state.battery_kwh - battery.min_soc * capacity_kwh
+    below_top_kwh = battery.max_soc * capacity_kwh - state.battery_kwh
+    nothing_kwh = max(EMPTY_KWH, EMPTY_SHARE * capacity_kwh)
+    return (
+        above_floor_kwh if above_floor_kwh > nothing_kwh else 0.0,
+        below_top_kwh if below_top_kwh > nothing_kwh else 0.0,
+    )
+
+
+def holds_s(config: StationConfig, state: State, allocation: Allocation) -> float:
+    """How long an allocation can hold, s: until the first car is done, or the battery at its floor or top.
+
+    No power is promised that the energy cannot carry, and however finely time is cut, a car is done at
+    the same moment.
+    """
+    moments = [_battery_holds_s(config, state, allocation.battery_kw)]
+    for session in state.sessions.values():
+        soc = session.soc
+        if soc is not None and session.remaining_kwh:
+            offered_kw = allocation.offered_kw[session.session_id]
+            moments.append(session.vehicle.climb(soc, session.target_soc, offered_kw, math.inf)[1])
+    return min(moments)
+
+
+def _battery_holds_s(config: StationConfig, state: State, battery_kw: float) -> float:
+    battery = config.battery
+    if battery is None or battery_kw == 0.0:
+        return math.inf
+    above_floor_kwh, below_top_kwh = battery_room_kwh(battery, state)
+    if battery_kw < 0.0:
+        return 3600.0 * above_floor_kwh * battery.discharge_efficiency / -battery_kw
+    return 3600.0 * below_top_kwh / battery.charge_efficiency / battery_kw
 
 
 def after(config: StationConfig, state: State, allocation: Allocation, seconds: float) -> State:
-    """The state after a time under one allocation, at most one control interval when anything moves.
+    """The state after a time under one allocation, which must hold that long.
 
     A car draws what it is offered, or less where its curve falls on the way; what it does not draw is
     taken from neither grid nor battery.
@@ -227,10 +248,10 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
 
 
 def _taken_kwh(session: Session, offered_kw: float, seconds: float) -> float:
-    soc, remaining_kwh = session.soc, session.remaining_kwh
-    if soc is None or remaining_kwh is None:
+    soc = session.soc
+    if soc is None:
         return offered_kw * seconds / 3600.0
-    return min(remaining_kwh, session.vehicle.energy_kwh(soc, offered_kw, seconds))
+    return session.vehicle.climb(soc, session.target_soc, offered_kw, seconds)[0]
 
 
 def _stored_kwh(config: StationConfig, state: State, charged_kwh: float, boosted_kwh: float) -> float:
@@ -243,7 +264,7 @@ def _stored_kwh(config: StationConfig, state: State, charged_kwh: float, boosted
 
 def is_still(state: State, allocation: Allocation) -> bool:
     """Whether time changes nothing but the clock: no SoC moves, of no car and not of the battery."""
-    return abs(allocation.battery_kw) <= STILL_KW and all(
+    return allocation.battery_kw == 0.0 and all(
         session.soc is None or allocation.offered_kw[session.session_id] == 0.0
         for session in state.sessions.values()
     )

@@ -27,20 +27,29 @@ from electra_core.refusals import (
     LimitBrokenError,
     OutOfServiceError,
     ReplayError,
-    StationError,
     UnknownChargerError,
     UnknownConnectorError,
     number,
     shortened,
 )
 from electra_core.snapshot import Allocation, Snapshot, violations
-from electra_core.state import WHOLE_CHARGER, Session, State, after, first_state, is_still, read_snapshot
+from electra_core.state import (
+    WHOLE_CHARGER,
+    Session,
+    State,
+    after,
+    first_state,
+    holds_s,
+    is_still,
+    read_snapshot,
+)
 from electra_core.status import StationStatus, read_status
-from electra_core.strategies import Rank, StrategyError, find
-from electra_core.vehicles import Vehicle, VehicleError
+from electra_core.strategies import STRATEGIES, Rank, StrategyError, find, name_of
+from electra_core.vehicles import Vehicle
 
 # A year: a longer call is a slip of the finger, and would keep its caller waiting for minutes.
 MAX_ADVANCE_S = 366 * 86_400.0
+MAX_LOAD_KW = 1e9
 
 
 class Event(BaseModel):
@@ -100,13 +109,20 @@ class Station:
 
     @property
     def state(self) -> State:
-        """Everything that changes, as it is now; frozen."""
-        return self._moment.state
+        """Everything that changes, as it is now: a copy, which changes nothing here."""
+        state = self._moment.state
+        return replace(state, sessions=dict(state.sessions))
 
     @property
     def allocation(self) -> Allocation:
-        """The decision in force."""
-        return self._moment.allocation
+        """The decision in force: a copy, which changes nothing here."""
+        decided = self._moment.allocation
+        return replace(
+            decided,
+            offered_kw=dict(decided.offered_kw),
+            boost_kw=dict(decided.boost_kw),
+            limited_by=dict(decided.limited_by),
+        )
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -114,8 +130,9 @@ class Station:
         return tuple(self._events[: self._moment.events])
 
     def snapshot(self) -> Snapshot:
-        """What the decision in force was made of."""
-        return self._moment.snapshot
+        """What the decision in force was made of: a copy, which changes nothing here."""
+        snapshot = self._moment.snapshot
+        return replace(snapshot, charger_kw=dict(snapshot.charger_kw), demands=tuple(snapshot.demands))
 
     def status(self) -> StationStatus:
         """The station in the seed's field names and ours, all of one moment."""
@@ -205,7 +222,8 @@ class Station:
     def advance(self, seconds: float) -> None:
         """Let time pass, s: cars move along their curves and the battery along its SoC.
 
-        It decides anew at least once a control interval, and last exactly at the time asked for.
+        It decides anew when a car reaches its target or the battery its floor or top, at least once a
+        control interval, and last exactly at the time asked for.
         """
         seconds = number("seconds", seconds, 0.0, MAX_ADVANCE_S)
         moment = self._moment
@@ -216,6 +234,7 @@ class Station:
             # A rank function of the user's own may look at the clock: it is asked every time.
             if isinstance(moment.state.strategy, str) and is_still(moment.state, moment.allocation):
                 step_s = left_s
+            step_s = min(step_s, holds_s(self._config, moment.state, moment.allocation))
             draft = after(self._config, moment.state, moment.allocation, step_s)
             if step_s == left_s:
                 draft = replace(draft, now_s=end_s)
@@ -229,7 +248,7 @@ class Station:
 
     def set_static_load(self, kw: float) -> None:
         """Set what the site itself takes before any car, kW."""
-        load_kw = number("static load", kw, 0.0)
+        load_kw = number("static load", kw, 0.0, MAX_LOAD_KW)
         self._accept(replace(self._moment.state, static_load_kw=load_kw), "set_static_load", kw=load_kw)
 
     def set_available(self, charger_id: str, connector: int | None = None, available: bool = True) -> None:
@@ -253,8 +272,10 @@ class Station:
             rank = find(strategy)
         except StrategyError as error:
             raise BadValueError(str(error)) from None
-        name = strategy if isinstance(strategy, str) else getattr(rank, "__name__", "custom")
-        self._accept(replace(self._moment.state, strategy=strategy), "set_strategy", strategy=name)
+        name = name_of(strategy)
+        # A shipped function is its name: a record can hold that, and bring the very same station back.
+        chosen = name if STRATEGIES.get(name) is rank else rank
+        self._accept(replace(self._moment.state, strategy=chosen), "set_strategy", strategy=name)
 
     @classmethod
     def replay(
@@ -285,7 +306,7 @@ class Station:
                 fault = error.errors()[0]
                 where = ".".join(str(step) for step in fault["loc"])
                 raise ReplayError(f"event {count} is damaged: {where}: {fault['msg']}") from None
-            except (StationError, VehicleError, TypeError) as error:
+            except (ValueError, TypeError) as error:
                 raise ReplayError(f"event {count} cannot have happened: {error}") from None
         return station
 
@@ -305,7 +326,7 @@ class Station:
             raise BadValueError(f"it was recorded at {event.at_s} s, but the clock shows {self.now_s} s")
         arguments: dict[str, Any] = dict(event.arguments)
         if event.call == "plug_in":
-            arguments["vehicle"] = Vehicle.from_json(arguments.get("vehicle") or {})
+            arguments["vehicle"] = Vehicle.from_json(arguments.get("vehicle"))
         if event.call == "set_strategy":
             arguments["strategy"] = strategies.get(arguments.get("strategy", ""), arguments.get("strategy"))
         calls[event.call](**arguments)

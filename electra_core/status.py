@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from electra_core.config import StationConfig
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.state import Session, State, site_limit_kw
+from electra_core.strategies import name_of
 
 
 class _Part(BaseModel):
@@ -115,7 +116,6 @@ def read_status(
     chargers = tuple(
         _charger(config, state, allocation, demands, charger_id) for charger_id in config.charger_kw
     )
-    strategy = state.strategy if isinstance(state.strategy, str) else state.strategy.__name__
     return StationStatus(
         station_id=config.station_id,
         grid_capacity=config.grid_capacity_kw,
@@ -123,7 +123,7 @@ def read_status(
         chargers=chargers,
         battery=_battery(config, state, allocation),
         now_s=state.now_s,
-        strategy=strategy,
+        strategy=name_of(state.strategy),
         site_limit_kw=site_limit_kw(config, state),
         static_load_kw=state.static_load_kw,
         grid_kw=allocation.grid_kw,

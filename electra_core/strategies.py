@@ -95,6 +95,11 @@ def find(strategy: str | Rank) -> Rank:
     raise StrategyError(f"unknown strategy {strategy!r}; {hint}")
 
 
+def name_of(strategy: str | Rank) -> str:
+    """What a strategy is called; shipped functions by their names."""
+    return strategy if isinstance(strategy, str) else getattr(strategy, "__name__", type(strategy).__name__)
+
+
 def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
     """Tier and weight of one demand, checked: a user's own function may answer anything.
 
@@ -103,7 +108,7 @@ def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
     StrategyError
         When the function fails, or answers with anything else than a finite tier and a weight above 0.
     """
-    name = getattr(rank, "__name__", repr(rank))
+    name = name_of(rank)
     try:
         tier, weight = rank(demand, now_s)
         tier, weight = float(tier), float(weight)

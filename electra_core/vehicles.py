@@ -7,13 +7,21 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Literal
 
+from electra_core.refusals import is_finite, shortened
+
 # A car is at its target when it is this close: 1e-9 of 100 kWh is a tenth of a milliwatt-hour.
 SOC_ROUNDING = 1e-9
+
+# Points of a curve that are nearer to each other are a slip of the pen.
+LEAST_RISE = 1e-6
+
+# Larger numbers, kW or kWh, are no cars'.
+MAX_KW = 1e9
 
 
 class VehicleError(ValueError):
@@ -39,20 +47,27 @@ class ChargingCurve:
 
     def __init__(self, points: Iterable[Sequence[float]]) -> None:
         try:
-            pairs = [(float(soc), float(kw)) for soc, kw in points]
+            pairs = [(soc, kw) for soc, kw in points]
+            if any(isinstance(number, str) for pair in pairs for number in pair):
+                raise TypeError
         except (TypeError, ValueError):
             raise VehicleError("a charging curve is a list of pairs of SoC and kW") from None
         if len(pairs) < 2:
             raise VehicleError(f"a charging curve needs at least 2 points, got {len(pairs)}")
         for soc, kw in pairs:
-            if not 0.0 <= soc <= 1.0:
-                raise VehicleError(f"charging curve: SoC must be from 0 to 1, got {soc:g}")
-            if not (math.isfinite(kw) and (kw > 0.0 or (kw == 0.0 and soc == 1.0))):
-                raise VehicleError(f"charging curve: kW must be greater than 0, got {kw:g} at SoC {soc:g}")
-        if any(after[0] <= before[0] for before, after in itertools.pairwise(pairs)):
-            raise VehicleError("charging curve: SoC must rise from point to point")
-        object.__setattr__(self, "soc", tuple(soc for soc, _ in pairs))
-        object.__setattr__(self, "kw", tuple(kw for _, kw in pairs))
+            if not is_finite(soc) or not 0.0 <= soc <= 1.0:
+                raise VehicleError(f"charging curve: SoC must be from 0 to 1, got {shortened(soc)}")
+            # At 0 kW below a full battery a car would stand there for ever.
+            if not is_finite(kw) or not (kw > 0.0 or (kw == 0.0 and soc == 1.0)):
+                raise VehicleError(
+                    f"charging curve: kW must be greater than 0, got {shortened(kw)} at SoC {soc:g}"
+                )
+            if kw > MAX_KW:
+                raise VehicleError(f"charging curve: kW must be at most {MAX_KW:g}, got {shortened(kw)}")
+        if any(after[0] - before[0] < LEAST_RISE for before, after in itertools.pairwise(pairs)):
+            raise VehicleError(f"charging curve: SoC must rise by {LEAST_RISE:g} or more from point to point")
+        object.__setattr__(self, "soc", tuple(float(soc) for soc, _ in pairs))
+        object.__setattr__(self, "kw", tuple(float(kw) for _, kw in pairs))
 
     def __call__(self, soc: float) -> float:
         """Power at a state of charge, kW; beyond the first and last point, theirs."""
@@ -98,51 +113,70 @@ class Vehicle:
     curve_source: Literal["published", "typical", "none"] = "none"
 
     def __post_init__(self) -> None:
-        _check_number("max_power_kw", self.max_power_kw, above=0.0)
+        self._check("max_power_kw", above_zero=True)
+        self._check("min_power_kw")
         if self.battery_kwh is not None:
-            _check_number("battery_kwh", self.battery_kwh, above=0.0)
+            self._check("battery_kwh", above_zero=True)
         if self.curve is not None and not isinstance(self.curve, ChargingCurve):
-            raise VehicleError(f"vehicle: curve must be a ChargingCurve, got {self.curve!r}")
+            raise VehicleError(f"vehicle: curve must be a ChargingCurve, got {shortened(self.curve)}")
         if self.curve is not None and self.battery_kwh is None:
             raise VehicleError("vehicle: a charging curve needs battery_kwh, or its SoC cannot move")
-        _check_number("min_power_kw", self.min_power_kw)
         if self.min_power_kw > self.max_power_kw:
             raise VehicleError(
                 f"vehicle: min_power_kw {self.min_power_kw:g} is above max_power_kw {self.max_power_kw:g}"
             )
-        if not isinstance(self.name, str):
-            raise VehicleError(f"vehicle: name must be text, got {self.name!r}")
+        if not isinstance(self.name, str) or not self.name.isprintable():
+            raise VehicleError(f"vehicle: name must be text on one line, got {shortened(self.name)}")
+        if self.curve_source not in ("published", "typical", "none"):
+            raise VehicleError(f"vehicle: unknown curve_source {shortened(self.curve_source)}")
+
+    def _check(self, name: str, *, above_zero: bool = False) -> None:
+        value = getattr(self, name)
+        least = "greater than 0" if above_zero else "0 or more"
+        if not is_finite(value) or value < 0.0 or (above_zero and value == 0.0):
+            raise VehicleError(f"vehicle: {name} must be a number {least}, got {shortened(value)}")
+        if value > MAX_KW:
+            raise VehicleError(f"vehicle: {name} must be at most {MAX_KW:g}, got {shortened(value)}")
+        object.__setattr__(self, name, float(value))
 
     def ceiling_kw(self, soc: float | None) -> float:
         """The most that the car can take at a state of charge, kW; None: SoC not known."""
         if soc is None or self.curve is None:
-            return float(self.max_power_kw)
-        return min(float(self.max_power_kw), self.curve(soc))
+            return self.max_power_kw
+        return min(self.max_power_kw, self.curve(soc))
 
-    def energy_kwh(self, soc: float, offered_kw: float, seconds: float) -> float:
-        """Energy that the car takes in a time, from a constant offer, along its curve.
+    def climb(self, soc: float, target_soc: float, offered_kw: float, seconds: float) -> tuple[float, float]:
+        """What the car takes along its curve from a constant offer, up to its target.
 
         Exact, not stepped: on a linear piece of the curve the power changes exponentially in time.
 
         Parameters
         ----------
-        soc : at the start, 0 to 1; the car must have ``battery_kwh``
+        soc, target_soc : from where and up to where, 0 to 1; the car must have ``battery_kwh``
         offered_kw : ceiling during the time, kW
-        seconds : s
+        seconds : time at most, s; may be infinite
 
         Returns
         -------
-        float
-            kWh, at most what is left to a full battery.
+        tuple of float
+            Energy, kWh, and the time that it took, s: less than ``seconds`` where the target came first,
+            infinite where it never comes.
         """
         if self.battery_kwh is None:
             raise VehicleError("vehicle: without battery_kwh there is no SoC to move")
-        if offered_kw <= 0.0:
-            return 0.0
-        offer = min(offered_kw, float(self.max_power_kw))
-        if self.curve is None:
-            return min(offer * seconds / 3600.0, (1.0 - soc) * self.battery_kwh)
-        return climb(self.curve.soc, self.curve.kw, self.battery_kwh, soc, offer, seconds)
+        if not seconds >= 0.0:
+            raise VehicleError(f"vehicle: seconds must be 0 or more, got {seconds:g}")
+        if offered_kw <= 0.0 or target_soc <= soc:
+            return 0.0, seconds if target_soc > soc else 0.0
+        offer = min(offered_kw, self.max_power_kw)
+        curve = self.curve
+        if curve is None:
+            gained, hours = _climb_part(target_soc - soc, offer, offer, self.battery_kwh, seconds / 3600.0)
+        else:
+            gained, hours = climb(
+                curve.soc, curve.kw, self.battery_kwh, soc, target_soc, offer, seconds / 3600.0
+            )
+        return gained * self.battery_kwh, hours * 3600.0
 
     def to_json(self) -> dict[str, Any]:
         """The car as plain JSON, for the station's record; `from_json` reads it back."""
@@ -157,8 +191,11 @@ class Vehicle:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Vehicle:
-        """The car that `to_json` wrote."""
+    def from_json(cls, data: object) -> Vehicle:
+        """The car that `to_json` wrote; a `VehicleError` where it did not write this."""
+        known = {field.name for field in fields(cls)}
+        if not isinstance(data, Mapping) or not set(data) <= known or "max_power_kw" not in data:
+            raise VehicleError(f"vehicle: {shortened(data)} does not describe a car")
         curve = data.get("curve")
         return cls(**{**data, "curve": ChargingCurve(curve) if curve is not None else None})
 
@@ -168,26 +205,28 @@ def climb(
     curve_kw: Sequence[float],
     battery_kwh: float,
     soc: float,
+    target_soc: float,
     offered_kw: float,
-    seconds: float,
-) -> float:
-    """Energy taken along a piecewise linear curve under a constant offer, kWh.
+    hours: float,
+) -> tuple[float, float]:
+    """SoC gained along a piecewise linear curve under a constant offer, and the hours that it took.
 
     Piece by piece: where the curve is above the offer the car takes the offer; where it is below, the
     power p follows dp/dt = slope * p / capacity, so a piece from power a to power b takes as long as
     its energy divided by the logarithmic mean of a and b.
     """
-    start = soc
-    left_h = seconds / 3600.0
+    start, left_h = soc, hours
     pieces = len(curve_soc) + 1
     for piece in range(pieces):
         low = 0.0 if piece == 0 else curve_soc[piece - 1]
         high = 1.0 if piece == pieces - 1 else curve_soc[piece]
-        if high <= soc or left_h <= 0.0:
+        if high <= soc:
             continue
         low_kw = curve_kw[max(0, piece - 1)]
         high_kw = curve_kw[min(piece, pieces - 2)]
         slope = (high_kw - low_kw) / (high - low)
+        if target_soc < high:
+            high, high_kw = target_soc, low_kw + slope * (target_soc - low)
         now_kw = low_kw + slope * (soc - low)
         # Where the offer cuts the curve inside this piece, it is climbed in two parts.
         bend = high
@@ -197,15 +236,17 @@ def climb(
             (bend, now_kw, high_kw if bend == high else offered_kw),
             (high, offered_kw, high_kw),
         ):
-            gain, used_h = _climb_part(
+            gained, used_h = _climb_part(
                 end - soc, min(start_kw, offered_kw), min(end_kw, offered_kw), battery_kwh, left_h
             )
-            soc += gain
+            soc += gained
             left_h -= used_h
             if left_h <= 0.0:
-                return (soc - start) * battery_kwh
-            soc = end
-    return (soc - start) * battery_kwh
+                return soc - start, hours
+            soc = max(soc, end)
+        if soc >= target_soc:
+            break
+    return soc - start, hours - left_h
 
 
 def _climb_part(
@@ -260,10 +301,3 @@ def _from_row(row: Mapping[str, Any]) -> Vehicle:
         curve=ChargingCurve(row["curve"]) if published else typical_curve(row["max_power_kw"]),
         curve_source="published" if published else "typical",
     )
-
-
-def _check_number(name: str, value: object, *, above: float | None = None) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < 0.0 or (above is not None and value <= above):  # type: ignore[operator]
-        least = "0 or more" if above is None else f"greater than {above:g}"
-        raise VehicleError(f"vehicle: {name} must be a number {least}, got {value!r}")

@@ -73,7 +73,8 @@ def water_level(
     held = math.inf
     held_before = -1
     while True:
-        level = rising_level(lowest, highest, weight, limit, start, end, held)
+        # Where every row is held there is no level to find: any one below theirs will do.
+        level = min(held, rising_level(lowest, highest, weight, limit, start, end, held))
         count = 0
         for row in range(start, end):
             if lowest[row] > weight[row] * level:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 settings.register_profile(
-    "steady", deadline=None, derandomize=True, database=None, max_examples=150, suppress_health_check=_QUIET
+    "steady", deadline=None, derandomize=True, database=None, max_examples=80, suppress_health_check=_QUIET
 )
 settings.register_profile(
     "thorough", deadline=None, database=None, max_examples=3000, suppress_health_check=_QUIET

@@ -295,7 +295,7 @@ FILES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").
 
 
 @given(data=st.data(), text=st.sampled_from(FILES))
-@settings(max_examples=max(400, settings().max_examples))
+@settings(max_examples=max(250, settings().max_examples))
 def test_a_damaged_text_loads_or_says_why(tmp_path_factory: Any, data: st.DataObject, text: str) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
@@ -325,7 +325,9 @@ strange: st.SearchStrategy[Any] = st.recursive(
     | st.floats()
     | st.text(max_size=5)
     | st.binary(max_size=3)
-    | st.sampled_from([10**400, -(10**5000), 1j, object(), Path("x"), 0, -1, 1e9, 1e308, "\ud800", {1, 2}]),
+    | st.sampled_from([10**400, 1j, object(), Path("x"), 0, -1, 1e9, 1e308, "\ud800", {1, 2}])
+    # Drawn, not listed: hypothesis shows its lists, and Python shows no number of 5,000 digits.
+    | st.none().map(lambda _: -(10**5000)),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=3)
     ),
@@ -339,7 +341,7 @@ def places_of(data: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(config=configs(), data=st.data())
-@settings(max_examples=max(400, settings().max_examples))
+@settings(max_examples=max(250, settings().max_examples))
 def test_a_damaged_mapping_loads_or_says_why(config: dict[str, Any], data: st.DataObject) -> None:
     assert isinstance(load_config(config), StationConfig)
     config = copy.deepcopy(config)

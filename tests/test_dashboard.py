@@ -76,7 +76,7 @@ def test_a_refusal_is_a_sentence_and_changes_nothing(paris: StationModel) -> Non
     assert not paris.arrive("CP001", 2, "Renault Zoe 50", arrival_soc=2.0)
     assert not paris.arrive("CP001", 2, CUSTOM_CAR, custom_kw=-5.0)
     assert not paris.depart("CP003", 1)
-    assert paris.station.state is state
+    assert paris.station.state == state
     assert paris.version == version
     assert paris.step(1)
     assert paris.refusal == ""
