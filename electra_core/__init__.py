@@ -4,13 +4,13 @@ from electra_core.allocation import allocate
 from electra_core.config import (
     BatteryConfig,
     ChargerConfig,
-    ConfigError,
     ConnectorConfig,
     StationConfig,
     load_config,
 )
+from electra_core.faults import ConfigError
 from electra_core.refusals import StationError
-from electra_core.sessions import Day, day_names, load_day
+from electra_core.sessions import day_names, load_day
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot, SnapshotError, violations
 from electra_core.station import Event, Station
 from electra_core.status import StationStatus
@@ -25,7 +25,6 @@ __all__ = [
     "ChargingCurve",
     "ConfigError",
     "ConnectorConfig",
-    "Day",
     "Demand",
     "Event",
     "Limit",

@@ -61,8 +61,8 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
     rank = find(strategy)
     site_kw = snapshot.site_limit_kw
     charger_kw = {name: snapshot.charger_limit_kw(name) for name in snapshot.charger_kw}
-    # By name, so that the order in which demands are listed cannot change even the last bit; S2 before S10.
-    demands = sorted(snapshot.demands, key=lambda demand: (len(demand.session_id), demand.session_id))
+    # By name, so that the order in which demands are listed cannot change even the last bit.
+    demands = sorted(snapshot.demands, key=lambda demand: demand.session_id)
     carried = [demand for demand in demands if demand.on_battery]
     sharing = [demand for demand in demands if not demand.on_battery]
     offered: dict[str, float] = {}

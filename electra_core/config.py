@@ -7,10 +7,8 @@ commas allowed. In Python the attributes are snake_case with their units; files 
 from __future__ import annotations
 
 import functools
-import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -26,39 +24,25 @@ from pydantic import (
     model_validator,
 )
 
-from electra_core.faults import camel, join, sentence
+from electra_core.faults import ConfigError, Fault, camel, fault_of, keys_given_twice
+from electra_core.jsonfile import read_json
 
 MAX_CONNECTORS = 1000
 
 
-class ConfigError(ValueError):
-    """A configuration that cannot be used.
-
-    Attributes
-    ----------
-    faults : every fault at once, each with its place: ``chargers[1].maxPower: must be ...``
-    """
-
-    def __init__(self, source: str, faults: Sequence[str]) -> None:
-        self.source = source
-        self.faults = tuple(faults)
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        super().__init__("\n".join([f"{source}: {count} in the configuration", *self.faults]))
-
-
-def _is_number(value: object) -> object:
+def _not_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number")
     return value
 
 
 Name = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200)]
-Number = Annotated[float, BeforeValidator(_is_number), Field(strict=True, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(_not_bool), Field(strict=True, allow_inf_nan=False)]
 Power = Annotated[Number, Field(gt=0, le=1e9)]
 Amount = Annotated[Number, Field(ge=0, le=1e9)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Efficiency = Annotated[Number, Field(gt=0, le=1)]
-Count = Annotated[int, BeforeValidator(_is_number), Field(strict=True, ge=1, le=MAX_CONNECTORS)]
+Count = Annotated[int, BeforeValidator(_not_bool), Field(strict=True, ge=1, le=MAX_CONNECTORS)]
 
 
 class _Part(BaseModel):
@@ -93,6 +77,8 @@ def _at_most(value: float, name: str, highest: float | None) -> float:
 
 def _plugs(value: object) -> object:
     """A number of connectors is that many plugs without limits of their own."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         if not 1 <= value <= MAX_CONNECTORS:
             raise ValueError(f"must be from 1 to {MAX_CONNECTORS}")
@@ -183,10 +169,11 @@ def _not_empty(value: object) -> object:
     return value
 
 
-def _twin_ids(ids: Sequence[object]) -> Iterator[str]:
+def _twin_ids(ids: Sequence[object]) -> Iterator[Fault]:
+    first: dict[str, int] = {}
     for index, name in enumerate(ids):
-        if isinstance(name, str) and name in ids[:index]:
-            yield f"chargers[{index}].id: {name!r} is the id of chargers[{ids.index(name)}] too"
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            yield Fault(f"chargers[{index}].id", f"{name!r} is the id of chargers[{first[name]}] too")
 
 
 class StationConfig(_Part):
@@ -226,16 +213,17 @@ class StationConfig(_Part):
     @model_validator(mode="after")
     def _ids_differ(self) -> Self:
         for twin in _twin_ids([charger.id for charger in self.chargers]):
-            raise ValueError(twin)
+            raise ValueError(str(twin))
         return self
 
 
-def load_config(source: str | os.PathLike[str] | Mapping[str, Any]) -> StationConfig:
+def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConfig) -> StationConfig:
     """Read and check a station's configuration.
 
     Parameters
     ----------
-    source : path of a JSON file (comments and trailing commas allowed), or its content as a mapping
+    source : path of a JSON file (comments and trailing commas allowed), or its content as a mapping; a
+        configuration is given back as it is
 
     Returns
     -------
@@ -246,31 +234,24 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any]) -> StationCo
     ConfigError
         With every fault at once and its place; also when the file is missing, empty or not JSON.
     """
-    if isinstance(source, Mapping):
-        name, data = "configuration", source
-    elif isinstance(source, str | os.PathLike):
-        name, data = _read(Path(source))
-    else:
-        raise ConfigError("configuration", [f"expected a path or a mapping, got {type(source).__name__}"])
-    faults = [*_spelled_twice(data), *_twin_ids(_raw_ids(data))]
-    config = None
+    if isinstance(source, StationConfig):
+        return source
+    name, data = "configuration", source
+    if isinstance(source, str | os.PathLike):
+        name, data = read_json(Path(source))
+    elif not isinstance(source, Mapping):
+        raise ConfigError(name, [Fault("", f"expected a path or a mapping, got {type(source).__name__}")])
+    config, faults = None, []
     try:
+        faults = [*keys_given_twice(data), *_twin_ids(_raw_ids(data))]
         config = StationConfig.model_validate(data)
     except ValidationError as error:
-        faults += [sentence(fault, data, StationConfig) for fault in error.errors()]
+        faults += [fault_of(found, data, StationConfig) for found in error.errors()]
     except RecursionError:
-        faults += ["the configuration: nested too deeply"]
+        faults += [Fault("", "nested too deeply")]
     if config is None or faults:
-        raise ConfigError(name, _one_a_place(faults))
+        raise ConfigError(name, faults)
     return config
-
-
-def _one_a_place(faults: Sequence[str]) -> list[str]:
-    """The first fault of each place: two checks may have found the same one."""
-    first: dict[str, str] = {}
-    for fault in faults:
-        first.setdefault(fault.partition(":")[0], fault)
-    return list(first.values())
 
 
 def _raw_ids(data: object) -> list[object]:
@@ -279,68 +260,6 @@ def _raw_ids(data: object) -> list[object]:
     if not isinstance(chargers, list | tuple):
         return []
     return [charger.get("id") if isinstance(charger, Mapping) else None for charger in chargers]
-
-
-def _spelled_twice(data: object, place: str = "") -> Iterator[str]:
-    """Keys given in both spellings, of which one would be lost."""
-    if isinstance(data, Mapping):
-        for key, value in data.items():
-            if isinstance(key, str) and camel(key) != key and camel(key) in data:
-                yield f"{join(place, key)}: is the same as {camel(key)}; give one of them"
-            if place.count(".") < 3:
-                yield from _spelled_twice(value, join(place, str(key)))
-    elif isinstance(data, list | tuple):
-        for index, value in enumerate(data):
-            yield from _spelled_twice(value, f"{place}[{index}]")
-
-
-def _read(path: Path) -> tuple[str, Any]:
-    name = path.name or str(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(name, [f"there is no file {str(path)!r}"]) from None
-    except UnicodeDecodeError:
-        raise ConfigError(name, ["the file is not UTF-8 text"]) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(name, [f"the file cannot be read: {reason}"]) from None
-    if not text.strip():
-        raise ConfigError(name, ["the file is empty"])
-    try:
-        return name, _parse(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(name, [_syntax_sentence(error)]) from None
-
-
-def _parse(text: str) -> Any:
-    # The json5 grammar is slow and comments are rare, so the standard parser has the first try.
-    try:
-        return json.loads(text, object_pairs_hook=_no_twins)
-    except json.JSONDecodeError:
-        import json5
-
-        return json5.loads(text, object_pairs_hook=_no_twins)
-
-
-def _no_twins(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} is given twice in one place")
-        found[key] = value
-    return found
-
-
-def _syntax_sentence(error: Exception) -> str:
-    """Turn the parser's words into a place that an editor can go to."""
-    if isinstance(error, RecursionError):
-        return "not JSON: nested too deeply"
-    words = str(error)
-    found = re.match(r"<string>:(\d+) (.*) at column (\d+)", words, re.DOTALL)
-    if found:
-        return f"line {found[1]}, column {found[3]}: not JSON: {found[2][0].lower()}{found[2][1:]}"
-    return words if "given twice" in words else f"not JSON: {words.removeprefix('<string>:')}"
 
 
 def _is_amount(value: object) -> bool:

@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -34,30 +34,82 @@ _WORDS = {
 }
 
 
+class Fault(NamedTuple):
+    """One fault: where, and what is wrong there."""
+
+    place: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.words}" if self.place else self.words
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used.
+
+    Attributes
+    ----------
+    source : the file's name
+    faults : every fault at once, each with its place: ``chargers[1].maxPower: must be ...``
+    """
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        # Two checks may have found the same fault: the first one of each place is enough.
+        places = [fault.place for fault in faults]
+        first = [fault for index, fault in enumerate(faults) if places.index(fault.place) == index]
+        self.source = source
+        self.faults = tuple(str(fault) for fault in first)
+        count = "1 fault" if len(first) == 1 else f"{len(first)} faults"
+        super().__init__("\n".join([f"{source}: {count} in the configuration", *self.faults]))
+
+
+class Repeated:
+    """The value of a key that stands in its place more than once."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
 def camel(attribute: str) -> str:
     """``max_power_kw`` -> ``maxPower``: the file's spelling has no units."""
     head, *rest = re.sub(r"_(kw|kwh|s)$", "", attribute).split("_")
     return head + "".join(word.capitalize() for word in rest)
 
 
-def join(place: str, key: str) -> str:
-    return f"{place}.{key}" if place else key
+def keys_given_twice(data: object, place: str = "") -> Iterator[Fault]:
+    """Keys that stand twice, or once in each spelling: one of the two would be lost."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            here = _join(place, str(key))
+            if isinstance(value, Repeated):
+                yield Fault(here, "is given twice")
+            elif isinstance(key, str) and camel(key) != key and camel(key) in data:
+                yield Fault(here, f"is the same as {camel(key)}; give one of them")
+            yield from keys_given_twice(value, here)
+    elif isinstance(data, list | tuple):
+        for index, value in enumerate(data):
+            yield from keys_given_twice(value, f"{place}[{index}]")
 
 
-def sentence(fault: ErrorDetails, data: object, root: type[BaseModel]) -> str:
-    """``chargers[1].maxPower: must be greater than 0, got -5``."""
-    kind, context = fault["type"], fault.get("ctx", {})
-    place = _place(fault["loc"], data)
+def fault_of(found: ErrorDetails, data: object, root: type[BaseModel]) -> Fault:
+    """What pydantic found, as a place in the file's words and a sentence."""
+    kind, context = found["type"], found.get("ctx", {})
+    place = _place(found["loc"], data)
     if kind == "extra_forbidden":
-        return f"{place}: unknown key{_suggestion(fault['loc'], root)}"
+        return Fault(place, f"unknown key{_suggestion(found['loc'], root)}")
     if kind == "missing":
-        return f"{place}: {_WORDS[kind]}"
-    words = _WORDS[kind].format(**context) if kind in _WORDS else str(context.get("error", fault["msg"]))
+        return Fault(place, _WORDS[kind])
+    words = _WORDS[kind].format(**context) if kind in _WORDS else str(context.get("error", found["msg"]))
     if words.startswith("chargers["):
-        return words
-    if ", got " in words:
-        return f"{place}: {words}"
-    return f"{place or 'the configuration'}: {words}, got {_short(fault['input'])}"
+        return Fault(*words.split(": ", 1))
+    if ", got " not in words:
+        words = f"{words}, got {_short(found['input'])}"
+    return Fault(place or "the configuration", words)
+
+
+def _join(place: str, key: str) -> str:
+    key = key if key.strip() and key.isprintable() else repr(key)
+    return f"{place}.{key}" if place else key
 
 
 def _place(loc: Sequence[int | str], data: object) -> str:
@@ -70,7 +122,7 @@ def _place(loc: Sequence[int | str], data: object) -> str:
             continue
         if isinstance(data, Mapping) and step not in data:
             step = next((key for key in data if isinstance(key, str) and camel(key) == step), step)
-        place = join(place, step)
+        place = _join(place, step)
         data = data.get(step) if isinstance(data, Mapping) else None
     return place
 
@@ -101,8 +153,9 @@ def _kinds(annotation: Any) -> Iterator[type]:
 
 
 def _short(value: object) -> str:
+    value = value.value if isinstance(value, Repeated) else value
     try:
-        words = json.dumps(value, default=str) if not isinstance(value, float) else f"{value:g}"
+        words = json.dumps(value, default=shortened) if not isinstance(value, float) else f"{value:g}"
     except (ValueError, TypeError, RecursionError):
-        words = shortened(value)
+        return shortened(value)
     return words if len(words) <= 60 else words[:57] + "..."

@@ -65,6 +65,9 @@ class Demand:
     on_battery: bool = False
 
     def __post_init__(self) -> None:
+        for name, text in (("session_id", self.session_id), ("charger_id", self.charger_id)):
+            if not isinstance(text, str):
+                raise SnapshotError(f"demand: {name} must be text, got {shortened(text)}")
         where = f"demand {self.session_id!r}"
         _check_amount(where, "max_kw", self.max_kw)
         _check_amount(where, "min_kw", self.min_kw)
@@ -113,6 +116,8 @@ class Snapshot:
             raise SnapshotError(
                 f"snapshot: now_s must be a finite number of seconds, got {shortened(self.now_s)}"
             )
+        if not isinstance(self.charger_kw, Mapping):
+            raise SnapshotError(f"snapshot: charger_kw must be a mapping, got {shortened(self.charger_kw)}")
         for charger_id, limit_kw in self.charger_kw.items():
             if limit_kw is not None:
                 _check_amount("snapshot", f"charger_kw[{charger_id!r}]", limit_kw, most=math.inf)

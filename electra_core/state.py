@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from electra_core.config import BatteryConfig, StationConfig
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
-from electra_core.strategies import Rank
+from electra_core.strategies import TIMELESS, Rank
 from electra_core.vehicles import SOC_ROUNDING, Vehicle
 
 Place = tuple[str, int]
@@ -92,6 +92,9 @@ class State:
     out_of_service: frozenset[Place] = frozenset()
     sessions_so_far: int = 0
     ledger: Ledger = Ledger()
+    # A battery that was emptied gives again when it can for a whole control interval: without that it
+    # would flutter, giving every drop at once.
+    battery_rests: bool = False
 
     def is_available(self, place: Place) -> bool:
         """Whether neither the connector nor its charger is out of service."""
@@ -102,7 +105,8 @@ def first_state(config: StationConfig, strategy: str | Rank) -> State:
     """The station before anything happened: no cars, the battery as configured."""
     battery = config.battery
     stored_kwh = battery.initial_soc * battery.initial_capacity_kwh if battery else 0.0
-    return State(strategy=strategy, static_load_kw=config.static_load_kw, battery_kwh=stored_kwh)
+    state = State(strategy=strategy, static_load_kw=config.static_load_kw, battery_kwh=stored_kwh)
+    return replace(state, battery_rests=_rests(config, state))
 
 
 def site_limit_kw(config: StationConfig, state: State) -> float:
@@ -139,7 +143,8 @@ def demand_of(config: StationConfig, state: State, session: Session) -> Demand:
         session_id=session.session_id,
         charger_id=session.charger_id,
         max_kw=max_kw,
-        min_kw=max(plug.min_power_kw, session.vehicle.min_power_kw),
+        # A minimum is what must be offered; a car may draw less, and at the end of its curve it does.
+        min_kw=min(max_kw, max(plug.min_power_kw, session.vehicle.min_power_kw)),
         arrived_s=session.arrived_s,
         departs_s=session.departs_s,
         remaining_kwh=session.remaining_kwh,
@@ -166,7 +171,8 @@ def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]
     if config.battery is None:
         return 0.0, 0.0
     above_floor_kwh, below_top_kwh = battery_room_kwh(config.battery, state)
-    give_kw = config.battery.discharge_power_kw if above_floor_kwh > 0.0 else 0.0
+    gives = above_floor_kwh > 0.0 and not state.battery_rests
+    give_kw = config.battery.discharge_power_kw if gives else 0.0
     take_kw = config.battery.charge_power_kw if below_top_kwh > 0.0 else 0.0
     return give_kw, take_kw
 
@@ -231,7 +237,7 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
     charged_kwh = max(0.0, allocation.battery_kw) * hours
     static_kwh = state.static_load_kw * hours
     book = state.ledger
-    return replace(
+    moved = replace(
         state,
         now_s=state.now_s + seconds,
         sessions=sessions,
@@ -245,6 +251,17 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
             battery_out_kwh=book.battery_out_kwh + boosted_kwh,
         ),
     )
+    return replace(moved, battery_rests=_rests(config, moved))
+
+
+def _rests(config: StationConfig, state: State) -> bool:
+    battery = config.battery
+    if battery is None:
+        return False
+    above_floor_kwh, below_top_kwh = battery_room_kwh(battery, state)
+    interval_kwh = battery.discharge_power_kw * config.control_interval_s / 3600.0
+    enough = above_floor_kwh * battery.discharge_efficiency >= interval_kwh or below_top_kwh == 0.0
+    return above_floor_kwh == 0.0 or (state.battery_rests and not enough)
 
 
 def _taken_kwh(session: Session, offered_kw: float, seconds: float) -> float:
@@ -262,20 +279,23 @@ def _stored_kwh(config: StationConfig, state: State, charged_kwh: float, boosted
     return min(battery.initial_capacity_kwh, max(0.0, state.battery_kwh + gained_kwh))
 
 
-def is_still(state: State, allocation: Allocation) -> bool:
-    """Whether time changes nothing but the clock: no SoC moves, of no car and not of the battery."""
-    return allocation.battery_kw == 0.0 and all(
-        session.soc is None or allocation.offered_kw[session.session_id] == 0.0
+def is_steady(state: State, allocation: Allocation) -> bool:
+    """Whether time alone changes no demand before somebody's energy runs out: no car moves on a curve.
+
+    Then the next decision can wait that long, and a month of rest costs one step.
+    """
+    return state.strategy in TIMELESS and not any(
+        session.vehicle.curve is not None
+        and session.soc is not None
+        and allocation.offered_kw[session.session_id] > 0.0
         for session in state.sessions.values()
     )
 
 
 def carried_kw(config: StationConfig, demands: Sequence[Demand]) -> float:
     """What the battery gives to sessions that it carries whole, within their chargers' limits, kW."""
-    total_kw = 0.0
-    for charger in config.chargers:
-        asked_kw = sum(
-            demand.max_kw for demand in demands if demand.on_battery and demand.charger_id == charger.id
-        )
-        total_kw += min(asked_kw, charger.max_power_kw)
-    return total_kw
+    asked_kw: dict[str, float] = {}
+    for demand in demands:
+        if demand.on_battery:
+            asked_kw[demand.charger_id] = asked_kw.get(demand.charger_id, 0.0) + demand.max_kw
+    return sum(min(kw, config.charger_kw[charger_id]) for charger_id, kw in asked_kw.items())

@@ -40,7 +40,7 @@ from electra_core.state import (
     after,
     first_state,
     holds_s,
-    is_still,
+    is_steady,
     read_snapshot,
 )
 from electra_core.status import StationStatus, read_status
@@ -181,7 +181,7 @@ class Station:
         if target_soc is not None and arrival_soc is None:
             raise BadValueError("target_soc needs arrival_soc, or nobody knows when the target is reached")
         session = Session(
-            session_id=f"S{state.sessions_so_far + 1}",
+            session_id=f"S{state.sessions_so_far + 1:04d}",
             charger_id=place[0],
             connector=place[1],
             vehicle=vehicle,
@@ -222,19 +222,17 @@ class Station:
     def advance(self, seconds: float) -> None:
         """Let time pass, s: cars move along their curves and the battery along its SoC.
 
-        It decides anew when a car reaches its target or the battery its floor or top, at least once a
-        control interval, and last exactly at the time asked for.
+        It decides anew when a car reaches its target or the battery its floor or top, once a control
+        interval while a car moves along its curve, and last exactly at the time asked for.
         """
         seconds = number("seconds", seconds, 0.0, MAX_ADVANCE_S)
         moment = self._moment
         end_s = moment.state.now_s + seconds
         while moment.state.now_s < end_s:
             left_s = end_s - moment.state.now_s
-            step_s = min(left_s, self._config.control_interval_s)
-            # A rank function of the user's own may look at the clock: it is asked every time.
-            if isinstance(moment.state.strategy, str) and is_still(moment.state, moment.allocation):
-                step_s = left_s
-            step_s = min(step_s, holds_s(self._config, moment.state, moment.allocation))
+            step_s = min(left_s, holds_s(self._config, moment.state, moment.allocation))
+            if not is_steady(moment.state, moment.allocation):
+                step_s = min(step_s, self._config.control_interval_s)
             draft = after(self._config, moment.state, moment.allocation, step_s)
             if step_s == left_s:
                 draft = replace(draft, now_s=end_s)
@@ -256,6 +254,8 @@ class Station:
 
         A car there stays connected and gets nothing until it is back; the others get its power at once.
         """
+        if isinstance(connector, bool):
+            raise BadValueError(f"write available={connector}, by name")
         place = (self._charger(charger_id), WHOLE_CHARGER)
         if connector is not None:
             place = self._place(charger_id, connector)
@@ -274,7 +274,9 @@ class Station:
             raise BadValueError(str(error)) from None
         name = name_of(strategy)
         # A shipped function is its name: a record can hold that, and bring the very same station back.
-        chosen = name if STRATEGIES.get(name) is rank else rank
+        if STRATEGIES.get(name, rank) is not rank:
+            raise BadValueError(f"{name} is a shipped strategy; give your own function another name")
+        chosen = name if name in STRATEGIES else rank
         self._accept(replace(self._moment.state, strategy=chosen), "set_strategy", strategy=name)
 
     @classmethod
@@ -298,6 +300,8 @@ class Station:
             With the number of the event that cannot have happened.
         """
         station = cls(config)
+        if isinstance(events, str | bytes) or not isinstance(events, Iterable):
+            raise ReplayError(f"events must be a list of records, got {shortened(events)}")
         for count, record in enumerate(events, start=1):
             try:
                 event = Event.model_validate(record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from electra_core.config import StationConfig
+from electra_core.config import ChargerConfig, StationConfig
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.state import Session, State, site_limit_kw
 from electra_core.strategies import name_of
@@ -113,9 +113,7 @@ def read_status(
 ) -> StationStatus:
     """Put one moment of a station into words and numbers."""
     demands = {demand.session_id: demand for demand in snapshot.demands}
-    chargers = tuple(
-        _charger(config, state, allocation, demands, charger_id) for charger_id in config.charger_kw
-    )
+    chargers = tuple(_charger(charger, state, allocation, demands) for charger in config.chargers)
     return StationStatus(
         station_id=config.station_id,
         grid_capacity=config.grid_capacity_kw,
@@ -135,17 +133,13 @@ def read_status(
 
 
 def _charger(
-    config: StationConfig,
-    state: State,
-    allocation: Allocation,
-    demands: dict[str, Demand],
-    charger_id: str,
+    charger: ChargerConfig, state: State, allocation: Allocation, demands: dict[str, Demand]
 ) -> ChargerStatus:
-    places = [place for place in config.plugs if place[0] == charger_id]
+    places = [(charger.id, number) for number in range(1, len(charger.connectors) + 1)]
     here = [state.sessions[place].session_id for place in places if place in state.sessions]
     return ChargerStatus(
-        charger_id=charger_id,
-        max_power=config.charger_kw[charger_id],
+        charger_id=charger.id,
+        max_power=charger.max_power_kw,
         max_asked_power=sum(demands[session_id].max_kw for session_id in here),
         connectors=tuple(
             ConnectorStatus(

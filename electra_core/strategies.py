@@ -76,6 +76,10 @@ STRATEGIES: Mapping[str, Rank] = MappingProxyType(
 )
 
 
+# Their ranks stay as they are while no car arrives, leaves or takes less: time alone changes nothing.
+TIMELESS = frozenset(STRATEGIES) - {least_laxity.__name__}
+
+
 def find(strategy: str | Rank) -> Rank:
     """The rank function that a name stands for; a rank function stands for itself.
 

@@ -34,7 +34,8 @@ class ChargingCurve:
 
     Parameters
     ----------
-    points : pairs of SoC (0 to 1, rising) and kW (greater than 0; the last may be 0 at a full battery)
+    points : pairs of SoC (0 to 1, rising) and kW (greater than 0; the last may be 0 at a full battery),
+        as a list or as a mapping
 
     Raises
     ------
@@ -45,9 +46,9 @@ class ChargingCurve:
     soc: tuple[float, ...]
     kw: tuple[float, ...]
 
-    def __init__(self, points: Iterable[Sequence[float]]) -> None:
+    def __init__(self, points: Iterable[Sequence[float]] | Mapping[float, float]) -> None:
         try:
-            pairs = [(soc, kw) for soc, kw in points]
+            pairs = [(soc, kw) for soc, kw in (points.items() if isinstance(points, Mapping) else points)]
             if any(isinstance(number, str) for pair in pairs for number in pair):
                 raise TypeError
         except (TypeError, ValueError):

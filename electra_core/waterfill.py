@@ -71,7 +71,7 @@ def water_level(
         kW per unit of weight; infinite where all rows reach their highest.
     """
     held = math.inf
-    held_before = -1
+    held_before = 0
     while True:
         # Where every row is held there is no level to find: any one below theirs will do.
         level = min(held, rising_level(lowest, highest, weight, limit, start, end, held))
@@ -79,8 +79,9 @@ def water_level(
         for row in range(start, end):
             if lowest[row] > weight[row] * level:
                 count += 1
-        # Lifting rows to their lowest takes water from the others, so the level only falls from here.
-        if count == 0 or count == held_before:
+        # Lifting rows to their lowest takes water from the others, so the level only falls from here, and
+        # it ends when no further row is lifted.
+        if count <= held_before:
             return level
         held_before = count
         held = level

@@ -263,7 +263,7 @@ def test_every_fault_at_once() -> None:
         ("hello", "not JSON"),
         ("[1, 2", "not JSON"),
         ('{\n"stationId": }', "line 2, column"),
-        ('{"stationId": "A", "stationId": "B"}', "'stationId' is given twice"),
+        ('{"stationId": "A", "stationId": "B"}', "stationId: is given twice"),
         (b"\xff\xfe\x00", "not UTF-8"),
         ("[" * 100_000, "not JSON"),
         ("[]", "the configuration: must be an object in braces"),

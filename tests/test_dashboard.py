@@ -70,7 +70,7 @@ def test_a_refusal_is_a_sentence_and_changes_nothing(paris: StationModel) -> Non
     assert paris.arrive("CP001", 1, "Renault Zoe 50")
     state, version = paris.station.state, paris.version
     assert not paris.arrive("CP001", 1, "Renault Zoe 50")
-    assert paris.refusal == "Refused: connector 1 of CP001 is taken by session S1."
+    assert paris.refusal == "Refused: connector 1 of CP001 is taken by session S0001."
     assert not paris.arrive("CP009", 1, "Renault Zoe 50")
     assert not paris.arrive("CP001", 2, "DeLorean")
     assert not paris.arrive("CP001", 2, "Renault Zoe 50", arrival_soc=2.0)
@@ -145,7 +145,7 @@ def test_words_escape_what_comes_from_outside(paris: StationModel) -> None:
         [
             header(status, nasty, nasty, "08:00"),
             cards(status),
-            session_table(status, {"S1": "08:00"}),
+            session_table(status, {"S0001": "08:00"}),
             event_log([f"08:00 {nasty}"]),
             refusal(nasty),
             *(bar.words + bar.label for bar in connector_bars(status)),

@@ -61,7 +61,7 @@ def test_the_readme_example_prints_what_it_says() -> None:
         [sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines() == ["{'S1': 100.0, 'S2': 100.0}", "charger", "66.7 kWh"]
+    assert run.stdout.splitlines() == ["{'S0001': 100.0, 'S0002': 100.0}", "charger", "66.7 kWh"]
 
 
 def test_the_readme_map_names_every_file() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 from typing import Any
@@ -15,6 +16,7 @@ from stations import CARS, NAMED, TINY_KW, assert_within_limits, configs, straig
 from electra_core import (
     STRATEGIES,
     ChargingCurve,
+    Demand,
     Limit,
     Station,
     StationError,
@@ -230,7 +232,7 @@ def test_a_failing_rank_function_changes_nothing(
         ("plug_in", ("CP1", 3, Vehicle(50)), {}, "CP1 has connectors 1 to 2, not 3"),
         ("plug_in", ("CP1", True, Vehicle(50)), {}, "whole number, got True"),
         ("plug_in", ("CP1", 1.0, Vehicle(50)), {}, "whole number, got 1.0"),
-        ("plug_in", ("CP1", 1, Vehicle(50)), {}, "connector 1 of CP1 is taken by session S1"),
+        ("plug_in", ("CP1", 1, Vehicle(50)), {}, "connector 1 of CP1 is taken by session S0001"),
         ("plug_in", ("CP2", 2, Vehicle(50)), {}, "connector 2 of CP2 is out of service"),
         ("plug_in", ("CP1", 2, 150), {}, "vehicle must be a Vehicle, got int"),
         ("plug_in", ("CP1", 2, Vehicle(50)), {"arrival_soc": 0.5}, "needs a vehicle with battery_kwh"),
@@ -561,21 +563,27 @@ def test_the_status_has_the_seeds_fields() -> None:
     assert [connector["connector_id"] for connector in charger["connectors"]] == [1, 2]
     assert charger["connectors"][0]["session"] is None
     session = charger["connectors"][1]["session"]
-    seen = {key: session[key] for key in ("session_id", "allocated_power", "vehicle_max_power", "is_boosted")}
-    assert seen == {"session_id": "S1", "allocated_power": 150, "vehicle_max_power": 150, "is_boosted": True}
+    wanted = ("session_id", "allocated_power", "vehicle_max_power", "is_boosted")
+    seen = {key: session[key] for key in wanted}
+    assert seen == {
+        "session_id": "S0001",
+        "allocated_power": 150,
+        "vehicle_max_power": 150,
+        "is_boosted": True,
+    }
     assert (session["boosted_power"], session["active"]) == (50, True)
     battery = status["battery"]
     assert (battery["max_power"], battery["state_of_charge"]) == (100, 0.5)
     assert battery["session_boosts"] == [
-        {"charger_id": "CP1", "connector_id": 2, "session_id": "S1", "boosted_power": 50}
+        {"charger_id": "CP1", "connector_id": 2, "session_id": "S0001", "boosted_power": 50}
     ]
 
 
 def test_sessions_count_on() -> None:
     here = station()
-    assert [here.plug_in("CP1", 1, Vehicle(50)), here.plug_in("CP1", 2, Vehicle(50))] == ["S1", "S2"]
+    assert [here.plug_in("CP1", 1, Vehicle(50)), here.plug_in("CP1", 2, Vehicle(50))] == ["S0001", "S0002"]
     here.unplug("CP1", 1)
-    assert here.plug_in("CP1", 1, Vehicle(50)) == "S3"
+    assert here.plug_in("CP1", 1, Vehicle(50)) == "S0003"
 
 
 def test_minima_are_admitted_as_they_came() -> None:
@@ -585,7 +593,7 @@ def test_minima_are_admitted_as_they_came() -> None:
     for connector in range(1, 11):
         here.plug_in("CP1", connector, Vehicle(150, min_power_kw=50))
     here.unplug("CP1", 1)
-    assert here.allocation.offered_kw["S2"] == 50
+    assert here.allocation.offered_kw["S0002"] == 50
 
 
 def test_what_a_station_shows_cannot_be_changed_from_outside() -> None:
@@ -603,3 +611,40 @@ def test_what_a_station_shows_cannot_be_changed_from_outside() -> None:
 def test_a_station_wants_a_configuration() -> None:
     with pytest.raises(StationError, match="must be a StationConfig"):
         Station(BASE)  # type: ignore[arg-type]
+
+
+def test_a_rank_function_may_not_take_a_shipped_name() -> None:
+    def max_min(demand: Demand, now_s: float) -> tuple[float, float]:
+        return 0.0, demand.arrived_s + 1.0
+
+    here = station()
+    with pytest.raises(StationError, match="max_min is a shipped strategy"):
+        here.set_strategy(max_min)
+    assert here.events == ()
+
+
+def test_an_emptied_battery_does_not_flutter() -> None:
+    """40 kW for a car that needs 50: the battery fills for a while, helps for a while, and so on."""
+    chargers = [{"id": "CP1", "maxPower": 200, "connectors": [{"minPower": 50}]}]
+    here = station(gridCapacity=40, chargers=chargers, battery={"initialCapacity": 100, "power": 100})
+    here.plug_in("CP1", 1, Vehicle(100))
+    gives = []
+    for _ in range(600):
+        here.advance(1)
+        gives.append(here.allocation.battery_kw < 0)
+    changes = sum(before != after for before, after in itertools.pairwise(gives))
+    assert 2 <= changes <= 10
+
+
+def test_a_car_whose_curve_falls_below_the_minimum_still_gets_full() -> None:
+    chargers = [{"id": "CP1", "maxPower": 200, "connectors": [{"minPower": 5}]}]
+    here = station(chargers=chargers)
+    here.plug_in("CP1", 1, Vehicle(100, 50, ChargingCurve([(0, 100), (0.8, 50), (1, 2)])), arrival_soc=0.5)
+    here.advance(6 * 3600)
+    assert here.allocation.limited_by["S0001"] is Limit.FINISHED
+
+
+def test_a_record_must_be_a_list() -> None:
+    for nothing in (None, 5, "[]"):
+        with pytest.raises(StationError, match="must be a list of records"):
+            Station.replay(load_config(BASE), nothing)  # type: ignore[arg-type]
