@@ -8,11 +8,12 @@ from electra_core.config import (
     StationConfig,
     load_config,
 )
+from electra_core.events import Event
 from electra_core.faults import ConfigError
 from electra_core.refusals import StationError
 from electra_core.sessions import day_names, load_day
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot, SnapshotError, violations
-from electra_core.station import Event, Station
+from electra_core.station import Station
 from electra_core.status import StationStatus
 from electra_core.strategies import STRATEGIES, StrategyError
 from electra_core.vehicles import ChargingCurve, Vehicle, VehicleError, catalogue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -24,8 +24,8 @@ INK = "#6B7280"
 GRID_LINE = "rgba(128,128,128,0.25)"
 
 
-class Moment(Protocol):
-    """A sample of the station over time; powers in kW, SoC 0 to 1."""
+class Sample(NamedTuple):
+    """The station at one moment, for the charts over time; powers in kW, SoC 0 to 1."""
 
     now_s: float
     limit_kw: float
@@ -36,8 +36,8 @@ class Moment(Protocol):
     soc: float
 
 
-class Bar(Protocol):
-    """A connector now; powers in kW."""
+class Bar(NamedTuple):
+    """A connector now: what it gets and what its car could take, kW, and the words that go with it."""
 
     label: str
     grid_kw: float
@@ -47,7 +47,7 @@ class Bar(Protocol):
 
 
 def station_figure(
-    bars: Sequence[Bar], history: Sequence[Moment], titles: Mapping[str, str], height: int = 760
+    bars: Sequence[Bar], history: Sequence[Sample], titles: Mapping[str, str], height: int = 760
 ) -> go.Figure:
     """The station now and over time: power per connector, the site under its limit, the battery.
 
@@ -61,13 +61,13 @@ def station_figure(
     return go.Figure(data=station_traces(bars, history), layout=station_layout(bars, history, titles, height))
 
 
-def station_traces(bars: Sequence[Bar], history: Sequence[Moment]) -> list[dict[str, Any]]:
+def station_traces(bars: Sequence[Bar], history: Sequence[Sample]) -> list[dict[str, Any]]:
     """The figure's traces, always the same ones in the same order."""
     return [*_session_traces(bars), *_site_traces(history), *_battery_traces(history)]
 
 
 def station_changes(
-    bars: Sequence[Bar], history: Sequence[Moment], titles: Mapping[str, str]
+    bars: Sequence[Bar], history: Sequence[Sample], titles: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What moves from one moment to the next, in the words of plotly's ``update``: traces and layout."""
     traces = station_traces(bars, history)
@@ -129,7 +129,7 @@ def _session_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
     ]
 
 
-def _site_traces(history: Sequence[Moment]) -> list[dict[str, Any]]:
+def _site_traces(history: Sequence[Sample]) -> list[dict[str, Any]]:
     x = _times(history)
     stack = (
         ("static", "Static load", STATIC, _column(history, "static_kw")),
@@ -167,7 +167,7 @@ def _site_traces(history: Sequence[Moment]) -> list[dict[str, Any]]:
     return [*areas, limit]
 
 
-def _battery_traces(history: Sequence[Moment]) -> list[dict[str, Any]]:
+def _battery_traces(history: Sequence[Sample]) -> list[dict[str, Any]]:
     x = _times(history)
     return [
         {
@@ -199,7 +199,7 @@ def _battery_traces(history: Sequence[Moment]) -> list[dict[str, Any]]:
 
 
 def station_layout(
-    bars: Sequence[Bar], history: Sequence[Moment], titles: Mapping[str, str], height: int = 760
+    bars: Sequence[Bar], history: Sequence[Sample], titles: Mapping[str, str], height: int = 760
 ) -> dict[str, Any]:
     """Axes, titles and ranges of the station's figure."""
     rows = {"sessions": (0.72, 1.0), "site": (0.35, 0.61), "battery": (0.0, 0.24)}
@@ -209,9 +209,9 @@ def station_layout(
     top_bar = max((bar.ceiling_kw for bar in bars), default=0.0)
     top_bar = max([top_bar, 50.0, *(bar.grid_kw + bar.battery_kw for bar in bars)])
     top_site = max(
-        [50.0, *(moment.limit_kw for moment in history), *(moment.static_kw for moment in history)]
+        [50.0, *(sample.limit_kw for sample in history), *(sample.static_kw for sample in history)]
     )
-    top_boost = max([20.0, *(-moment.battery_kw for moment in history)])
+    top_boost = max([20.0, *(-sample.battery_kw for sample in history)])
     return {
         "height": height,
         "autosize": True,
@@ -274,13 +274,13 @@ def _round_up(kw: float) -> float:
     return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= kw)
 
 
-def _times(history: Sequence[Moment]) -> NDArray[np.float64]:
+def _times(history: Sequence[Sample]) -> NDArray[np.float64]:
     """Hours since the station's clock began."""
     return _column(history, "now_s") / 3600.0
 
 
-def _column(history: Sequence[Moment], name: str) -> NDArray[np.float64]:
-    return np.array([getattr(moment, name) for moment in history], dtype=float)
+def _column(history: Sequence[Sample], name: str) -> NDArray[np.float64]:
+    return np.array([getattr(sample, name) for sample in history], dtype=float)
 
 
 def _clock_ticks(span: Sequence[float]) -> dict[str, Any]:
@@ -289,7 +289,7 @@ def _clock_ticks(span: Sequence[float]) -> dict[str, Any]:
     return {"tickvals": hours, "ticktext": [f"{hour % 24:02d}:00" for hour in hours]}
 
 
-def _span(history: Sequence[Moment], hours: float = 4.0) -> list[float]:
+def _span(history: Sequence[Sample], hours: float = 4.0) -> list[float]:
     """The last hours, and a little room on the right."""
     end_h = history[-1].now_s / 3600.0 if history else 0.0
     return [end_h - hours, end_h + 0.1]

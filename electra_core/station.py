@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from electra_core import baseline
 from electra_core.allocation import allocate
 from electra_core.config import StationConfig
+from electra_core.events import Event, call_of
 from electra_core.refusals import (
     BadValueError,
     ConnectorFreeError,
@@ -50,16 +51,6 @@ from electra_core.vehicles import Vehicle
 # A year: a longer call is a slip of the finger, and would keep its caller waiting for minutes.
 MAX_ADVANCE_S = 366 * 86_400.0
 MAX_LOAD_KW = 1e9
-
-
-class Event(BaseModel):
-    """One accepted call: when (s on the station's clock), which, and with what, as plain JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    at_s: float
-    call: str
-    arguments: dict[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,25 +306,10 @@ class Station:
         return station
 
     def _repeat(self, event: Event, strategies: Mapping[str, Rank]) -> None:
-        calls: dict[str, Callable[..., object]] = {
-            "plug_in": self.plug_in,
-            "unplug": self.unplug,
-            "advance": self.advance,
-            "set_site_limit": self.set_site_limit,
-            "set_static_load": self.set_static_load,
-            "set_available": self.set_available,
-            "set_strategy": self.set_strategy,
-        }
-        if event.call not in calls:
-            raise BadValueError(f"there is no call {event.call!r}")
         if event.at_s != self.now_s:
             raise BadValueError(f"it was recorded at {event.at_s} s, but the clock shows {self.now_s} s")
-        arguments: dict[str, Any] = dict(event.arguments)
-        if event.call == "plug_in":
-            arguments["vehicle"] = Vehicle.from_json(arguments.get("vehicle"))
-        if event.call == "set_strategy":
-            arguments["strategy"] = strategies.get(arguments.get("strategy", ""), arguments.get("strategy"))
-        calls[event.call](**arguments)
+        call, arguments = call_of(event, strategies)
+        getattr(self, call)(**arguments)
 
     def _accept(self, draft: State, call: str, **arguments: JsonValue) -> None:
         """Decide on a draft and, if all is well, put it in force with its event."""

@@ -24,7 +24,7 @@ LINES = [
     ["allocation"],
     ["sessions"],
     ["state"],
-    ["baseline", "status"],
+    ["baseline", "status", "events"],
     ["station"],
     ["simulation"],
     ["metrics", "optimum"],

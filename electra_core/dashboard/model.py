@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from traitlets import Bool, Dict, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
 from electra_core.config import StationConfig, load_config
+from electra_core.figures import Sample
 from electra_core.refusals import StationError
 from electra_core.sessions import Day, Visit, day_names, load_day
 from electra_core.state import site_limit_kw
@@ -29,18 +30,6 @@ TICK_S = 1.0
 SAMPLE_S = 60.0
 SAMPLES = 300
 LOG_LINES = 100
-
-
-class Sample(NamedTuple):
-    """The station at one moment, for the charts over time."""
-
-    now_s: float
-    limit_kw: float
-    static_kw: float
-    cars_kw: float
-    charging_kw: float
-    battery_kw: float
-    soc: float
 
 
 class StationModel(HasTraits):

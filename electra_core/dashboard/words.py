@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
-from electra_core.figures import BATTERY, CEILING, CHARGING, GRID, LIMIT, STATIC, STORED
+from electra_core.figures import BATTERY, CEILING, CHARGING, GRID, LIMIT, STATIC, STORED, Bar
 from electra_core.snapshot import Limit
 from electra_core.status import BatteryStatus, ConnectorStatus, SessionStatus, StationStatus
 
@@ -161,18 +160,7 @@ def event_log(lines: Sequence[str], shown: int = 9) -> str:
     return f'<ol class="el-log">{items}</ol>'
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectorBar:
-    """A connector for the chart: what it gets and what its car could take, kW."""
-
-    label: str
-    grid_kw: float
-    battery_kw: float
-    ceiling_kw: float
-    words: str
-
-
-def connector_bars(status: StationStatus) -> list[ConnectorBar]:
+def connector_bars(status: StationStatus) -> list[Bar]:
     """One bar a connector, free ones too, so that none jumps when a car arrives."""
     return [
         _bar(f"{charger.charger_id}·{connector.connector_id}", connector)
@@ -181,17 +169,17 @@ def connector_bars(status: StationStatus) -> list[ConnectorBar]:
     ]
 
 
-def _bar(label: str, connector: ConnectorStatus) -> ConnectorBar:
+def _bar(label: str, connector: ConnectorStatus) -> Bar:
     session = connector.session
     if session is None:
         words = "free" if connector.available else "out of service"
-        return ConnectorBar(escape(label), 0.0, 0.0, 0.0, f"{escape(label)}: {words}")
+        return Bar(escape(label), 0.0, 0.0, 0.0, f"{escape(label)}: {words}")
     words = (
         f"{escape(label)}: {escape(session.vehicle)}<br>{session.grid_kw:.1f} kW grid"
         f" + {session.battery_kw:.1f} kW battery of {session.ceiling_kw:.1f} kW"
         f"<br>{REASONS[session.limited_by]}"
     )
-    return ConnectorBar(escape(label), session.grid_kw, session.battery_kw, session.ceiling_kw, words)
+    return Bar(escape(label), session.grid_kw, session.battery_kw, session.ceiling_kw, words)
 
 
 def chart_titles(status: StationStatus) -> dict[str, str]:
