@@ -105,8 +105,25 @@ def first_state(config: StationConfig, strategy: str | Rank) -> State:
     """The station before anything happened: no cars, the battery as configured."""
     battery = config.battery
     stored_kwh = battery.initial_soc * battery.initial_capacity_kwh if battery else 0.0
-    state = State(strategy=strategy, static_load_kw=config.static_load_kw, battery_kwh=stored_kwh)
-    return replace(state, battery_rests=_rests(config, state))
+    state = State(strategy=strategy, static_load_kw=config.static_load_kw, battery_kwh=0.0)
+    return with_battery(config, state, stored_kwh)
+
+
+def with_battery(config: StationConfig, state: State, battery_kwh: float) -> State:
+    """The state with another energy in the battery, which may make it rest or wake up."""
+    moved = replace(state, battery_kwh=battery_kwh)
+    battery = config.battery
+    if battery is None:
+        return moved
+    above_floor_kwh, below_top_kwh = battery_room_kwh(battery, moved)
+    interval_kwh = battery.discharge_power_kw * config.control_interval_s / 3600.0
+    wakes = (
+        battery.rule
+        == "whole_session"  # which takes nothing from the grid, so it has nothing to flutter with
+        or below_top_kwh == 0.0
+        or above_floor_kwh * battery.discharge_efficiency >= interval_kwh
+    )
+    return replace(moved, battery_rests=above_floor_kwh == 0.0 or (state.battery_rests and not wakes))
 
 
 def site_limit_kw(config: StationConfig, state: State) -> float:
@@ -235,13 +252,13 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
             boosted_kwh += boost_kwh
         sessions[place] = session
     charged_kwh = max(0.0, allocation.battery_kw) * hours
+    battery_kwh = _stored_kwh(config, state, charged_kwh, boosted_kwh)
     static_kwh = state.static_load_kw * hours
     book = state.ledger
-    moved = replace(
-        state,
+    return replace(
+        with_battery(config, state, battery_kwh),
         now_s=state.now_s + seconds,
         sessions=sessions,
-        battery_kwh=_stored_kwh(config, state, charged_kwh, boosted_kwh),
         ledger=replace(
             book,
             imported_kwh=book.imported_kwh + static_kwh + drawn_kwh - boosted_kwh + charged_kwh,
@@ -251,17 +268,6 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
             battery_out_kwh=book.battery_out_kwh + boosted_kwh,
         ),
     )
-    return replace(moved, battery_rests=_rests(config, moved))
-
-
-def _rests(config: StationConfig, state: State) -> bool:
-    battery = config.battery
-    if battery is None:
-        return False
-    above_floor_kwh, below_top_kwh = battery_room_kwh(battery, state)
-    interval_kwh = battery.discharge_power_kw * config.control_interval_s / 3600.0
-    enough = above_floor_kwh * battery.discharge_efficiency >= interval_kwh or below_top_kwh == 0.0
-    return above_floor_kwh == 0.0 or (state.battery_rests and not enough)
 
 
 def _taken_kwh(session: Session, offered_kw: float, seconds: float) -> float:
@@ -284,7 +290,8 @@ def is_steady(state: State, allocation: Allocation) -> bool:
 
     Then the next decision can wait that long, and a month of rest costs one step.
     """
-    return state.strategy in TIMELESS and not any(
+    timeless = isinstance(state.strategy, str) and state.strategy in TIMELESS
+    return timeless and not any(
         session.vehicle.curve is not None
         and session.soc is not None
         and allocation.offered_kw[session.session_id] > 0.0

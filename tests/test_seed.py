@@ -276,3 +276,16 @@ def test_the_record_repeats_the_seeds_evening() -> None:
         station.allocation,
         station.status(),
     )
+
+
+def test_a_battery_that_gained_at_events_alone_carries_a_car_without_any_time_passing() -> None:
+    """The seed from its first state: the battery starts empty, and time stands still."""
+    station = seed_station(grid_kw=200, initialSoc=0.0)
+    for _ in range(2):
+        station.plug_in("CP1", 1, Vehicle(50))
+        station.unplug("CP1", 1)
+    assert soc(station) == pytest.approx(0.4)
+    station.plug_in("CP1", 1, Vehicle(150))
+    carried = station.plug_in("CP2", 1, Vehicle(150))
+    assert station.allocation.boost_kw[carried] == 150
+    assert station.now_s == 0
