@@ -12,9 +12,6 @@ from electra_core.strategies import Rank, find, max_min, ranked, uniform
 # A session this close to its cap is at its cap: the reason must not hang on the last bits.
 SAME = 1e-12
 
-# The smallest share beside a share of 1.
-TINY = 1e-150
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -122,11 +119,11 @@ def _table(demands: Sequence[Demand], rank: Rank, now_s: float, chargers: Iterab
 
 
 def _tame(weights: Sequence[float], tiers: Sequence[float]) -> list[float]:
-    """Weights relative to the largest of their tier: only ratios count, and products must not overflow."""
+    """Weights relative to the largest of their tier: only ratios count, and sums must not overflow."""
     largest: dict[float, float] = {}
     for tier, weight in zip(tiers, weights, strict=True):
         largest[tier] = max(weight, largest.get(tier, 0.0))
-    return [max(weight / largest[tier], TINY) for tier, weight in zip(tiers, weights, strict=True)]
+    return [weight / largest[tier] for tier, weight in zip(tiers, weights, strict=True)]
 
 
 def _fill(table: Table, charger_kw: Mapping[str, float], site_kw: float) -> Filling:

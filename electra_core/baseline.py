@@ -15,7 +15,6 @@ from electra_core.state import (
     carried_kw,
     demand_of,
     read_snapshot,
-    with_battery,
 )
 from electra_core.vehicles import SOC_ROUNDING
 
@@ -69,7 +68,7 @@ def gains(config: StationConfig, state: State, allocation: Allocation) -> State:
     _, room_kwh = battery_room_kwh(battery, state)
     gain_kwh = min(room_kwh, battery.recharge_step_soc * battery.initial_capacity_kwh)
     ledger = replace(state.ledger, seed_gain_kwh=state.ledger.seed_gain_kwh + gain_kwh)
-    return replace(with_battery(config, state, state.battery_kwh + gain_kwh), ledger=ledger)
+    return replace(state, battery_kwh=state.battery_kwh + gain_kwh, ledger=ledger)
 
 
 def _peak_kw(config: StationConfig, session: Session) -> float:

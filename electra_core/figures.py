@@ -21,6 +21,9 @@ CEILING = "#CC79A7"
 
 # Text of the figure itself; the page's style sheet takes over where there is one.
 INK = "#6B7280"
+# Plotly forgets a label that was empty once; this one is not.
+BLANK = "\u00a0"
+
 GRID_LINE = "rgba(128,128,128,0.25)"
 
 
@@ -122,7 +125,9 @@ def _session_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
             "name": "Power",
             "mode": "text",
             "y": np.array([bar.grid_kw + bar.battery_kw for bar in bars]),
-            "text": [f"{bar.grid_kw + bar.battery_kw:.1f}" if bar.ceiling_kw > 0.0 else "" for bar in bars],
+            "text": [
+                f"{bar.grid_kw + bar.battery_kw:.1f}" if bar.ceiling_kw > 0.0 else BLANK for bar in bars
+            ],
             "textposition": "top center",
             "cliponaxis": False,
         },
@@ -146,6 +151,7 @@ def _site_traces(history: Sequence[Sample]) -> list[dict[str, Any]]:
             "mode": "lines",
             "line": {"color": color, "width": 0.5, "shape": "hv"},
             "stackgroup": "site",
+            "fillcolor": color,
             "xaxis": "x2",
             "yaxis": "y2",
             "hovertemplate": "%{y:.1f} kW",
@@ -231,6 +237,8 @@ def station_layout(
             "range": [-0.6, len(bars) - 0.4],
             "fixedrange": True,
             "showgrid": False,
+            "tickangle": 0,
+            "tickfont": {"size": 11},
         },
         "yaxis": {**value, "domain": rows["sessions"], "range": [0, 1.35 * top_bar], "title": {"text": "kW"}},
         "xaxis2": {**time, "anchor": "y2"},

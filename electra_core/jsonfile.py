@@ -48,7 +48,7 @@ def _parse(text: str) -> Any:
         return json.loads(text, object_pairs_hook=_keep_repeated)
     except json.JSONDecodeError:
         if len(text) > MAX_COMMENTED:
-            raise
+            raise ValueError(f"with comments it may have {MAX_COMMENTED:,} characters at most") from None
         import json5
 
         return json5.loads(text, object_pairs_hook=_keep_repeated)

@@ -21,6 +21,9 @@ WHOLE_CHARGER = 0
 EMPTY_KWH = 1e-9
 EMPTY_SHARE = 1e-12
 
+# Limits that sessions share: where one binds, it counts who comes first.
+CONTENDED = (Limit.CHARGER, Limit.SITE, Limit.MINIMUM)
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -92,9 +95,9 @@ class State:
     out_of_service: frozenset[Place] = frozenset()
     sessions_so_far: int = 0
     ledger: Ledger = Ledger()
-    # A battery that was emptied gives again when it can for a whole control interval: without that it
-    # would flutter, giving every drop at once.
-    battery_rests: bool = False
+    # A battery that was emptied gives nothing for a control interval: without that it would flutter
+    # where cars have a least useful power, giving every drop at once.
+    battery_rests_until_s: float = -math.inf
 
     def is_available(self, place: Place) -> bool:
         """Whether neither the connector nor its charger is out of service."""
@@ -105,25 +108,16 @@ def first_state(config: StationConfig, strategy: str | Rank) -> State:
     """The station before anything happened: no cars, the battery as configured."""
     battery = config.battery
     stored_kwh = battery.initial_soc * battery.initial_capacity_kwh if battery else 0.0
-    state = State(strategy=strategy, static_load_kw=config.static_load_kw, battery_kwh=0.0)
-    return with_battery(config, state, stored_kwh)
+    state = State(strategy=strategy, static_load_kw=config.static_load_kw, battery_kwh=stored_kwh)
+    return _rested(config, state)
 
 
-def with_battery(config: StationConfig, state: State, battery_kwh: float) -> State:
-    """The state with another energy in the battery, which may make it rest or wake up."""
-    moved = replace(state, battery_kwh=battery_kwh)
+def _rested(config: StationConfig, state: State) -> State:
+    """A battery at its floor begins its rest; the seed's, which takes nothing from the grid, needs none."""
     battery = config.battery
-    if battery is None:
-        return moved
-    above_floor_kwh, below_top_kwh = battery_room_kwh(battery, moved)
-    interval_kwh = battery.discharge_power_kw * config.control_interval_s / 3600.0
-    wakes = (
-        battery.rule
-        == "whole_session"  # which takes nothing from the grid, so it has nothing to flutter with
-        or below_top_kwh == 0.0
-        or above_floor_kwh * battery.discharge_efficiency >= interval_kwh
-    )
-    return replace(moved, battery_rests=above_floor_kwh == 0.0 or (state.battery_rests and not wakes))
+    if battery is None or battery.rule != "hybrid" or battery_room_kwh(battery, state)[0] > 0.0:
+        return state
+    return replace(state, battery_rests_until_s=state.now_s + config.control_interval_s)
 
 
 def site_limit_kw(config: StationConfig, state: State) -> float:
@@ -160,7 +154,7 @@ def demand_of(config: StationConfig, state: State, session: Session) -> Demand:
         session_id=session.session_id,
         charger_id=session.charger_id,
         max_kw=max_kw,
-        # A minimum is what must be offered; a car may draw less, and at the end of its curve it does.
+        # A car that takes less than the minimum at the end of its curve still gets what it takes.
         min_kw=min(max_kw, max(plug.min_power_kw, session.vehicle.min_power_kw)),
         arrived_s=session.arrived_s,
         departs_s=session.departs_s,
@@ -188,7 +182,7 @@ def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]
     if config.battery is None:
         return 0.0, 0.0
     above_floor_kwh, below_top_kwh = battery_room_kwh(config.battery, state)
-    gives = above_floor_kwh > 0.0 and not state.battery_rests
+    gives = above_floor_kwh > 0.0 and state.now_s >= state.battery_rests_until_s
     give_kw = config.battery.discharge_power_kw if gives else 0.0
     take_kw = config.battery.charge_power_kw if below_top_kwh > 0.0 else 0.0
     return give_kw, take_kw
@@ -207,12 +201,14 @@ def battery_room_kwh(battery: BatteryConfig, state: State) -> tuple[float, float
 
 
 def holds_s(config: StationConfig, state: State, allocation: Allocation) -> float:
-    """How long an allocation can hold, s: until the first car is done, or the battery at its floor or top.
+    """How long an allocation can hold, s: until a car is done, or the battery empty, full or rested.
 
     No power is promised that the energy cannot carry, and however finely time is cut, a car is done at
     the same moment.
     """
     moments = [_battery_holds_s(config, state, allocation.battery_kw)]
+    if state.battery_rests_until_s > state.now_s:
+        moments.append(state.battery_rests_until_s - state.now_s)
     for session in state.sessions.values():
         soc = session.soc
         if soc is not None and session.remaining_kwh:
@@ -255,13 +251,14 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
     battery_kwh = _stored_kwh(config, state, charged_kwh, boosted_kwh)
     static_kwh = state.static_load_kw * hours
     book = state.ledger
+    now_s = state.now_s + seconds
+    moved = replace(state, now_s=now_s, battery_kwh=battery_kwh)
     return replace(
-        with_battery(config, state, battery_kwh),
-        now_s=state.now_s + seconds,
+        _rested(config, moved) if boosted_kwh > 0.0 else moved,
         sessions=sessions,
         ledger=replace(
             book,
-            imported_kwh=book.imported_kwh + static_kwh + drawn_kwh - boosted_kwh + charged_kwh,
+            imported_kwh=book.imported_kwh + static_kwh + max(0.0, drawn_kwh - boosted_kwh) + charged_kwh,
             static_kwh=book.static_kwh + static_kwh,
             delivered_kwh=book.delivered_kwh + drawn_kwh,
             battery_in_kwh=book.battery_in_kwh + charged_kwh,
@@ -286,17 +283,20 @@ def _stored_kwh(config: StationConfig, state: State, charged_kwh: float, boosted
 
 
 def is_steady(state: State, allocation: Allocation) -> bool:
-    """Whether time alone changes no demand before somebody's energy runs out: no car moves on a curve.
+    """Whether time alone changes no decision before somebody's energy runs out.
 
-    Then the next decision can wait that long, and a month of rest costs one step.
+    No car moves on a curve, and either nobody is held back, so that no rank counts, or the ranks do not
+    change with time. Then the next decision can wait that long, and a month of rest costs one step.
     """
     timeless = isinstance(state.strategy, str) and state.strategy in TIMELESS
-    return timeless and not any(
+    contended = any(limit in CONTENDED for limit in allocation.limited_by.values())
+    moving = any(
         session.vehicle.curve is not None
         and session.soc is not None
         and allocation.offered_kw[session.session_id] > 0.0
         for session in state.sessions.values()
     )
+    return not moving and (timeless or not contended)
 
 
 def carried_kw(config: StationConfig, demands: Sequence[Demand]) -> float:

@@ -20,6 +20,9 @@ Rank = Callable[[Demand, float], tuple[float, float]]
 # Tier of a session of which nobody knows when it leaves: after all those that said so.
 LAST = sys.float_info.max
 
+# Weights beyond these have no ratio that floats can keep.
+LEAST_WEIGHT, MOST_WEIGHT = 1e-70, 1e70
+
 
 class StrategyError(ValueError):
     """An unknown strategy, or a rank function that does not answer with a tier and a weight."""
@@ -32,7 +35,7 @@ def max_min(demand: Demand, now_s: float) -> tuple[float, float]:
 
 def proportional(demand: Demand, now_s: float) -> tuple[float, float]:
     """In proportion to what each can take."""
-    return 0.0, demand.max_kw
+    return 0.0, max(demand.max_kw, LEAST_WEIGHT)
 
 
 def first_come(demand: Demand, now_s: float) -> tuple[float, float]:
@@ -46,7 +49,10 @@ def earliest_deadline(demand: Demand, now_s: float) -> tuple[float, float]:
 
 
 def least_laxity(demand: Demand, now_s: float) -> tuple[float, float]:
-    """Who has the least time to spare, after the time needed at full power, is filled first."""
+    """Who has the least time to spare, after the time needed at full power, is filled first.
+
+    The order changes while cars charge: it is looked at anew once a control interval.
+    """
     if demand.departs_s is None:
         return LAST, 1.0
     needed_s = 3600.0 * (demand.remaining_kwh or 0.0) / demand.max_kw
@@ -120,9 +126,9 @@ def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
         raise StrategyError(
             f"strategy {name} failed for session {demand.session_id}: {type(error).__name__}: {error}"
         ) from error
-    if not (math.isfinite(tier) and math.isfinite(weight) and weight > 0.0):
+    if not (math.isfinite(tier) and LEAST_WEIGHT <= weight <= MOST_WEIGHT):
         raise StrategyError(
             f"strategy {name} ranked session {demand.session_id} as tier {tier}, weight {weight};"
-            " the tier must be finite, the weight finite and greater than 0"
+            f" the tier must be finite, the weight from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}"
         )
     return tier, weight

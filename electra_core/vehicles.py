@@ -20,6 +20,9 @@ SOC_ROUNDING = 1e-9
 # Points of a curve that are nearer to each other are a slip of the pen.
 LEAST_RISE = 1e-6
 
+# A microwatt is no offer: whole years of it are less than rounding.
+LEAST_OFFER_KW = 1e-9
+
 # Larger numbers, kW or kWh, are no cars'.
 MAX_KW = 1e9
 
@@ -167,8 +170,10 @@ class Vehicle:
             raise VehicleError("vehicle: without battery_kwh there is no SoC to move")
         if not seconds >= 0.0:
             raise VehicleError(f"vehicle: seconds must be 0 or more, got {seconds:g}")
-        if offered_kw <= 0.0 or target_soc <= soc:
-            return 0.0, seconds if target_soc > soc else 0.0
+        if target_soc <= soc:
+            return 0.0, 0.0
+        if offered_kw < LEAST_OFFER_KW:
+            return 0.0, seconds
         offer = min(offered_kw, self.max_power_kw)
         curve = self.curve
         if curve is None:
@@ -221,7 +226,7 @@ def climb(
     for piece in range(pieces):
         low = 0.0 if piece == 0 else curve_soc[piece - 1]
         high = 1.0 if piece == pieces - 1 else curve_soc[piece]
-        if high <= soc:
+        if high <= max(soc, low):
             continue
         low_kw = curve_kw[max(0, piece - 1)]
         high_kw = curve_kw[min(piece, pieces - 2)]

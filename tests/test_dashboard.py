@@ -128,6 +128,47 @@ def test_hours_of_play_do_not_grow_the_page(paris: StationModel) -> None:
     assert paris.station.now_s == pytest.approx((8 + 10) * 3600.0)
 
 
+def test_start_is_before_the_first_car(model: StationModel) -> None:
+    model.begin()
+    assert model.station.status().sessions == ()
+    assert model.station.now_s == (645 - 5) * 60
+    model.step(5)
+    assert len(model.station.status().sessions) == 1
+
+
+def test_the_clock_stops_when_the_day_is_over(model: StationModel) -> None:
+    model.playing, model.speed = True, 600
+    while model.playing:
+        model.tick()
+    assert "The last car of the day has left" in model.log[0]
+    assert model.station.status().sessions == ()
+
+
+def test_a_static_load_above_the_limit_is_said(paris: StationModel) -> None:
+    paris.static_load_kw = 50.0
+    paris.site_limit_kw = 30.0
+    status = paris.station.status()
+    assert "the static load alone is 20 kW too much" in headline(status)
+    assert "too much" in chart_titles(status)["site"]
+    assert "el-over" in cards(status)
+
+
+def test_a_refusal_outlives_a_tick_but_not_the_next_deed(paris: StationModel) -> None:
+    paris.depart("CP001", 1)
+    paris.tick()
+    assert paris.refusal.startswith("Refused: ")
+    paris.step(1)
+    assert paris.refusal == ""
+
+
+def test_the_log_keeps_what_happened_at_other_times(paris: StationModel) -> None:
+    for kw in (0.0, 400.0):
+        paris.site_limit_kw = kw
+        paris.step(1)
+    limits = [line for line in paris.log if "Grid limit" in line]
+    assert limits == ["08:01 Grid limit set to 400 kW", "08:00 Grid limit set to 0 kW"]
+
+
 def test_every_station_and_day_opens(model: StationModel) -> None:
     for name in model.configs:
         model.station_name = name

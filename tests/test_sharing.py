@@ -24,6 +24,7 @@ from electra_core import (
     allocate,
     violations,
 )
+from electra_core.strategies import LEAST_WEIGHT, MOST_WEIGHT
 
 every_strategy = pytest.mark.parametrize("strategy", NAMED)
 every_filling = pytest.mark.parametrize("strategy", [name for name in NAMED if name != "uniform"])
@@ -114,19 +115,19 @@ def test_no_limit_is_broken(strategy: str, snapshot: Snapshot) -> None:
 
 ranks = st.tuples(
     st.floats(allow_nan=False, allow_infinity=False),
-    st.floats(min_value=0.0, exclude_min=True, allow_infinity=False) | st.sampled_from([1.0, 2.0]),
+    st.floats(min_value=LEAST_WEIGHT, max_value=MOST_WEIGHT) | st.sampled_from([1.0, 2.0]),
 )
 
 
 @given(snapshot=snapshots(minima=True, carried=True), answers=st.lists(ranks, min_size=8, max_size=8))
 def test_no_rank_function_breaks_a_limit(snapshot: Snapshot, answers: list[tuple[float, float]]) -> None:
-    """Any finite tier and any weight above 0, however huge or tiny."""
+    """Any finite tier and any weight that is taken, huge or tiny."""
     allocation = allocate(snapshot, lambda demand, now_s: answers[int(demand.session_id[1:])])
     assert violations(snapshot, allocation) == []
     assert_within_limits(snapshot, allocation)
 
 
-@pytest.mark.parametrize("weight", [1e-310, 1e-300, 1e300, 1e308])
+@pytest.mark.parametrize("weight", [LEAST_WEIGHT, 1e-9, 1e9, MOST_WEIGHT])
 def test_only_the_ratio_of_weights_counts(weight: float) -> None:
     snapshot = Snapshot(100, {"C": 100}, [Demand("a", "C", 100), Demand("b", "C", 100)])
     allocation = allocate(snapshot, lambda demand, now_s: (0, weight))
@@ -511,3 +512,9 @@ def test_a_sound_answer_has_no_violation() -> None:
 )
 def test_violations_finds(change: dict[str, Any], words: str) -> None:
     assert any(words in sentence for sentence in violations(SNAPSHOT, replace(SOUND, **change)))
+
+
+@pytest.mark.parametrize("weight", [1e-310, 1e300])
+def test_weights_that_floats_cannot_compare_are_refused(weight: float) -> None:
+    with pytest.raises(StrategyError, match="the weight from 1e-70 to 1e\\+70"):
+        allocate(Snapshot(100, {"C": 100}, [Demand("a", "C", 100)]), lambda demand, now_s: (0, weight))

@@ -19,9 +19,13 @@ from electra_core.station import Station
 from electra_core.strategies import STRATEGIES
 from electra_core.vehicles import Vehicle, VehicleError, catalogue
 
-NO_DAY = "no script: only the cars you send"
+NO_DAY = "No script: only the cars you send"
 CUSTOM_CAR = "Custom: choose its power"
 SPEEDS = (1, 10, 60, 120, 300, 600)
+
+# When a station without a script begins, and how long before its first car a script does, s.
+MORNING_S = 8 * 3600.0
+LEAD_S = 300.0
 
 # One tick of the page's clock, s; the browser counts, the kernel only answers.
 TICK_S = 1.0
@@ -71,12 +75,16 @@ class StationModel(HasTraits):
         with self._settled():
             self.days = {title: name for name, title in days.items()}
             self.station_name, self.day_name = station_name, chosen
-        self.restart()
+        self.day = None if chosen == NO_DAY else load_day(chosen)
+        self.restart(self.day.busiest_s if self.day else MORNING_S)
 
-    def restart(self) -> None:
-        """Back to the start of the day, shown from its busiest moment on."""
+    def begin(self) -> None:
+        """Back to the start: a little before the first car arrives."""
+        self.restart(self.day.visits[0].arrival_s - LEAD_S if self.day else MORNING_S)
+
+    def restart(self, at_s: float) -> None:
+        """The station anew, and its day up to a moment."""
         config = self.configs[self.station_name]
-        self.day = None if self.day_name == NO_DAY else load_day(self.day_name)
         self.station = Station(config)
         self.history: deque[Sample] = deque(maxlen=SAMPLES)
         self._script = _script(self.day)
@@ -86,7 +94,7 @@ class StationModel(HasTraits):
             self.log, self.refusal = [], ""
         if self.strategy != "max_min":
             self.station.set_strategy(self.strategy)
-        self._pass_time(self.day.busiest_s if self.day else 8 * 3600.0)
+        self._pass_time(at_s)
         self._changed()
 
     @property
@@ -144,7 +152,11 @@ class StationModel(HasTraits):
 
     def tick(self) -> bool:
         """One tick of the page's clock, at the chosen speed."""
-        return self._do(lambda: self._pass_time(TICK_S * self.speed))
+        # A refusal stays until the visitor's next deed: time goes on beside it.
+        refusal = self.refusal
+        done = self._do(lambda: self._pass_time(TICK_S * self.speed))
+        self.refusal = self.refusal or refusal
+        return done
 
     @observe("site_limit_kw")
     def _limit(self, change: Mapping[str, Any]) -> None:
@@ -166,7 +178,7 @@ class StationModel(HasTraits):
     @observe("day_name")
     def _other_day(self, change: Mapping[str, Any]) -> None:
         if not self._settling:
-            self.restart()
+            self.open(self.station_name, self.day_name)
 
     @validate("station_name", "day_name", "strategy", "speed")
     def _is_known(self, proposal: Mapping[str, Any]) -> str | int:
@@ -190,7 +202,8 @@ class StationModel(HasTraits):
 
         def hand_on() -> str:
             call(change["new"])
-            return words.format(change["new"])
+            shown = change["new"]
+            return words.format(shown.replace("_", " ") if isinstance(shown, str) else shown)
 
         if not self._do(hand_on, once=words.partition("{")[0]):
             with self._settled():
@@ -216,6 +229,9 @@ class StationModel(HasTraits):
             moment_s, arrives, visit = self._script.popleft()
             self._advance_to(moment_s)
             self._follow_script(arrives, visit)
+            if not self._script:
+                self._note("The last car of the day has left: ↺ begins it again")
+                self.playing = False
         self._advance_to(end_s)
 
     def _advance_to(self, moment_s: float) -> None:
@@ -266,7 +282,7 @@ class StationModel(HasTraits):
         line = f"{clock(self.station.now_s)} {words}"
         lines = self.log
         # A slider that is dragged says one thing, not fifty.
-        if once and lines and once in lines[0]:
+        if once and lines and lines[0].startswith(f"{clock(self.station.now_s)} {once}"):
             lines = lines[1:]
         self.log = [line, *lines][:LOG_LINES]
 
@@ -290,10 +306,11 @@ def read_configs(folder: str | Path) -> dict[str, StationConfig]:
     return {config.station_id: config for config in configs}
 
 
-def clock(now_s: float) -> str:
-    """Time of day, 14:22."""
-    minutes = int(now_s // 60)
-    return f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+def clock(now_s: float, *, seconds: bool = False) -> str:
+    """Time of day, 14:22, or with seconds 14:22:07."""
+    minutes, rest = divmod(int(now_s), 60)
+    shown = f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+    return f"{shown}:{rest:02d}" if seconds else shown
 
 
 def _fits(day_name: str, config: StationConfig) -> bool:

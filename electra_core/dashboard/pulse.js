@@ -2,10 +2,13 @@
 function render({ model, el }) {
   el.hidden = true;
 
+  const patience = 5000; // ms; an answer that is not there by then is lost
+  let sent = 0;
   const timer = setInterval(() => {
-    const waiting = model.get("ticks") !== model.get("answered");
+    const waiting = model.get("ticks") !== model.get("answered") && Date.now() - sent < patience;
     if (!model.get("playing") || waiting || document.hidden) return;
-    model.set("ticks", model.get("ticks") + 1);
+    sent = Date.now();
+    model.set("ticks", model.get("answered") + 1);
     model.save_changes();
   }, model.get("interval_ms"));
 
@@ -18,9 +21,20 @@ function render({ model, el }) {
     clearInterval(seek);
   }, 100);
 
+  // Sliders come without names for those who do not see the label beside them.
+  const naming = setInterval(() => {
+    for (const part of document.querySelectorAll(".el-page .noUi-handle, .el-page .widget-readout")) {
+      const label = part.closest(".widget-slider")?.querySelector(".widget-label");
+      if (!label || part.hasAttribute("aria-label")) continue;
+      part.setAttribute("aria-label", label.textContent);
+      if (part.isContentEditable) part.setAttribute("role", "textbox");
+    }
+  }, 1000);
+
   return () => {
     clearInterval(timer);
     clearInterval(seek);
+    clearInterval(naming);
     observer.disconnect();
   };
 }

@@ -24,11 +24,13 @@ CHART_HEIGHT = 780
 def station_page(model: StationModel) -> widgets.Widget:
     """The whole page of a station."""
     style = resources.files("electra_core.dashboard").joinpath("page.css").read_text("utf-8")
+    # The chart first: it takes longest to paint, and the words must not run ahead of it.
+    chart = _chart(model)
     facts = _Facts(model)
     controls = widgets.VBox(
         [_time_controls(model), _arrival_controls(model), _site_controls(model)],
     ).add_class("el-controls")
-    charts = widgets.VBox([facts.legend, _chart(model)]).add_class("el-charts")
+    charts = widgets.VBox([facts.legend, chart]).add_class("el-charts")
     below = widgets.VBox([facts.sessions, facts.log]).add_class("el-below")
     body = widgets.Box([controls, charts, below]).add_class("el-body")
     return widgets.VBox([widgets.HTML(f"<style>{style}</style>"), facts.head, facts.refusal, body]).add_class(
@@ -45,14 +47,14 @@ class _Facts:
         self.legend = widgets.HTML(words.legend())
         self.refusal.add_class("el-refusals")
         self.draw()
-        model.observe(lambda _: self.draw(), ["version", "refusal"])
+        model.observe(lambda _: self.draw(), ["version", "refusal", "speed"])
 
     def draw(self) -> None:
         model = self.model
         status = model.station.status()
         title, source = (model.day.title, model.day.source) if model.day else ("No script", "")
         since = {session.session_id: clock(session.arrived_s) for _, _, session in status.sessions}
-        now = clock(model.station.now_s)
+        now = clock(model.station.now_s, seconds=model.speed <= 10)
         self.head.value = words.header(status, title, source, now) + words.cards(status)
         self.sessions.value = words.panel("Sessions", words.session_table(status, since))
         self.log.value = words.panel("Events", words.event_log(model.log))
@@ -82,8 +84,10 @@ def _time_controls(model: StationModel) -> widgets.Widget:
     link((model, "playing"), (pulse, "playing"))
 
     def tick(_: object) -> None:
-        model.tick()
-        pulse.answered = pulse.ticks
+        try:
+            model.tick()
+        finally:
+            pulse.answered = pulse.ticks
 
     pulse.observe(tick, "ticks")
     toggle = _button("Pause", "Stop or start the station's clock", lambda: _flip(model), "el-primary")
@@ -95,7 +99,7 @@ def _time_controls(model: StationModel) -> widgets.Widget:
     name_it()
     speed = _dropdown("Speed", [(f"×{speed}", speed) for speed in SPEEDS], model, "speed")
     steps = [_button(f"+{n} min", f"Let {n} minutes pass", partial(model.step, n)) for n in (1, 5, 15)]
-    again = _button("↺ Start", "Back to the start of the day", model.restart)
+    again = _button("↺ Start", "Back to before the first car", model.begin)
     return _group("Time", [pulse, _row(toggle, again), speed, _row(*steps)])
 
 
@@ -120,7 +124,7 @@ def _arrival_controls(model: StationModel) -> widgets.Widget:
     power = _plain_slider("Its power", 150, 10, 350, 5, ".0f")
     soc = _plain_slider("SoC, %", 20, 0, 100, 1, ".0f")
     target = _plain_slider("Target, %", 80, 1, 100, 1, ".0f")
-    leaving = widgets.Dropdown(description="Car", style=LABEL)
+    leaving = widgets.Dropdown(description="Leaving", style=LABEL)
 
     def arrive() -> None:
         if place.value is not None:
@@ -155,8 +159,8 @@ def _arrival_controls(model: StationModel) -> widgets.Widget:
             (f"{charger_id}·{number} {session.vehicle}", (charger_id, number))
             for charger_id, number, session in model.station.status().sessions
         ]
-        _offer(place, free)
-        _offer(leaving, here)
+        _offer(place, free or [("none is free", None)])
+        _offer(leaving, here or [("no car is here", None)])
         place.disabled = come.disabled = not free
         leaving.disabled = go.disabled = not here
 
@@ -172,7 +176,7 @@ def _arrival_controls(model: StationModel) -> widgets.Widget:
     ).add_class("el-groups")
 
 
-LABEL = {"description_width": "72px"}
+LABEL = {"description_width": "84px"}
 
 
 def _offer(choice: widgets.Dropdown, options: list[tuple[str, Any]]) -> None:

@@ -28,7 +28,13 @@ def headline(status: StationStatus) -> str:
     cars = len(status.sessions)
     people = "No car" if cars == 0 else "1 car" if cars == 1 else f"{cars} cars"
     site = f"{_kw(site_kw(status))} of {_kw(status.site_limit_kw)} kW from the grid"
-    return ", ".join([people, site, *_battery_words(status.battery)])
+    return ", ".join([people, site, *_excess_words(status), *_battery_words(status.battery)])
+
+
+def _excess_words(status: StationStatus) -> list[str]:
+    """The static load alone can be more than the limit; then the cars get nothing, and it must be said."""
+    excess_kw = site_kw(status) - status.site_limit_kw
+    return [f"the static load alone is {_kw(excess_kw)} kW too much"] if excess_kw >= 0.05 else []
 
 
 def _battery_words(battery: BatteryStatus | None) -> list[str]:
@@ -81,7 +87,9 @@ def _battery_card(battery: BatteryStatus | None) -> str:
 
 
 def _card(title: str, number: str, note: str, part: float | None = None) -> str:
-    bar = "" if part is None else f'<div class="el-bar"><span style="width:{100 * part:.1f}%"></span></div>'
+    over = ' class="el-over"' if part is not None and part > 1.0 else ""
+    width = 0.0 if part is None else 100.0 * min(1.0, part)
+    bar = "" if part is None else f'<div class="el-bar"><span{over} style="width:{width:.1f}%"></span></div>'
     return (
         f'<div class="el-card"><p class="el-card-title">{title}</p>'
         f'<p class="el-card-number">{number}</p><p class="el-note">{note}</p>{bar}</div>'
@@ -89,7 +97,7 @@ def _card(title: str, number: str, note: str, part: float | None = None) -> str:
 
 
 def _share(part: float, whole: float) -> float:
-    return min(1.0, part / whole) if whole > 0.0 else 0.0
+    return round(part / whole, 6) if whole > 0.0 else 2.0 * (part > 0.0)
 
 
 def session_table(status: StationStatus, times: dict[str, str]) -> str:
@@ -102,7 +110,7 @@ def session_table(status: StationStatus, times: dict[str, str]) -> str:
     )
     head = "".join(f'<th class="{kind}">{title}</th>' for title, kind in COLUMNS)
     return (
-        '<div class="el-scroll" tabindex="0" role="region" aria-label="Sessions">'
+        '<div class="el-scroll">'
         f'<table class="el-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
@@ -128,7 +136,7 @@ def _row(charger_id: str, connector: int, session: SessionStatus, since: str) ->
         f"{escape(charger_id)}·{connector}",
         since,
         "not known" if session.soc is None else f"{session.soc:.0%} of {session.target_soc:.0%}",
-        f"{session.allocated_power:.1f} of {session.ceiling_kw:.0f} kW",
+        f"{session.allocated_power:.1f} of {session.ceiling_kw:.1f} kW",
         f"{session.battery_kw:.1f} kW",
         f"{session.energy_kwh:.1f} kWh",
         "not known" if minutes is None else f"{minutes:.0f} min",
@@ -196,9 +204,10 @@ def chart_titles(status: StationStatus) -> dict[str, str]:
     )
     free_kw = max(0.0, status.site_limit_kw - site_kw(status))
     room = f"{_kw(free_kw)} kW to spare" if free_kw >= 0.05 else "at its limit"
+    room = next(iter(_excess_words(status)), f"{room} of {_kw(status.site_limit_kw)} kW")
     return {
         "sessions": f"<b>Power per connector</b><br>{finding}",
-        "site": f"<b>Site</b><br>{room} of {_kw(status.site_limit_kw)} kW",
+        "site": f"<b>Site</b><br>{room}",
         "battery": f"<b>Battery</b><br>{stored}",
     }
 
