@@ -251,8 +251,7 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
     battery_kwh = _stored_kwh(config, state, charged_kwh, boosted_kwh)
     static_kwh = state.static_load_kw * hours
     book = state.ledger
-    now_s = state.now_s + seconds
-    moved = replace(state, now_s=now_s, battery_kwh=battery_kwh)
+    moved = replace(state, now_s=state.now_s + seconds, battery_kwh=battery_kwh)
     return replace(
         _rested(config, moved) if boosted_kwh > 0.0 else moved,
         sessions=sessions,

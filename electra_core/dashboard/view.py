@@ -185,7 +185,7 @@ def _offer(choice: widgets.Dropdown, options: list[tuple[str, Any]]) -> None:
         return
     kept, values = choice.value, [value for _, value in options]
     choice.options = options
-    choice.value = kept if kept in values else values[0] if values else None
+    choice.index = values.index(kept) if kept in values else 0
 
 
 def _dropdown(
