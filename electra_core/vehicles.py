@@ -221,7 +221,8 @@ def climb(
     power p follows dp/dt = slope * p / capacity, so a piece from power a to power b takes as long as
     its energy divided by the logarithmic mean of a and b.
     """
-    start, left_h = soc, hours
+    # Summed by itself: the difference of two SoC would lose the little that a large battery gains.
+    gained, left_h = 0.0, hours
     pieces = len(curve_soc) + 1
     for piece in range(pieces):
         low = 0.0 if piece == 0 else curve_soc[piece - 1]
@@ -242,17 +243,18 @@ def climb(
             (bend, now_kw, high_kw if bend == high else offered_kw),
             (high, offered_kw, high_kw),
         ):
-            gained, used_h = _climb_part(
+            part, used_h = _climb_part(
                 end - soc, min(start_kw, offered_kw), min(end_kw, offered_kw), battery_kwh, left_h
             )
-            soc += gained
+            soc += part
+            gained += part
             left_h -= used_h
             if left_h <= 0.0:
-                return soc - start, hours
+                return gained, hours
             soc = max(soc, end)
         if soc >= target_soc:
             break
-    return soc - start, hours - left_h
+    return gained, hours - left_h
 
 
 def _climb_part(
