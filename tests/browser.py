@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -67,9 +67,8 @@ def _answers(port: int) -> bool:
         return False
 
 
-def wait_until(condition: object, seconds: float, complaint: str) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float, complaint: str) -> None:
     """Wait for something that another process does."""
-    assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, complaint
