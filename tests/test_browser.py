@@ -88,7 +88,7 @@ def test_a_car_arrives_and_the_chart_shows_it(page: Page, served: tuple[str, int
     pause(page)
     page.get_by_label("Station").select_option("ELECTRA_PARIS_15")
     expect(page.locator("h1")).to_have_text("ELECTRA_PARIS_15")
-    page.get_by_label("Day").select_option("No script: only the cars you send")
+    page.get_by_label("Day").select_option("Only the cars you send")
     expect(page.locator(".el-headline")).to_contain_text("No car")
 
     def tallest_bar() -> float:

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from electra_core.dashboard.model import StationModel, read_configs
 from electra_core.dashboard.view import station_page
 
-OPENING = ("EPFL Level-3 + what-if battery", "epfl_2022-10-18")
+OPENING = ("EPFL + what-if battery", "epfl_2022-10-18")
 
 __all__ = ["StationModel", "open_station", "read_configs", "show"]
 

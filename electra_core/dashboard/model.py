@@ -19,7 +19,7 @@ from electra_core.station import Station
 from electra_core.strategies import STRATEGIES
 from electra_core.vehicles import Vehicle, VehicleError, catalogue
 
-NO_DAY = "No script: only the cars you send"
+NO_DAY = "Only the cars you send"
 CUSTOM_CAR = "Custom: choose its power"
 SPEEDS = (1, 10, 60, 120, 300, 600)
 

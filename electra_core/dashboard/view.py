@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from traitlets import link
 
 from electra_core.dashboard import words
-from electra_core.dashboard.model import CUSTOM_CAR, SPEEDS, TICK_S, StationModel, clock
+from electra_core.dashboard.model import CUSTOM_CAR, NO_DAY, SPEEDS, TICK_S, StationModel, clock
 from electra_core.dashboard.pulse import Pulse
 from electra_core.figures import station_changes, station_figure
 from electra_core.strategies import STRATEGIES
@@ -52,7 +52,7 @@ class _Facts:
     def draw(self) -> None:
         model = self.model
         status = model.station.status()
-        title, source = (model.day.title, model.day.source) if model.day else ("No script", "")
+        title, source = (model.day.title, model.day.source) if model.day else (NO_DAY, "")
         since = {session.session_id: clock(session.arrived_s) for _, _, session in status.sessions}
         now = clock(model.station.now_s, seconds=model.speed <= 10)
         self.head.value = words.header(status, title, source, now) + words.cards(status)
