@@ -7,6 +7,7 @@ commas allowed. In Python the attributes are snake_case with their units; files 
 from __future__ import annotations
 
 import functools
+import numbers
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,23 +27,18 @@ from pydantic import (
 
 from electra_core.faults import ConfigError, Fault, camel, fault_of, keys_given_twice
 from electra_core.jsonfile import read_json
+from electra_core.refusals import UnknownChargerError, UnknownConnectorError, is_finite, shortened
 
 MAX_CONNECTORS = 1000
-
-
-def _not_bool(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
+MAX_AMOUNT = 1e9
 
 
 Name = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200)]
-Number = Annotated[float, BeforeValidator(_not_bool), Field(strict=True, allow_inf_nan=False)]
-Power = Annotated[Number, Field(gt=0, le=1e9)]
-Amount = Annotated[Number, Field(ge=0, le=1e9)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Power = Annotated[Number, Field(gt=0, le=MAX_AMOUNT)]
+Amount = Annotated[Number, Field(ge=0, le=MAX_AMOUNT)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Efficiency = Annotated[Number, Field(gt=0, le=1)]
-Count = Annotated[int, BeforeValidator(_not_bool), Field(strict=True, ge=1, le=MAX_CONNECTORS)]
 
 
 class _Part(BaseModel):
@@ -154,7 +150,7 @@ class BatteryConfig(_Part):
         for alias, name in (("chargePower", "charge_power_kw"), ("dischargePower", "discharge_power_kw")):
             # Where `power` itself is at fault one report of it is enough.
             if alias not in filled and name not in filled:
-                filled[alias] = both if _is_amount(both) else 0.0
+                filled[alias] = both if is_finite(both) and 0.0 <= both <= MAX_AMOUNT else 0.0
         return filled
 
     @field_validator("min_soc", "initial_soc")
@@ -186,7 +182,7 @@ class StationConfig(_Part):
     static_load_kw : kW that the site itself takes, before any car
     chargers : at least one
     battery : None where there is none
-    control_interval_s : s; a decision holds at most this long while time passes
+    control_interval_s : s; a decision holds at most this long while a car moves along its curve
     """
 
     station_id: Name
@@ -209,6 +205,28 @@ class StationConfig(_Part):
     def charger_kw(self) -> Mapping[str, float]:
         """Limit of each charger, kW."""
         return {charger.id: charger.max_power_kw for charger in self.chargers}
+
+    def known_charger(self, charger_id: str) -> str:
+        """A charger's id, or an `UnknownChargerError`."""
+        if not isinstance(charger_id, str) or charger_id not in self.charger_kw:
+            raise UnknownChargerError(
+                f"there is no charger {shortened(charger_id)} at {self.station_id};"
+                f" it has {', '.join(self.charger_kw)}"
+            )
+        return charger_id
+
+    def known_place(self, charger_id: str, connector: int) -> tuple[str, int]:
+        """Charger and connector number, or an `UnknownChargerError` or `UnknownConnectorError`."""
+        charger_id = self.known_charger(charger_id)
+        if isinstance(connector, bool) or not isinstance(connector, numbers.Integral):
+            raise UnknownConnectorError(f"a connector is a whole number, got {shortened(connector)}")
+        place = (charger_id, int(connector))
+        if place not in self.plugs:
+            count = sum(1 for plug in self.plugs if plug[0] == charger_id)
+            raise UnknownConnectorError(
+                f"{charger_id} has connectors 1 to {count}, not {shortened(connector)}"
+            )
+        return place
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Self:
@@ -260,7 +278,3 @@ def _raw_ids(data: object) -> list[object]:
     if not isinstance(chargers, list | tuple):
         return []
     return [charger.get("id") if isinstance(charger, Mapping) else None for charger in chargers]
-
-
-def _is_amount(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e9

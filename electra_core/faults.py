@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from electra_core.refusals import shortened
+from electra_core.refusals import clipped, shortened
 
 _WORDS = {
     "missing": "is missing",
@@ -158,4 +158,4 @@ def _short(value: object) -> str:
         words = json.dumps(value, default=shortened) if not isinstance(value, float) else f"{value:g}"
     except (ValueError, TypeError, RecursionError):
         return shortened(value)
-    return words if len(words) <= 60 else words[:57] + "..."
+    return clipped(words)

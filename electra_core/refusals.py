@@ -69,4 +69,9 @@ def shortened(value: object) -> str:
         words = repr(value)
     except Exception:  # a number of thousands of digits, or an object that cannot be shown
         return f"a {type(value).__name__}"
+    return clipped(words)
+
+
+def clipped(words: str) -> str:
+    """A text of at most 60 characters."""
     return words if len(words) <= 60 else words[:57] + "..."

@@ -9,7 +9,6 @@ old ones in a single assignment. After any error the station is exactly as it wa
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -28,8 +27,6 @@ from electra_core.refusals import (
     LimitBrokenError,
     OutOfServiceError,
     ReplayError,
-    UnknownChargerError,
-    UnknownConnectorError,
     number,
     shortened,
 )
@@ -157,7 +154,7 @@ class Station:
         str
             The session's id.
         """
-        place = self._place(charger_id, connector)
+        place = self._config.known_place(charger_id, connector)
         state = self._moment.state
         if place in state.sessions:
             raise ConnectorTakenError(
@@ -201,7 +198,7 @@ class Station:
 
     def unplug(self, charger_id: str, connector: int) -> Session:
         """A car departs; its session is returned as it ended."""
-        place = self._place(charger_id, connector)
+        place = self._config.known_place(charger_id, connector)
         sessions = dict(self._moment.state.sessions)
         if place not in sessions:
             raise ConnectorFreeError(f"connector {place[1]} of {place[0]} is free: no car can leave it")
@@ -247,9 +244,9 @@ class Station:
         """
         if isinstance(connector, bool):
             raise BadValueError(f"write available={connector}, by name")
-        place = (self._charger(charger_id), WHOLE_CHARGER)
+        place = (self._config.known_charger(charger_id), WHOLE_CHARGER)
         if connector is not None:
-            place = self._place(charger_id, connector)
+            place = self._config.known_place(charger_id, connector)
         if not isinstance(available, bool):
             raise BadValueError(f"available must be True or False, got {shortened(available)}")
         out = self._moment.state.out_of_service
@@ -333,24 +330,3 @@ class Station:
         if broken:
             raise LimitBrokenError(f"the decision would break a limit: {'; '.join(broken)}")
         return Moment(draft, snapshot, allocation, events)
-
-    def _charger(self, charger_id: str) -> str:
-        known = self._config.charger_kw
-        if not isinstance(charger_id, str) or charger_id not in known:
-            raise UnknownChargerError(
-                f"there is no charger {shortened(charger_id)} at {self._config.station_id};"
-                f" it has {', '.join(known)}"
-            )
-        return charger_id
-
-    def _place(self, charger_id: str, connector: int) -> tuple[str, int]:
-        charger_id = self._charger(charger_id)
-        if isinstance(connector, bool) or not isinstance(connector, numbers.Integral):
-            raise UnknownConnectorError(f"a connector is a whole number, got {shortened(connector)}")
-        place = (charger_id, int(connector))
-        if place not in self._config.plugs:
-            count = sum(1 for plug in self._config.plugs if plug[0] == charger_id)
-            raise UnknownConnectorError(
-                f"{charger_id} has connectors 1 to {count}, not {shortened(connector)}"
-            )
-        return place

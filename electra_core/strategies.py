@@ -116,7 +116,8 @@ def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
     Raises
     ------
     StrategyError
-        When the function fails, or answers with anything else than a finite tier and a weight above 0.
+        When the function fails, or answers with anything else than a finite tier and a weight within
+        `LEAST_WEIGHT` and `MOST_WEIGHT`.
     """
     name = name_of(rank)
     try:

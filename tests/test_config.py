@@ -294,6 +294,17 @@ def test_sources_that_are_none(source: Any) -> None:
 FILES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").glob("*.json"))] + [SEED]
 
 
+def assert_loads_or_says_why(source: Path | dict[str, Any]) -> None:
+    try:
+        assert isinstance(load_config(source), StationConfig)
+    except ConfigError as error:
+        found = error
+    else:
+        return
+    assert found.faults
+    assert str(found)
+
+
 @given(data=st.data(), text=st.sampled_from(FILES))
 @settings(max_examples=max(250, settings().max_examples))
 def test_a_damaged_text_loads_or_says_why(tmp_path_factory: Any, data: st.DataObject, text: str) -> None:
@@ -305,13 +316,7 @@ def test_a_damaged_text_loads_or_says_why(tmp_path_factory: Any, data: st.DataOb
         )
         text = text[:start] + data.draw(patch | st.text(max_size=3).filter(is_unicode)) + text[end:]
     path = written(tmp_path_factory.getbasetemp(), text)
-    try:
-        assert isinstance(load_config(path), StationConfig)
-    except ConfigError as error:
-        found = error
-    else:
-        return
-    assert found.faults
+    assert_loads_or_says_why(path)
 
 
 def is_unicode(text: str) -> bool:
@@ -357,11 +362,4 @@ def test_a_damaged_mapping_loads_or_says_why(config: dict[str, Any], data: st.Da
             del part[place[-1]]
         else:
             part[data.draw(st.text(max_size=4) | st.integers() | st.none())] = data.draw(strange)
-    try:
-        assert isinstance(load_config(config), StationConfig)
-    except ConfigError as error:
-        found = error
-    else:
-        return
-    assert found.faults
-    assert str(found)
+    assert_loads_or_says_why(config)

@@ -299,18 +299,14 @@ def test_the_order_of_demands_does_not_matter(strategy: str, snapshot: Snapshot,
     )  # to the last bit
 
 
+@pytest.mark.parametrize("source", ["grid", "battery"])
 @given(snapshot=snapshots(), more_kw=st.floats(0.0, 300.0))
-def test_more_grid_lowers_nobody(snapshot: Snapshot, more_kw: float) -> None:
-    before = allocate(snapshot)
-    after = allocate(replace(snapshot, grid_kw=snapshot.site_limit_kw + more_kw))
-    for name, kw in before.offered_kw.items():
-        assert after.offered_kw[name] >= kw - TINY_KW
-
-
-@given(snapshot=snapshots(), more_kw=st.floats(0.0, 300.0))
-def test_more_battery_lowers_nobody(snapshot: Snapshot, more_kw: float) -> None:
-    before = allocate(snapshot)
-    after = allocate(replace(snapshot, boost_kw=snapshot.boost_kw + more_kw))
+def test_more_power_lowers_nobody(source: str, snapshot: Snapshot, more_kw: float) -> None:
+    if source == "grid":
+        richer = replace(snapshot, grid_kw=snapshot.site_limit_kw + more_kw)
+    else:
+        richer = replace(snapshot, boost_kw=snapshot.boost_kw + more_kw)
+    before, after = allocate(snapshot), allocate(richer)
     for name, kw in before.offered_kw.items():
         assert after.offered_kw[name] >= kw - TINY_KW
 

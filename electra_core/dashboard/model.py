@@ -14,7 +14,7 @@ from electra_core.config import StationConfig, load_config
 from electra_core.figures import Sample
 from electra_core.refusals import StationError
 from electra_core.sessions import Day, Visit, day_names, load_day
-from electra_core.state import site_limit_kw
+from electra_core.state import Place, Session, site_limit_kw
 from electra_core.station import Station
 from electra_core.strategies import STRATEGIES
 from electra_core.vehicles import Vehicle, VehicleError, catalogue
@@ -123,17 +123,19 @@ class StationModel(HasTraits):
     ) -> bool:
         """A car arrives: one of the catalogue, or a custom one that is only its power and never full."""
 
+        place = (charger_id, connector)
+
         def plug_in() -> str:
             if car == CUSTOM_CAR:
                 vehicle = Vehicle(custom_kw, name=f"Custom {custom_kw:g} kW")
                 self.station.plug_in(charger_id, connector, vehicle)
-                return f"{vehicle.name} arrives at {charger_id}·{connector}"
+                return _arrives(vehicle, place)
             if car not in catalogue():
                 raise StationError(f"there is no car {car!r} in the catalogue")
             self.station.plug_in(
                 charger_id, connector, catalogue()[car], arrival_soc=arrival_soc, target_soc=target_soc
             )
-            return f"{car} arrives at {charger_id}·{connector} with {arrival_soc:.0%}"
+            return _arrives(catalogue()[car], place, arrival_soc)
 
         return self._do(plug_in)
 
@@ -141,8 +143,7 @@ class StationModel(HasTraits):
         """A car departs."""
 
         def unplug() -> str:
-            session = self.station.unplug(charger_id, connector)
-            return f"{session.vehicle.name} leaves {charger_id}·{connector} with {session.energy_kwh:.1f} kWh"
+            return _leaves(self.station.unplug(charger_id, connector))
 
         return self._do(unplug)
 
@@ -252,13 +253,12 @@ class StationModel(HasTraits):
                 target_soc=visit.target_soc,
                 departs_s=visit.departure_s,
             )
-            self._note(f"{visit.vehicle.name} arrives at {place[0]}·{place[1]} with {visit.arrival_soc:.0%}")
+            self._note(_arrives(visit.vehicle, place, visit.arrival_soc))
         elif not arrives and place in state.sessions:
             # Somebody may have sent the guest away before; then its place is another car's.
             if state.sessions[place].session_id != self._guests.get(visit.name):
                 return
-            session = self.station.unplug(*place)
-            self._note(f"{visit.vehicle.name} leaves {place[0]}·{place[1]} with {session.energy_kwh:.1f} kWh")
+            self._note(_leaves(self.station.unplug(*place)))
 
     def _sample(self) -> None:
         state, allocation, battery = self.station.state, self.station.allocation, self.config.battery
@@ -298,6 +298,16 @@ class StationModel(HasTraits):
             yield
         finally:
             self._settling = before
+
+
+def _arrives(vehicle: Vehicle, place: Place, soc: float | None = None) -> str:
+    charge = "" if soc is None else f" with {soc:.0%}"
+    return f"{vehicle.name} arrives at {place[0]}·{place[1]}{charge}"
+
+
+def _leaves(session: Session) -> str:
+    where = f"{session.charger_id}·{session.connector}"
+    return f"{session.vehicle.name} leaves {where} with {session.energy_kwh:.1f} kWh"
 
 
 def read_configs(folder: str | Path) -> dict[str, StationConfig]:

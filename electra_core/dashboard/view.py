@@ -45,7 +45,6 @@ class _Facts:
         self.model = model
         self.head, self.sessions, self.log, self.refusal = (widgets.HTML() for _ in range(4))
         self.legend = widgets.HTML(words.legend())
-        self.refusal.add_class("el-refusals")
         self.draw()
         model.observe(lambda _: self.draw(), ["version", "refusal", "speed"])
 

@@ -151,8 +151,8 @@ def _row(charger_id: str, connector: int, session: SessionStatus, since: str) ->
 
 
 def _reason(session: SessionStatus) -> str:
-    held = " el-held" if session.limited_by in HELD_BACK else ""
-    return f'<span class="el-tag{held}">{REASONS[session.limited_by]}</span>'
+    reason = REASONS[session.limited_by]
+    return f'<span class="el-held">{reason}</span>' if session.limited_by in HELD_BACK else reason
 
 
 def done_mark(session: SessionStatus) -> str:
