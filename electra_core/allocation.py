@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from electra_core import waterfill
@@ -14,6 +14,16 @@ SAME = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """The limits, one entry a charger."""
+
+    place: Mapping[str, int]
+    charger_kw: list[float]
+    module_kw: list[float]
+    cost: list[float]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Demands as columns of numbers, sorted by tier and charger as `waterfill.share` wants them."""
 
@@ -21,16 +31,24 @@ class Table:
     tier: list[float]
     weight: list[float]
     charger: list[int]
+    cost: list[float]
     queue: list[int]
+    # Places in the queue, by row.
+    order: list[float]
     divided: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """Power of each row of a table, and why it is not more."""
+    """Power and modules of each row of a table, and why it is not more."""
 
     kw: list[float]
+    modules: list[int]
     limited_by: list[Limit]
+
+
+# A table, how it was filled, and the boost of each row.
+Part = tuple[Table, Filling, list[float]]
 
 
 def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation:
@@ -56,64 +74,109 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
         On an unknown name or a rank function that fails or answers nonsense.
     """
     rank = find(strategy)
-    site_kw = snapshot.site_limit_kw
-    charger_kw = {name: snapshot.charger_limit_kw(name) for name in snapshot.charger_kw}
+    tree = _tree(snapshot)
     # By name, so that the order in which demands are listed cannot change even the last bit.
     demands = sorted(snapshot.demands, key=lambda demand: demand.session_id)
     carried = [demand for demand in demands if demand.on_battery]
-    sharing = [demand for demand in demands if not demand.on_battery]
-    offered: dict[str, float] = {}
-    boost: dict[str, float] = {}
-    limited_by: dict[str, Limit] = {}
+    parts: list[Part] = []
 
     # Sessions that the battery carries whole have it for themselves, and its power is not divided.
     if carried:
-        table = _table(carried, max_min, snapshot.now_s, charger_kw)
-        filling = _fill(table, charger_kw, snapshot.boost_kw)
-        for demand, kw, limit in zip(table.demands, filling.kw, filling.limited_by, strict=True):
-            offered[demand.session_id] = boost[demand.session_id] = kw
-            limited_by[demand.session_id] = limit
-            charger_kw[demand.charger_id] = max(0.0, charger_kw[demand.charger_id] - kw)
+        table = _table(carried, max_min, snapshot.now_s, tree)
+        filling = _fill(table, tree, snapshot.boost_kw)
+        parts.append((table, filling, filling.kw))
+        for row, at in enumerate(table.charger):
+            used_kw = waterfill.taken(filling.kw[row], filling.modules[row], tree.module_kw[at])
+            tree.charger_kw[at] = max(0.0, tree.charger_kw[at] - used_kw)
 
-    table = _table(sharing, rank, snapshot.now_s, charger_kw)
-    filling = by_grid = _fill(table, charger_kw, site_kw)
-    boost_kw = 0.0 if carried else snapshot.boost_kw
-    if boost_kw > 0.0:
-        filling = _fill(table, charger_kw, site_kw + boost_kw)
-    boosts = _boosts(by_grid.kw, filling.kw, min(boost_kw, max(0.0, sum(filling.kw) - site_kw)))
-    for demand, kw, part, limit in zip(table.demands, filling.kw, boosts, filling.limited_by, strict=True):
-        offered[demand.session_id] = kw
-        boost[demand.session_id] = part
-        limited_by[demand.session_id] = limit
+    table = _table([demand for demand in demands if not demand.on_battery], rank, snapshot.now_s, tree)
+    filling = by_grid = _fill(table, tree, snapshot.site_limit_kw)
+    given_kw = 0.0
+    if snapshot.boost_kw > 0.0 and not carried:
+        filling = _with_boost(snapshot, table, tree, by_grid)
+        given_kw = min(snapshot.boost_kw, max(0.0, _at_site(table, filling.kw) - snapshot.site_limit_kw))
+    parts.append((table, filling, _boosts(table, by_grid.kw, filling.kw, given_kw)))
+    return _answer(snapshot, tree, parts)
 
+
+def _answer(snapshot: Snapshot, tree: Tree, parts: Sequence[Part]) -> Allocation:
+    """Put the parts together, and charge the battery with what the grid has left."""
+    offered: dict[str, float] = {}
+    boost: dict[str, float] = {}
+    limited_by: dict[str, Limit] = {}
+    site: dict[str, float] = {}
+    modules: dict[str, int] = {}
+    reserved: dict[str, float] = {}
+    from_grid_kw = discharge_kw = 0.0
+    for table, filling, boosts in parts:
+        for row, demand in enumerate(table.demands):
+            name, kw, size_kw = demand.session_id, filling.kw[row], tree.module_kw[table.charger[row]]
+            offered[name], boost[name], limited_by[name] = kw, boosts[row], filling.limited_by[row]
+            site[name] = table.cost[row] * kw
+            reserved[name] = waterfill.taken(kw, filling.modules[row], size_kw)
+            if size_kw > 0.0:
+                modules[name] = filling.modules[row]
+        from_grid_kw += _at_site(table, filling.kw) - _at_site(table, boosts)
+        discharge_kw += _at_site(table, boosts)
     # Two parts of one sum can miss it by a bit; the grid limit is the one that must not be missed.
-    cars_kw = min(site_kw, max(0.0, sum(filling.kw) - sum(boosts)))
-    charge_kw = min(snapshot.charge_kw, site_kw - cars_kw) if not any(boost.values()) else 0.0
+    cars_kw = min(snapshot.site_limit_kw, max(0.0, from_grid_kw))
+    charge_kw = 0.0 if discharge_kw > 0.0 else min(snapshot.charge_kw, snapshot.site_limit_kw - cars_kw)
     grid_kw = cars_kw + charge_kw
     return Allocation(
         offered_kw=offered,
         boost_kw=boost,
         grid_kw=grid_kw,
-        battery_kw=charge_kw - sum(boost.values()),
-        unused_kw=max(0.0, site_kw - grid_kw),
+        battery_kw=charge_kw - discharge_kw,
+        unused_kw=max(0.0, snapshot.site_limit_kw - grid_kw),
         limited_by=limited_by,
+        charger_of={demand.session_id: demand.charger_id for demand in snapshot.demands},
+        site_kw=site,
+        modules=modules,
+        reserved_kw=reserved,
     )
 
 
-def _table(demands: Sequence[Demand], rank: Rank, now_s: float, chargers: Iterable[str]) -> Table:
+def _tree(snapshot: Snapshot) -> Tree:
+    module_kw = [snapshot.module_kw.get(name, 0.0) for name in snapshot.charger_kw]
+    limits_kw = [snapshot.charger_limit_kw(name) for name in snapshot.charger_kw]
+    return Tree(
+        place={name: index for index, name in enumerate(snapshot.charger_kw)},
+        charger_kw=[
+            waterfill.whole_modules(kw, size) * size if size > 0.0 else kw
+            for kw, size in zip(limits_kw, module_kw, strict=True)
+        ],
+        module_kw=module_kw,
+        cost=[snapshot.cost(name) for name in snapshot.charger_kw],
+    )
+
+
+def _table(demands: Sequence[Demand], rank: Rank, now_s: float, tree: Tree) -> Table:
     """Rank demands and sort them."""
-    place = {charger_id: index for index, charger_id in enumerate(chargers)}
     # A demand of 0 asks for nothing, so nobody has to rank it.
     ranks = [ranked(rank, demand, now_s) if demand.max_kw > 0.0 else (0.0, 1.0) for demand in demands]
-    rows = sorted(range(len(demands)), key=lambda i: (ranks[i][0], place[demands[i].charger_id]))
+    rows = sorted(range(len(demands)), key=lambda i: (ranks[i][0], tree.place[demands[i].charger_id]))
     sorted_demands = [demands[i] for i in rows]
     tier = [ranks[i][0] for i in rows]
+    charger = [tree.place[demand.charger_id] for demand in sorted_demands]
+
+    def turn(row: int) -> tuple[float, float, int]:
+        demand = sorted_demands[row]
+        # Where sessions take turns that comes before any tier, or the last tier would wait for ever.
+        first = tier[row] if demand.turn is None else demand.turn
+        return first, demand.arrived_s, rows[row]
+
+    queue = sorted(range(len(rows)), key=turn)
+    order = [0.0] * len(rows)
+    for number, row in enumerate(queue):
+        order[row] = float(number)
     return Table(
         demands=sorted_demands,
         tier=tier,
         weight=_tame([ranks[i][1] for i in rows], tier),
-        charger=[place[demand.charger_id] for demand in sorted_demands],
-        queue=sorted(range(len(rows)), key=lambda row: (tier[row], sorted_demands[row].arrived_s, rows[row])),
+        charger=charger,
+        cost=[tree.cost[at] for at in charger],
+        queue=queue,
+        order=order,
         divided=rank is uniform,
     )
 
@@ -126,36 +189,108 @@ def _tame(weights: Sequence[float], tiers: Sequence[float]) -> list[float]:
     return [weight / largest[tier] for tier, weight in zip(tiers, weights, strict=True)]
 
 
-def _fill(table: Table, charger_kw: Mapping[str, float], site_kw: float) -> Filling:
-    """Admit and fill a table from one source of ``site_kw``."""
-    limits = list(charger_kw.values())
+def _fill(table: Table, tree: Tree, site_kw: float, highest_kw: Sequence[float] | None = None) -> Filling:
+    """Admit and fill a table from one source of ``site_kw``; ``highest_kw``: less than the demands ask."""
+    highest = [float(demand.max_kw) for demand in table.demands] if highest_kw is None else list(highest_kw)
     lowest = [float(demand.min_kw) for demand in table.demands]
-    highest = [float(demand.max_kw) for demand in table.demands]
+    modules = _kept(table, tree)
     cap, kw = [0.0] * len(lowest), [0.0] * len(lowest)
-    waterfill.admit(table.queue, table.charger, lowest, highest, limits, site_kw)
+    held = [demand.modules for demand in table.demands]
+    rows = (lowest, highest, table.weight, table.cost, table.order, held, modules)
+    waterfill.admit(
+        table.queue,
+        table.charger,
+        lowest,
+        highest,
+        table.cost,
+        modules,
+        tree.charger_kw,
+        tree.module_kw,
+        site_kw,
+    )
     if table.divided:
-        waterfill.equal_parts(table.charger, lowest, highest, limits, site_kw, cap, kw)
+        waterfill.equal_parts(table.charger, *rows, tree.charger_kw, tree.module_kw, site_kw, cap, kw)
     else:
-        waterfill.share(table.tier, table.charger, lowest, highest, table.weight, limits, site_kw, cap, kw)
-    rows = zip(table.demands, highest, cap, kw, strict=True)
-    return Filling(kw, [_reason(*row) for row in rows])
+        waterfill.share(table.tier, table.charger, *rows, tree.charger_kw, tree.module_kw, site_kw, cap, kw)
+    sizes = [tree.module_kw[at] for at in table.charger]
+    return Filling(
+        kw,
+        [_used(*row) for row in zip(table.demands, modules, kw, sizes, strict=True)],
+        [_reason(*row) for row in zip(table.demands, highest, cap, kw, sizes, strict=True)],
+    )
 
 
-def _reason(demand: Demand, highest_kw: float, cap_kw: float, kw: float) -> Limit:
+def _kept(table: Table, tree: Tree) -> list[int]:
+    """Modules that each row comes with: those that it keeps, or one where its turn has to count."""
+    modules = [0] * len(table.demands)
+    left = [
+        waterfill.whole_modules(kw, size) if size > 0.0 else 0
+        for kw, size in zip(tree.charger_kw, tree.module_kw, strict=True)
+    ]
+    for row, demand in enumerate(table.demands):
+        if tree.module_kw[table.charger[row]] == 0.0 or demand.max_kw == 0.0:
+            continue
+        modules[row] = demand.modules if demand.keeps_modules else 0
+        left[table.charger[row]] -= modules[row]
+    for row, demand in enumerate(table.demands):
+        at = table.charger[row]
+        if left[at] < 0:
+            # More than there are: nobody keeps any.
+            modules[row] = 0
+        if demand.turn is not None and tree.module_kw[at] > 0.0 and demand.max_kw > 0.0:
+            modules[row] = max(1, modules[row])
+    return modules
+
+
+def _used(demand: Demand, modules: int, kw: float, size_kw: float) -> int:
+    """Modules that a row keeps or takes; none is reserved only because the site had nothing to put in."""
+    kept = min(modules, demand.modules) if demand.keeps_modules else 0
+    return max(kept, waterfill.modules_for(kw, size_kw))
+
+
+def _reason(demand: Demand, highest_kw: float, cap_kw: float, kw: float, size_kw: float) -> Limit:
     """The one constraint that stopped a session from rising."""
     if demand.max_kw == 0.0:
         return demand.ceiling_by
     if highest_kw == 0.0 or (kw == 0.0 and demand.min_kw > 0.0):
-        return Limit.MINIMUM
+        return Limit.MINIMUM if demand.min_kw > 0.0 else Limit.MODULE
     if kw >= demand.max_kw * (1.0 - SAME):
         return demand.ceiling_by
-    return Limit.CHARGER if kw >= cap_kw * (1.0 - SAME) else Limit.SITE
+    if kw >= cap_kw * (1.0 - SAME):
+        return Limit.CHARGER if size_kw == 0.0 else Limit.MODULE
+    return Limit.SITE
 
 
-def _boosts(before_kw: Sequence[float], after_kw: Sequence[float], battery_kw: float) -> list[float]:
-    """The battery's power, divided in proportion to what each session gains by it."""
+def _with_boost(snapshot: Snapshot, table: Table, tree: Tree, by_grid: Filling) -> Filling:
+    """Fill from grid and battery together; below its reserve the battery only lifts to comfort."""
+    both_kw = snapshot.site_limit_kw + snapshot.boost_kw
+    comfort_kw = snapshot.comfort_kw
+    if comfort_kw is None:
+        return _fill(table, tree, both_kw)
+    highest = [
+        kw if kw >= comfort_kw else min(demand.max_kw, max(comfort_kw, demand.min_kw))
+        for demand, kw in zip(table.demands, by_grid.kw, strict=True)
+    ]
+    filling = _fill(table, tree, both_kw, highest)
+    # Who stands where comfort ends is there for want of grid power, or of what stopped it before.
+    for row, demand in enumerate(table.demands):
+        if highest[row] < demand.max_kw and filling.kw[row] >= highest[row] * (1.0 - SAME):
+            before = by_grid.limited_by[row]
+            filling.limited_by[row] = Limit.SITE if before is Limit.MINIMUM else before
+    return filling
+
+
+def _at_site(table: Table, kw: Sequence[float]) -> float:
+    """What rows take from grid and battery together, kW."""
+    return sum(cost * row_kw for cost, row_kw in zip(table.cost, kw, strict=True))
+
+
+def _boosts(
+    table: Table, before_kw: Sequence[float], after_kw: Sequence[float], battery_kw: float
+) -> list[float]:
+    """The battery's power, divided in proportion to what each session gains by it; on the cars' side."""
     gains = [max(0.0, after - before) for before, after in zip(before_kw, after_kw, strict=True)]
-    total = sum(gains)
+    total = _at_site(table, gains)
     if battery_kw <= 0.0 or total <= 0.0:
         return [0.0] * len(gains)
     # Rounding may leave a battery power just above the gains; nobody gets more than it gained.

@@ -5,17 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from electra_core.config import StationConfig
+from electra_core.reading import battery_reach_kw, carried_kw, demand_of, read_snapshot
 from electra_core.snapshot import Allocation
-from electra_core.state import (
-    Place,
-    Session,
-    State,
-    battery_reach_kw,
-    battery_room_kwh,
-    carried_kw,
-    demand_of,
-    read_snapshot,
-)
+from electra_core.state import Ledger, Place, Session, State, above_kwh, below_kwh
 from electra_core.vehicles import SOC_ROUNDING
 
 
@@ -29,17 +21,22 @@ def takes_on_battery(config: StationConfig, state: State, newcomer: Session) -> 
     if battery is None or battery.rule != "whole_session":
         return False
     snapshot = read_snapshot(config, replace(state, sessions={**state.sessions, newcomer.place: newcomer}))
-    asked_kw = sum(demand.max_kw for demand in snapshot.demands if not demand.on_battery)
+    asked_kw = sum(
+        demand.max_kw * snapshot.cost(demand.charger_id)
+        for demand in snapshot.demands
+        if not demand.on_battery
+    )
     if asked_kw <= snapshot.site_limit_kw:
         return False
     if state.battery_kwh < battery.boost_from_soc * battery.initial_capacity_kwh * (1.0 - SOC_ROUNDING):
         return False
     carried = [session for session in state.sessions.values() if session.on_battery]
     carried.append(newcomer)
-    power_kw = sum(_peak_kw(config, session) for session in carried)
-    need_kwh = sum(session.remaining_kwh or 0.0 for session in carried)
+    shares = [config.efficiency[session.charger_id] for session in carried]
+    power_kw = sum(_peak_kw(config, each) / share for each, share in zip(carried, shares, strict=True))
+    need_kwh = sum((each.remaining_kwh or 0.0) / share for each, share in zip(carried, shares, strict=True))
     reach_kw, _ = battery_reach_kw(config, state)
-    above_floor_kwh, _ = battery_room_kwh(battery, state)
+    above_floor_kwh = above_kwh(battery, state, battery.min_soc)
     return power_kw <= reach_kw and need_kwh <= above_floor_kwh * battery.discharge_efficiency
 
 
@@ -62,13 +59,18 @@ def gains(config: StationConfig, state: State, allocation: Allocation) -> State:
     battery = config.battery
     if battery is None or battery.rule != "whole_session":
         return state
-    used_kw = state.static_load_kw + allocation.grid_kw
+    used_kw = state.static_load_kw + config.standing_kw + allocation.grid_kw
     if config.grid_capacity_kw - used_kw < battery.recharge_free_share * config.grid_capacity_kw:
         return state
-    _, room_kwh = battery_room_kwh(battery, state)
+    room_kwh = below_kwh(battery, state, battery.max_soc)
     gain_kwh = min(room_kwh, battery.recharge_step_soc * battery.initial_capacity_kwh)
-    ledger = replace(state.ledger, seed_gain_kwh=state.ledger.seed_gain_kwh + gain_kwh)
-    return replace(state, battery_kwh=state.battery_kwh + gain_kwh, ledger=ledger)
+    gained = Ledger(seed_gain_kwh=gain_kwh)
+    return replace(
+        state,
+        battery_kwh=state.battery_kwh + gain_kwh,
+        ledger=state.ledger + gained,
+        this_hour=state.this_hour + gained,
+    )
 
 
 def _peak_kw(config: StationConfig, session: Session) -> float:

@@ -121,7 +121,7 @@ def _place(loc: Sequence[int | str], data: object) -> str:
             data = data[step] if isinstance(data, list | tuple) and step < len(data) else None
             continue
         if isinstance(data, Mapping) and step not in data:
-            step = next((key for key in data if isinstance(key, str) and camel(key) == step), step)
+            step = next((key for key in data if isinstance(key, str) and camel(key) == step), camel(step))
         place = _join(place, step)
         data = data.get(step) if isinstance(data, Mapping) else None
     return place

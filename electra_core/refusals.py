@@ -26,6 +26,10 @@ class ConnectorFreeError(StationError):
     """No car is there."""
 
 
+class UnknownSessionError(StationError):
+    """No such session is connected."""
+
+
 class OutOfServiceError(StationError):
     """The connector or its charger does not work now."""
 

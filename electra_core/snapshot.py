@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from electra_core.refusals import is_finite, shortened
+from electra_core.setpoints import BATTERY, Load, SetPoint, ordered
 
 # Limits are sums of up to thousands of floats: a share of each limit that rounding may take.
 ROUNDING = 1e-9
+
+# Modules are given one by one: more of them are a slip of the finger.
+MAX_MODULES = 1000
+
+# Smaller ones than these are slips of the finger.
+LEAST_EFFICIENCY = 0.01
+LEAST_MODULE_KW = 1e-3
+
+# A session's own share beside others: beyond these it is a slip of the finger.
+LEAST_SHARE, MOST_SHARE = 1e-6, 1e6
 
 # No demand of a station is larger, kW or kWh; sums of larger floats would overflow.
 MAX_AMOUNT = 1e12
@@ -24,6 +35,7 @@ class Limit(StrEnum):
     CHARGER = "charger"
     SITE = "site"
     MINIMUM = "minimum"
+    MODULE = "module"
     FAULT = "fault"
     FINISHED = "finished"
 
@@ -39,11 +51,15 @@ class Demand:
     Parameters
     ----------
     session_id, charger_id : names
-    max_kw : what car, curve, connector and remaining energy allow now, kW
+    max_kw : what car, curve and connector allow now, kW on the car's side
     min_kw : below this the car cannot charge at all, kW
     arrived_s, departs_s : s on the station's clock; None when the departure is not known
     remaining_kwh : energy still wanted; None when not known
     priority : higher comes first under the strategy ``priority``
+    weight : the session's share beside others of its tier; 2 is a double share
+    turn : place in the queue of those that take turns, the lowest first; None: by tier and arrival
+    modules : whole modules that it holds now; of two equal claims the holder's comes first
+    keeps_modules : they are not assigned anew in this decision
     ceiling_by : which limit set ``max_kw``
     on_battery : carried by the station's battery alone, outside the sharing (the seed's rule)
 
@@ -61,6 +77,10 @@ class Demand:
     departs_s: float | None = None
     remaining_kwh: float | None = None
     priority: float = 0
+    weight: float = 1.0
+    turn: float | None = None
+    modules: int = 0
+    keeps_modules: bool = False
     ceiling_by: Limit = Limit.VEHICLE
     on_battery: bool = False
 
@@ -73,13 +93,21 @@ class Demand:
         _check_amount(where, "min_kw", self.min_kw)
         if self.remaining_kwh is not None:
             _check_amount(where, "remaining_kwh", self.remaining_kwh)
-        for name, moment in (("arrived_s", self.arrived_s), ("departs_s", self.departs_s)):
+        for name in ("arrived_s", "departs_s"):
+            moment = getattr(self, name)
             if moment is not None and not is_finite(moment):
                 raise SnapshotError(
                     f"{where}: {name} must be a finite number of seconds, got {shortened(moment)}"
                 )
-        if not is_finite(self.priority):
-            raise SnapshotError(f"{where}: priority must be a finite number, got {shortened(self.priority)}")
+        for name, number in (("priority", self.priority), ("turn", self.turn)):
+            if number is not None and not is_finite(number):
+                raise SnapshotError(f"{where}: {name} must be a finite number, got {shortened(number)}")
+        if not is_finite(self.weight) or not LEAST_SHARE <= self.weight <= MOST_SHARE:
+            bounds = f"from {LEAST_SHARE:g} to {MOST_SHARE:g}"
+            raise SnapshotError(f"{where}: weight must be {bounds}, got {shortened(self.weight)}")
+        if type(self.modules) is not int or not 0 <= self.modules <= MAX_MODULES:
+            bounds = f"a whole number from 0 to {MAX_MODULES}"
+            raise SnapshotError(f"{where}: modules must be {bounds}, got {shortened(self.modules)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +116,14 @@ class Snapshot:
 
     Parameters
     ----------
-    grid_kw : import left for cars and battery after the static load, kW; None is unlimited
-    charger_kw : limit of each charger, kW; None is unlimited
+    grid_kw : import left for cars and battery after all other loads, kW; None is unlimited
+    charger_kw : limit of each charger, kW on the cars' side; None is unlimited
     demands : one a session
-    boost_kw, charge_kw : what the battery can give and take now, kW
+    boost_kw, charge_kw : what the battery can give and take now, kW on the site's side
     now_s : s on the station's clock
+    efficiency : what reaches the cars for what a charger takes from the site, 0 to 1; 1 where none is given
+    module_kw : size of the power modules of a charger that has them, kW
+    comfort_kw : the battery lifts a session to this power and no further, kW; None: to any
 
     Raises
     ------
@@ -106,21 +137,35 @@ class Snapshot:
     boost_kw: float = 0.0
     charge_kw: float = 0.0
     now_s: float = 0.0
+    efficiency: Mapping[str, float] = field(default_factory=dict)
+    module_kw: Mapping[str, float] = field(default_factory=dict)
+    comfort_kw: float | None = None
 
     def __post_init__(self) -> None:
         if self.grid_kw is not None:
             _check_amount("snapshot", "grid_kw", self.grid_kw, most=math.inf)
         _check_amount("snapshot", "boost_kw", self.boost_kw)
         _check_amount("snapshot", "charge_kw", self.charge_kw)
+        if self.comfort_kw is not None:
+            _check_amount("snapshot", "comfort_kw", self.comfort_kw)
         if not is_finite(self.now_s):
             raise SnapshotError(
                 f"snapshot: now_s must be a finite number of seconds, got {shortened(self.now_s)}"
             )
-        if not isinstance(self.charger_kw, Mapping):
-            raise SnapshotError(f"snapshot: charger_kw must be a mapping, got {shortened(self.charger_kw)}")
+        for name in ("charger_kw", "efficiency", "module_kw"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise SnapshotError(
+                    f"snapshot: {name} must be a mapping, got {shortened(getattr(self, name))}"
+                )
         for charger_id, limit_kw in self.charger_kw.items():
             if limit_kw is not None:
                 _check_amount("snapshot", f"charger_kw[{charger_id!r}]", limit_kw, most=math.inf)
+        for charger_id, share in self.efficiency.items():
+            _check_amount("snapshot", f"efficiency[{charger_id!r}]", share, most=1.0, least=LEAST_EFFICIENCY)
+        for charger_id, size_kw in self.module_kw.items():
+            _check_amount("snapshot", f"module_kw[{charger_id!r}]", size_kw, least=LEAST_MODULE_KW)
+            if charger_id in self.charger_kw and self.charger_limit_kw(charger_id) > MAX_MODULES * size_kw:
+                raise SnapshotError(f"snapshot: charger {charger_id!r} has more than {MAX_MODULES} modules")
         seen: set[str] = set()
         for demand in self.demands:
             if demand.charger_id not in self.charger_kw:
@@ -131,6 +176,10 @@ class Snapshot:
             if demand.session_id in seen:
                 raise SnapshotError(f"two demands for one session {demand.session_id!r}")
             seen.add(demand.session_id)
+
+    def cost(self, charger_id: str) -> float:
+        """What one kW to a car at this charger takes from the site, kW."""
+        return 1.0 / self.efficiency.get(charger_id, 1.0)
 
     @property
     def site_limit_kw(self) -> float:
@@ -149,12 +198,16 @@ class Allocation:
 
     Attributes
     ----------
-    offered_kw : ceiling of each session, kW
-    boost_kw : the part of it that comes from the battery, kW
+    offered_kw : ceiling of each session, kW on the car's side
+    boost_kw : the part of it that comes from the battery, kW on the car's side
     grid_kw : import for cars and battery, kW
-    battery_kw : positive charges the battery, negative discharges it, kW
+    battery_kw : positive charges the battery, negative discharges it, kW on the site's side
     unused_kw : import limit that nobody took, kW
     limited_by : what stopped each session from rising
+    charger_of : charger of each session
+    site_kw : what each session takes from grid and battery together, the charger's losses included, kW
+    modules : whole modules of each session at a charger that has them
+    reserved_kw : what each session takes of its charger's power, kW: its modules, or what it is offered
     """
 
     offered_kw: Mapping[str, float]
@@ -163,6 +216,41 @@ class Allocation:
     battery_kw: float
     unused_kw: float
     limited_by: Mapping[str, Limit]
+    charger_of: Mapping[str, str] = field(default_factory=dict)
+    site_kw: Mapping[str, float] = field(default_factory=dict)
+    modules: Mapping[str, int] = field(default_factory=dict)
+    reserved_kw: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Sessions that want power and get none now."""
+        return tuple(
+            session_id
+            for session_id, kw in self.offered_kw.items()
+            if kw == 0.0 and self.limited_by[session_id] not in (Limit.FAULT, Limit.FINISHED)
+        )
+
+    def setpoints_from(self, previous: Allocation) -> tuple[SetPoint, ...]:
+        """The ordered commands that lead from the previous allocation to this one.
+
+        Decreases come first; each increase names the commands whose acknowledgement it needs. As long as
+        increases wait for those, no limit is broken at any moment, whatever is lost, late or repeated.
+        """
+        return ordered(previous._loads(), self._loads())
+
+    def _loads(self) -> dict[str, Load]:
+        loads = {
+            name: Load(
+                kw,
+                self.modules.get(name),
+                {
+                    "site": self.site_kw.get(name, kw),
+                    f"charger {self.charger_of.get(name, '')}": self.reserved_kw.get(name, kw),
+                },
+            )
+            for name, kw in self.offered_kw.items()
+        }
+        return {**loads, BATTERY: Load(self.battery_kw, None, {"site": self.battery_kw})}
 
 
 def violations(snapshot: Snapshot, allocation: Allocation) -> list[str]:
@@ -188,16 +276,24 @@ def _session_faults(snapshot: Snapshot, allocation: Allocation) -> list[str]:
             faults.append(f"session {name}: offered {offered} kW, below its minimum of {demand.min_kw} kW")
         if boost < 0.0 or _above(boost, offered):
             faults.append(f"session {name}: boost of {boost} kW in an offer of {offered} kW")
+        size_kw = snapshot.module_kw.get(demand.charger_id)
+        if size_kw is not None and _above(offered, allocation.modules.get(name, 0) * size_kw):
+            count = allocation.modules.get(name, 0)
+            faults.append(f"session {name}: offered {offered} kW from {count} modules of {size_kw} kW")
     return faults
 
 
 def _station_faults(snapshot: Snapshot, allocation: Allocation) -> list[str]:
     by_charger = dict.fromkeys(snapshot.charger_kw, 0.0)
+    to_cars = boost = 0.0
     for demand in snapshot.demands:
-        by_charger[demand.charger_id] += allocation.offered_kw[demand.session_id]
-    boost = sum(allocation.boost_kw.values())
+        name, charger_id = demand.session_id, demand.charger_id
+        size_kw = snapshot.module_kw.get(charger_id)
+        offered = allocation.offered_kw[name]
+        by_charger[charger_id] += offered if size_kw is None else allocation.modules.get(name, 0) * size_kw
+        to_cars += offered * snapshot.cost(charger_id)
+        boost += allocation.boost_kw[name] * snapshot.cost(charger_id)
     discharge, charge = max(0.0, -allocation.battery_kw), max(0.0, allocation.battery_kw)
-    to_cars = sum(by_charger.values())
     limits = [
         *((f"charger {name}", kw, snapshot.charger_limit_kw(name)) for name, kw in by_charger.items()),
         ("site", allocation.grid_kw, snapshot.site_limit_kw),
@@ -211,7 +307,7 @@ def _station_faults(snapshot: Snapshot, allocation: Allocation) -> list[str]:
     if math.isfinite(left_kw) and _differ(allocation.unused_kw, left_kw):
         faults.append(f"site: {allocation.unused_kw} kW are said to be unused, and {left_kw} kW are")
     if _differ(boost, discharge):
-        faults.append(f"battery: gives {discharge} kW, but the sessions' boosts add up to {boost} kW")
+        faults.append(f"battery: gives {discharge} kW, but the sessions' boosts take {boost} kW of it")
     if _differ(allocation.grid_kw + discharge, to_cars + charge):
         faults.append(
             f"balance: {allocation.grid_kw} kW from the grid and {discharge} kW from the battery,"
@@ -228,11 +324,11 @@ def _differ(one_kw: float, other_kw: float) -> bool:
     return abs(one_kw - other_kw) > ROUNDING * max(1.0, abs(one_kw))
 
 
-def _check_amount(where: str, name: str, value: float, most: float = MAX_AMOUNT) -> None:
-    if is_finite(value) and 0.0 <= value <= most:
+def _check_amount(where: str, name: str, value: float, most: float = MAX_AMOUNT, least: float = 0.0) -> None:
+    if is_finite(value) and least <= value <= most:
         return
     # An unlimited site or charger; numbers that are not numbers never equal it.
     if most == math.inf and isinstance(value, float) and value == math.inf:
         return
-    bounds = "0 or more" if most == math.inf else f"from 0 to {most:g}"
+    bounds = "0 or more" if most == math.inf else f"from {least:g} to {most:g}"
     raise SnapshotError(f"{where}: {name} must be a number {bounds}, got {shortened(value)}")

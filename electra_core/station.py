@@ -8,56 +8,55 @@ old ones in a single assignment. After any error the station is exactly as it wa
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from electra_core import baseline
-from electra_core.allocation import allocate
+from electra_core.clock import moments
 from electra_core.config import StationConfig
-from electra_core.events import Event, call_of
+from electra_core.decision import Moment, decide
+from electra_core.explain import Explanation, explanation
+from electra_core.journal import FAIL_SAFE, Event, call_of, read_events, write_journal
+from electra_core.reading import site_limit_kw
 from electra_core.refusals import (
     BadValueError,
     ConnectorFreeError,
     ConnectorTakenError,
-    LimitBrokenError,
     OutOfServiceError,
     ReplayError,
+    UnknownSessionError,
     number,
     shortened,
 )
-from electra_core.snapshot import Allocation, Snapshot, violations
+from electra_core.setpoints import BATTERY
+from electra_core.snapshot import LEAST_SHARE, MOST_SHARE, Allocation, Snapshot
 from electra_core.state import (
+    BATTERY_PLACE,
+    SITE_LIMIT,
+    STATIC_LOAD,
     WHOLE_CHARGER,
+    Ledger,
+    Place,
     Session,
     State,
-    after,
+    Turn,
     first_state,
-    holds_s,
-    is_steady,
-    read_snapshot,
 )
 from electra_core.status import StationStatus, read_status
 from electra_core.strategies import STRATEGIES, Rank, StrategyError, find, name_of
+from electra_core.timers import reclaim
 from electra_core.vehicles import Vehicle
 
 # A year: a longer call is a slip of the finger, and would keep its caller waiting for minutes.
 MAX_ADVANCE_S = 366 * 86_400.0
 MAX_LOAD_KW = 1e9
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A state, what it asks for, what it was answered, and how many events led there."""
-
-    state: State
-    snapshot: Snapshot
-    allocation: Allocation
-    events: int
 
 
 class Station:
@@ -81,7 +80,8 @@ class Station:
             raise BadValueError(f"config must be a StationConfig (see load_config), got {kind}")
         self._config = config
         self._events: list[Event] = []
-        self._moment = self._decide(first_state(config, "max_min"), events=0)
+        # One assignment puts a moment and the number of events that led there in force together.
+        self._in_force = (decide(config, first_state(config, "max_min")), 0)
         if not (isinstance(strategy, str) and strategy == "max_min"):
             self.set_strategy(strategy)
 
@@ -89,6 +89,10 @@ class Station:
     def config(self) -> StationConfig:
         """What the station is made of."""
         return self._config
+
+    @property
+    def _moment(self) -> Moment:
+        return self._in_force[0]
 
     @property
     def now_s(self) -> float:
@@ -99,7 +103,23 @@ class Station:
     def state(self) -> State:
         """Everything that changes, as it is now: a copy, which changes nothing here."""
         state = self._moment.state
-        return replace(state, sessions=dict(state.sessions))
+        return replace(
+            state,
+            sessions=dict(state.sessions),
+            readings=dict(state.readings),
+            module_claims=dict(state.module_claims),
+            better_since_s=dict(state.better_since_s),
+        )
+
+    @property
+    def ledger(self) -> Ledger:
+        """Energy since the clock began, kWh."""
+        return self._moment.state.ledger
+
+    @property
+    def ledger_by_hour(self) -> tuple[Ledger, ...]:
+        """Energy of each hour of the clock, kWh; the last entry is the hour that is running."""
+        return (*self._moment.state.hours, self._moment.state.this_hour)
 
     @property
     def allocation(self) -> Allocation:
@@ -110,22 +130,43 @@ class Station:
             offered_kw=dict(decided.offered_kw),
             boost_kw=dict(decided.boost_kw),
             limited_by=dict(decided.limited_by),
+            charger_of=dict(decided.charger_of),
+            site_kw=dict(decided.site_kw),
+            modules=dict(decided.modules),
+            reserved_kw=dict(decided.reserved_kw),
         )
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Every accepted call since the station began."""
-        return tuple(self._events[: self._moment.events])
+        """Every accepted call since the station began, and what the station noted by itself."""
+        return tuple(self._events[: self._in_force[1]])
 
     def snapshot(self) -> Snapshot:
         """What the decision in force was made of: a copy, which changes nothing here."""
         snapshot = self._moment.snapshot
-        return replace(snapshot, charger_kw=dict(snapshot.charger_kw), demands=tuple(snapshot.demands))
+        return replace(
+            snapshot,
+            charger_kw=dict(snapshot.charger_kw),
+            demands=tuple(snapshot.demands),
+            efficiency=dict(snapshot.efficiency),
+            module_kw=dict(snapshot.module_kw),
+        )
 
     def status(self) -> StationStatus:
         """The station in the seed's field names and ours, all of one moment."""
         moment = self._moment
         return read_status(self._config, moment.state, moment.snapshot, moment.allocation)
+
+    def explain(self, session_id: str) -> Explanation:
+        """Why a session gets what it gets: one sentence with the numbers.
+
+        It is text, and carries what one more kW of each limit would give: see `Explanation`.
+        """
+        for session in self._moment.state.sessions.values():
+            if session.session_id == session_id:
+                return explanation(self._config, self._moment, session)
+        known = ", ".join(session.session_id for session in self._moment.state.sessions.values()) or "none"
+        raise UnknownSessionError(f"there is no session {shortened(session_id)}; connected are {known}")
 
     def plug_in(
         self,
@@ -137,6 +178,7 @@ class Station:
         target_soc: float | None = None,
         departs_s: float | None = None,
         priority: float = 0,
+        weight: float = 1.0,
     ) -> str:
         """A car arrives.
 
@@ -148,6 +190,7 @@ class Station:
         target_soc : 0 to 1, where the car stops drawing; None: full
         departs_s : s on the station's clock; None: nobody knows
         priority : higher comes first under the strategy ``priority``
+        weight : share beside others; 2 is a double share
 
         Returns
         -------
@@ -178,10 +221,14 @@ class Station:
             target_soc=1.0 if target_soc is None else number("target_soc", target_soc, 0.0, 1.0),
             departs_s=None if departs_s is None else number("departs_s", departs_s, state.now_s),
             priority=number("priority", priority, -math.inf),
+            weight=number("weight", weight, LEAST_SHARE, MOST_SHARE),
+            turn=Turn(state.places_so_far + 1),
         )
         session = replace(session, on_battery=baseline.takes_on_battery(self._config, state, session))
         draft = replace(
-            state, sessions={**state.sessions, place: session}, sessions_so_far=state.sessions_so_far + 1
+            state.with_session(session),
+            sessions_so_far=state.sessions_so_far + 1,
+            places_so_far=state.places_so_far + 1,
         )
         self._accept(
             draft,
@@ -193,66 +240,103 @@ class Station:
             target_soc=None if target_soc is None else session.target_soc,
             departs_s=session.departs_s,
             priority=session.priority,
+            weight=session.weight,
         )
         return session.session_id
 
     def unplug(self, charger_id: str, connector: int) -> Session:
         """A car departs; its session is returned as it ended."""
-        place = self._config.known_place(charger_id, connector)
-        sessions = dict(self._moment.state.sessions)
-        if place not in sessions:
-            raise ConnectorFreeError(f"connector {place[1]} of {place[0]} is free: no car can leave it")
-        session = sessions.pop(place)
-        draft = replace(self._moment.state, sessions=sessions)
-        self._accept(draft, "unplug", charger_id=place[0], connector=place[1])
+        session = self._session_at(charger_id, connector, "no car can leave it")
+        others = {at: each for at, each in self._moment.state.sessions.items() if at != session.place}
+        draft = replace(self._moment.state, sessions=others)
+        self._accept(draft, "unplug", charger_id=session.charger_id, connector=session.connector)
         return session
+
+    def report_draw(self, charger_id: str, connector: int, kw: float) -> None:
+        """What a car really takes, kW, as its meter says.
+
+        It holds until the next report. A car that takes clearly less than it is offered frees the rest
+        for others, and gets it back step by step when it draws up to its ceiling again: see
+        `electra_core.timers.reclaim`. A reading above the offer counts as the offer.
+        """
+        session = self._session_at(charger_id, connector, "there is no draw to report")
+        drawn_kw = number("drawn power", kw, 0.0, MAX_LOAD_KW)
+        moment = self._moment
+        offered_kw = moment.allocation.offered_kw[session.session_id]
+        session = reclaim.reported(self._config, moment.state, session, offered_kw, drawn_kw)
+        draft = moment.state.with_session(session)
+        self._accept(
+            draft, "report_draw", charger_id=session.charger_id, connector=session.connector, kw=drawn_kw
+        )
+
+    def _session_at(self, charger_id: str, connector: int, otherwise: str) -> Session:
+        place = self._config.known_place(charger_id, connector)
+        if place not in self._moment.state.sessions:
+            raise ConnectorFreeError(f"connector {place[1]} of {place[0]} is free: {otherwise}")
+        return self._moment.state.sessions[place]
 
     def advance(self, seconds: float) -> None:
         """Let time pass, s: cars move along their curves and the battery along its SoC.
 
-        It decides anew when a car reaches its target or the battery its floor or top, once a control
-        interval while a car moves along its curve, and last exactly at the time asked for.
+        It decides anew when a car reaches its target, the battery its floor, reserve or top, or a timer
+        falls due (see `electra_core.timers`); once a control interval while a car moves along its curve;
+        and last exactly at the time asked for.
         """
         seconds = number("seconds", seconds, 0.0, MAX_ADVANCE_S)
-        moment = self._moment
-        end_s = moment.state.now_s + seconds
-        while moment.state.now_s < end_s:
-            left_s = end_s - moment.state.now_s
-            step_s = min(left_s, holds_s(self._config, moment.state, moment.allocation))
-            if not is_steady(moment.state, moment.allocation):
-                step_s = min(step_s, self._config.control_interval_s)
-            draft = after(self._config, moment.state, moment.allocation, step_s)
-            if step_s == left_s:
-                draft = replace(draft, now_s=end_s)
-            moment = self._decide(draft, moment.events)
-        self._accept(moment.state, "advance", seconds=seconds)
+        moment, notes = self._moment, []
+        for later in moments(self._config, moment, moment.state.now_s + seconds):
+            notes += self._noted(moment.state, later.state)
+            moment = later
+        if seconds == 0.0:
+            moment = decide(self._config, moment.state)
+        self._put_in_force(moment, "advance", notes, seconds=seconds)
 
     def set_site_limit(self, kw: float | None) -> None:
-        """Limit the import, kW; None: the grid connection's capacity, which holds in any case."""
+        """Limit the import, kW; None: the grid connection's capacity, which holds in any case.
+
+        Each call renews the limit's lease (``limit_lease_s``), where the configuration has one.
+        """
         limit_kw = None if kw is None else number("site limit", kw, 0.0)
-        self._accept(replace(self._moment.state, site_limit_kw=limit_kw), "set_site_limit", kw=limit_kw)
+        draft = replace(self._moment.state, site_limit_kw=limit_kw).with_reading(SITE_LIMIT)
+        self._accept(draft, "set_site_limit", kw=limit_kw)
 
     def set_static_load(self, kw: float) -> None:
-        """Set what the site itself takes before any car, kW."""
+        """Set what the site itself takes before any car, kW; each call renews the reading's lease."""
         load_kw = number("static load", kw, 0.0, MAX_LOAD_KW)
-        self._accept(replace(self._moment.state, static_load_kw=load_kw), "set_static_load", kw=load_kw)
+        draft = replace(self._moment.state, static_load_kw=load_kw).with_reading(STATIC_LOAD)
+        self._accept(draft, "set_static_load", kw=load_kw)
 
     def set_available(self, charger_id: str, connector: int | None = None, available: bool = True) -> None:
-        """Take a connector, or a whole charger, out of service, or bring it back.
+        """Take a connector, a whole charger, or the battery, out of service, or bring it back.
 
         A car there stays connected and gets nothing until it is back; the others get its power at once.
+
+        Parameters
+        ----------
+        charger_id : a charger's id, or ``battery``
+        connector : None: the whole charger
+        available : whether it works
         """
         if isinstance(connector, bool):
             raise BadValueError(f"write available={connector}, by name")
-        place = (self._config.known_charger(charger_id), WHOLE_CHARGER)
-        if connector is not None:
-            place = self._config.known_place(charger_id, connector)
+        place = self._part(charger_id, connector)
         if not isinstance(available, bool):
             raise BadValueError(f"available must be True or False, got {shortened(available)}")
         out = self._moment.state.out_of_service
         draft = replace(self._moment.state, out_of_service=out - {place} if available else out | {place})
         which = None if connector is None else place[1]
         self._accept(draft, "set_available", charger_id=place[0], connector=which, available=available)
+
+    def _part(self, charger_id: str, connector: int | None) -> Place:
+        """What can be out of service: a connector, a charger, or the battery."""
+        if charger_id == BATTERY:
+            if self._config.battery is None or connector is not None:
+                words = "it has no battery" if connector is None else "the battery has no connectors"
+                raise BadValueError(f"{self._config.station_id}: {words}")
+            return BATTERY_PLACE
+        if connector is not None:
+            return self._config.known_place(charger_id, connector)
+        return self._config.known_charger(charger_id), WHOLE_CHARGER
 
     def set_strategy(self, strategy: str | Rank) -> None:
         """Change who comes first: a name of `STRATEGIES`, or a rank function."""
@@ -265,13 +349,19 @@ class Station:
         if STRATEGIES.get(name, rank) is not rank:
             raise BadValueError(f"{name} is a shipped strategy; give your own function another name")
         chosen = name if name in STRATEGIES else rank
-        self._accept(replace(self._moment.state, strategy=chosen), "set_strategy", strategy=name)
+        # Modules go by rank as well: nobody keeps any from the old order.
+        draft = replace(self._moment.state, strategy=chosen, module_claims={})
+        self._accept(draft, "set_strategy", strategy=name)
+
+    def save_events(self, path: str | os.PathLike[str]) -> None:
+        """Write the record to a file, one event a line as plain JSON; `replay` reads it back."""
+        write_journal(self.events, path)
 
     @classmethod
     def replay(
         cls,
         config: StationConfig,
-        events: Iterable[Event | Mapping[str, Any]],
+        events: str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]],
         strategies: Mapping[str, Rank] = MappingProxyType({}),
     ) -> Station:
         """The station that a record of events leads to, the same to the last bit.
@@ -279,30 +369,31 @@ class Station:
         Parameters
         ----------
         config : the same as when the events were recorded
-        events : from `Station.events`, or as plain JSON
+        events : from `Station.events`, as plain JSON, or the path of a file that `save_events` wrote
         strategies : rank functions of your own that the record names
 
         Raises
         ------
         ReplayError
-            With the number of the event that cannot have happened.
+            With the line of the file, or the number of the event, that is damaged or cannot have
+            happened. A last line that is cut off or damaged gives a `JournalWarning` with its number
+            instead, and the station stands where the line before it led.
         """
         station = cls(config)
-        if isinstance(events, str | bytes) or not isinstance(events, Iterable):
-            raise ReplayError(f"events must be a list of records, got {shortened(events)}")
-        for count, record in enumerate(events, start=1):
+        for place, event in read_events(events):
             try:
-                event = Event.model_validate(record)
                 station._repeat(event, strategies)
-            except ValidationError as error:
-                fault = error.errors()[0]
-                where = ".".join(str(step) for step in fault["loc"])
-                raise ReplayError(f"event {count} is damaged: {where}: {fault['msg']}") from None
             except (ValueError, TypeError) as error:
-                raise ReplayError(f"event {count} cannot have happened: {error}") from None
+                raise ReplayError(f"{place} cannot have happened: {error}") from None
         return station
 
     def _repeat(self, event: Event, strategies: Mapping[str, Rank]) -> None:
+        if event.call == FAIL_SAFE:
+            # The station notes this by itself: its own notes must be there already.
+            notes = itertools.takewhile(lambda own: own.call == FAIL_SAFE, reversed(self._events))
+            if event not in notes:
+                raise BadValueError("the station did not note that")
+            return
         if event.at_s != self.now_s:
             raise BadValueError(f"it was recorded at {event.at_s} s, but the clock shows {self.now_s} s")
         call, arguments = call_of(event, strategies)
@@ -310,23 +401,28 @@ class Station:
 
     def _accept(self, draft: State, call: str, **arguments: JsonValue) -> None:
         """Decide on a draft and, if all is well, put it in force with its event."""
-        moment = self._decide(draft, events=self._moment.events + 1)
+        moment = decide(self._config, draft)
+        notes = self._noted(self._moment.state, moment.state)
         if call in ("plug_in", "unplug"):
             # What the seed's battery gains here counts from the next decision on.
             moment = replace(moment, state=baseline.gains(self._config, moment.state, moment.allocation))
-        event = Event(at_s=self.now_s, call=call, arguments=arguments)
-        # A record past the count, from a call that was interrupted here, is nobody's.
-        self._events[self._moment.events :] = [event]
-        self._moment = moment
+        self._put_in_force(moment, call, notes, **arguments)
 
-    def _decide(self, draft: State, events: int) -> Moment:
-        draft = baseline.releases(self._config, draft)
-        snapshot = read_snapshot(self._config, draft)
-        try:
-            allocation = allocate(snapshot, draft.strategy)
-        except StrategyError as error:
-            raise BadValueError(str(error)) from error
-        broken = violations(snapshot, allocation)
-        if broken:
-            raise LimitBrokenError(f"the decision would break a limit: {'; '.join(broken)}")
-        return Moment(draft, snapshot, allocation, events)
+    def _noted(self, before: State, now: State) -> list[Event]:
+        """The note of a station that fell back to its fail-safe limit, or recovered."""
+        if before.silent == now.silent:
+            return []
+        limit_kw = site_limit_kw(self._config, now)
+        arguments: dict[str, JsonValue] = {
+            "active": bool(now.silent),
+            "silent": list(now.silent),
+            "limit_kw": limit_kw,
+        }
+        return [Event(at_s=now.now_s, call=FAIL_SAFE, arguments=arguments)]
+
+    def _put_in_force(self, moment: Moment, call: str, notes: list[Event], **arguments: JsonValue) -> None:
+        events = [Event(at_s=self.now_s, call=call, arguments=arguments), *notes]
+        # A record past the count, from a call that was interrupted here, is nobody's.
+        count = self._in_force[1]
+        self._events[count:] = events
+        self._in_force = (moment, count + len(events))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from electra_core.config import ChargerConfig, StationConfig
+from electra_core.reading import site_limit_kw
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
-from electra_core.state import Session, State, site_limit_kw
+from electra_core.state import BATTERY_PLACE, Session, State
 from electra_core.strategies import name_of
 
 
@@ -27,10 +30,17 @@ class SessionStatus(_Part):
     arrived_s: float
     departs_s: float | None
     priority: float
+    weight: float
+    # Charging takes power or could; waiting wants power and gets none; suspended is out of service.
+    condition: Literal["charging", "waiting", "suspended", "finished"]
+    waiting: bool
     ceiling_kw: float
     grid_kw: float
     battery_kw: float
     limited_by: Limit
+    # What the car takes, as far as its meter tells; and whole power modules, where the charger has them.
+    drawn_kw: float
+    modules: int | None
     soc: float | None
     target_soc: float
     energy_kwh: float
@@ -77,6 +87,7 @@ class BatteryStatus(_Part):
     power_kw: float
     energy_kwh: float
     capacity_kwh: float
+    available: bool
 
 
 class StationStatus(_Part):
@@ -91,11 +102,19 @@ class StationStatus(_Part):
     strategy: str
     site_limit_kw: float
     static_load_kw: float
+    # What chargers and battery take at all times.
+    standby_kw: float
+    # At its fail-safe limit, because the readings in ``silent`` are older than their lease.
+    fail_safe: bool
+    silent: tuple[str, ...]
     grid_kw: float
     unused_kw: float
     offered_kw: float
     delivered_kwh: float
     imported_kwh: float
+    lost_kwh: float
+    battery_in_kwh: float
+    battery_out_kwh: float
 
     @property
     def sessions(self) -> tuple[tuple[str, int, SessionStatus], ...]:
@@ -124,11 +143,17 @@ def read_status(
         strategy=name_of(state.strategy),
         site_limit_kw=site_limit_kw(config, state),
         static_load_kw=state.static_load_kw,
+        standby_kw=config.standing_kw,
+        fail_safe=bool(state.silent),
+        silent=state.silent,
         grid_kw=allocation.grid_kw,
         unused_kw=allocation.unused_kw,
         offered_kw=sum(allocation.offered_kw.values()),
         delivered_kwh=state.ledger.delivered_kwh,
         imported_kwh=state.ledger.imported_kwh,
+        lost_kwh=state.ledger.lost_kwh,
+        battery_in_kwh=state.ledger.battery_in_kwh,
+        battery_out_kwh=state.ledger.battery_out_kwh,
     )
 
 
@@ -161,34 +186,50 @@ def _session(
         return None
     name = session.session_id
     offered_kw, boost_kw = allocation.offered_kw[name], allocation.boost_kw[name]
+    limited_by, takes_kw = allocation.limited_by[name], session.takes_kw(offered_kw)
     return SessionStatus(
         session_id=name,
         allocated_power=offered_kw,
         vehicle_max_power=session.vehicle.max_power_kw,
         is_boosted=boost_kw > 0.0,
         boosted_power=boost_kw,
-        active=allocation.limited_by[name] is not Limit.FINISHED,
+        active=limited_by is not Limit.FINISHED,
         vehicle=session.vehicle.name,
         arrived_s=session.arrived_s,
         departs_s=session.departs_s,
         priority=session.priority,
+        weight=session.weight,
+        condition=_condition(limited_by, offered_kw),
+        waiting=_condition(limited_by, offered_kw) == "waiting",
         ceiling_kw=demands[name].max_kw,
         grid_kw=offered_kw - boost_kw,
         battery_kw=boost_kw,
-        limited_by=allocation.limited_by[name],
+        limited_by=limited_by,
+        drawn_kw=takes_kw,
+        modules=allocation.modules.get(name),
         soc=session.soc,
         target_soc=session.target_soc,
         energy_kwh=session.energy_kwh,
         energy_from_battery_kwh=session.boost_kwh,
         remaining_kwh=session.remaining_kwh,
-        minutes_to_target=_minutes(session.remaining_kwh, offered_kw),
+        minutes_to_target=_minutes(session.remaining_kwh, takes_kw),
     )
 
 
-def _minutes(remaining_kwh: float | None, offered_kw: float) -> float | None:
-    if remaining_kwh is None or (remaining_kwh > 0.0 and offered_kw == 0.0):
+def _condition(
+    limited_by: Limit, offered_kw: float
+) -> Literal["charging", "waiting", "suspended", "finished"]:
+    if limited_by is Limit.FINISHED:
+        return "finished"
+    if limited_by is Limit.FAULT:
+        return "suspended"
+    return "charging" if offered_kw > 0.0 else "waiting"
+
+
+def _minutes(remaining_kwh: float | None, takes_kw: float) -> float | None:
+    if remaining_kwh is None or (remaining_kwh > 0.0 and takes_kw == 0.0):
         return None
-    return 60.0 * remaining_kwh / offered_kw if remaining_kwh > 0.0 else 0.0
+    return 60.0 * remaining_kwh / takes_kw if remaining_kwh > 0.0 else 0.0
 
 
 def _battery(config: StationConfig, state: State, allocation: Allocation) -> BatteryStatus | None:
@@ -211,4 +252,5 @@ def _battery(config: StationConfig, state: State, allocation: Allocation) -> Bat
         power_kw=allocation.battery_kw,
         energy_kwh=state.battery_kwh,
         capacity_kwh=battery.initial_capacity_kwh,
+        available=BATTERY_PLACE not in state.out_of_service,
     )

@@ -29,23 +29,23 @@ class StrategyError(ValueError):
 
 
 def max_min(demand: Demand, now_s: float) -> tuple[float, float]:
-    """Everyone alike: nobody is below another who could give."""
-    return 0.0, 1.0
+    """Everyone alike, by the weight of the session: nobody is below another who could give."""
+    return 0.0, demand.weight
 
 
 def proportional(demand: Demand, now_s: float) -> tuple[float, float]:
     """In proportion to what each can take."""
-    return 0.0, max(demand.max_kw, LEAST_WEIGHT)
+    return 0.0, max(demand.weight * demand.max_kw, LEAST_WEIGHT)
 
 
 def first_come(demand: Demand, now_s: float) -> tuple[float, float]:
     """Who arrived first is filled first."""
-    return demand.arrived_s, 1.0
+    return demand.arrived_s, demand.weight
 
 
 def earliest_deadline(demand: Demand, now_s: float) -> tuple[float, float]:
     """Who leaves first is filled first."""
-    return (LAST if demand.departs_s is None else demand.departs_s), 1.0
+    return (LAST if demand.departs_s is None else demand.departs_s), demand.weight
 
 
 def least_laxity(demand: Demand, now_s: float) -> tuple[float, float]:
@@ -54,18 +54,18 @@ def least_laxity(demand: Demand, now_s: float) -> tuple[float, float]:
     The order changes while cars charge: it is looked at anew once a control interval.
     """
     if demand.departs_s is None:
-        return LAST, 1.0
+        return LAST, demand.weight
     needed_s = 3600.0 * (demand.remaining_kwh or 0.0) / demand.max_kw
-    return max(-LAST, demand.departs_s - now_s - needed_s), 1.0
+    return max(-LAST, demand.departs_s - now_s - needed_s), demand.weight
 
 
 def priority(demand: Demand, now_s: float) -> tuple[float, float]:
     """The higher priority is filled first."""
-    return -demand.priority, 1.0
+    return -demand.priority, demand.weight
 
 
 def uniform(demand: Demand, now_s: float) -> tuple[float, float]:
-    """The seed's baseline: equal parts, and what one cannot use is not handed on.
+    """The seed's baseline: equal parts whatever the weights, and what one cannot use is not handed on.
 
     The rank is that of `max_min`; the allocator divides by `waterfill.equal_parts` instead of filling.
     Unlike the seed's document ours offers no car more than it can take, and no limit is exceeded on the

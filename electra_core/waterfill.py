@@ -2,7 +2,7 @@
 
 Plain loops over sequences of numbers, so that the same functions run as they are on a click and
 compiled in a simulation. Nobody here knows what a session is: a row has a charger, a lowest and a
-highest power and a weight.
+highest power, a weight, and a cost: what one kW of it takes from the site.
 
 A row's power at water level ``L`` is ``weight * L``, held between its lowest and its highest. With a
 common level for everybody this is weighted max-min fairness; on a tree a row follows the lowest level
@@ -24,7 +24,14 @@ ROUNDING = 1e-12
 
 
 def rising_level(
-    lowest: Numbers, highest: Numbers, weight: Numbers, limit: float, start: int, end: int, held: float
+    lowest: Numbers,
+    highest: Numbers,
+    weight: Numbers,
+    cost: Numbers,
+    limit: float,
+    start: int,
+    end: int,
+    held: float,
 ) -> float:
     """Level at which rows take ``limit`` together, when rows whose lowest lies above ``held`` stay there.
 
@@ -39,12 +46,12 @@ def rising_level(
         capped = 0
         for row in range(start, end):
             if lowest[row] > weight[row] * held:
-                still += lowest[row]
+                still += cost[row] * lowest[row]
             elif highest[row] <= weight[row] * level:
-                still += highest[row]
+                still += cost[row] * highest[row]
                 capped += 1
             else:
-                rising += weight[row]
+                rising += cost[row] * weight[row]
         if rising == 0.0:
             return math.inf
         if capped == capped_before:
@@ -54,7 +61,7 @@ def rising_level(
 
 
 def water_level(
-    lowest: Numbers, highest: Numbers, weight: Numbers, limit: float, start: int, end: int
+    lowest: Numbers, highest: Numbers, weight: Numbers, cost: Numbers, limit: float, start: int, end: int
 ) -> float:
     """Level at which rows ``start`` to ``end`` together take exactly ``limit``.
 
@@ -62,6 +69,7 @@ def water_level(
     ----------
     lowest, highest : kW of each row, ``0 <= lowest <= highest``; the lowest must fit the limit together
     weight : share of each row, greater than 0
+    cost : what one kW of each row takes of the limit, greater than 0
     limit : kW that the rows have together
     start, end : the rows concerned
 
@@ -74,7 +82,7 @@ def water_level(
     held_before = 0
     while True:
         # Where every row is held there is no level to find: any one below theirs will do.
-        level = min(held, rising_level(lowest, highest, weight, limit, start, end, held))
+        level = min(held, rising_level(lowest, highest, weight, cost, limit, start, end, held))
         count = 0
         for row in range(start, end):
             if lowest[row] > weight[row] * level:
@@ -92,35 +100,104 @@ def pour(lowest: float, highest: float, weight: float, level: float) -> float:
     return max(lowest, min(highest, weight * level))
 
 
+def modules_for(kw: float, size: float) -> int:
+    """Whole modules that a power takes; 0 where there are none (``size`` 0)."""
+    return math.ceil(kw / size * (1.0 - ROUNDING)) if size > 0.0 else 0
+
+
+def whole_modules(kw: float, size: float) -> int:
+    """Whole modules that a charger of ``kw`` has."""
+    return int(kw / size * (1.0 + ROUNDING))
+
+
+def taken(kw: float, modules: int, size: float) -> float:
+    """What a row takes of its charger, kW: its modules, where the charger has them, or its power."""
+    return modules * size if size > 0.0 else kw
+
+
 def admit(
     queue: Indices,
     charger: Indices,
     lowest: MutableSequence[float],
     highest: MutableSequence[float],
+    cost: Numbers,
+    modules: MutableSequence[int],
     charger_kw: Numbers,
+    module_kw: Numbers,
     site_kw: float,
 ) -> None:
     """Turn away, in the order of the queue, every row whose lowest power does not fit any more.
 
-    A row that is turned away is left with 0 as its lowest and its highest.
+    A row needs its lowest power, in whole modules where its charger has them, or the modules that it
+    comes with. A row that is turned away is left with 0 as its lowest, its highest and its modules.
     """
     site_used = 0.0
     charger_used = [0.0 for _ in charger_kw]
     for row in queue:
-        need = lowest[row]
         at = charger[row]
-        if need == 0.0:
+        need = lowest[row]
+        count = max(modules[row], modules_for(need, module_kw[at]))
+        here = taken(need, count, module_kw[at])
+        if need == 0.0 and here == 0.0:
             continue
         if (
             need <= highest[row]
-            and charger_used[at] + need <= charger_kw[at] * (1.0 + ROUNDING)
-            and site_used + need <= site_kw * (1.0 + ROUNDING)
+            and charger_used[at] + here <= charger_kw[at] * (1.0 + ROUNDING)
+            and site_used + cost[row] * need <= site_kw * (1.0 + ROUNDING)
         ):
-            charger_used[at] += need
-            site_used += need
+            charger_used[at] += here
+            site_used += cost[row] * need
+            modules[row] = count
         else:
             lowest[row] = 0.0
             highest[row] = 0.0
+            modules[row] = 0
+
+
+def grant(
+    lowest: Numbers,
+    highest: Numbers,
+    weight: Numbers,
+    order: Numbers,
+    held: Indices,
+    modules: MutableSequence[int],
+    size: float,
+    free: int,
+    start: int,
+    end: int,
+    cap: MutableSequence[float],
+) -> None:
+    """Give free modules one by one to the row that stands lowest and can use any part of one.
+
+    Of rows that stand equally low the one that it lifts highest comes first, then who ``held`` such a
+    module before, then ``order``. On one charger the sorted powers are then lexicographically maximal: a
+    module that went to a higher row instead would leave the lowest where it was. The rows keep the
+    modules that they come with.
+    """
+    for row in range(start, end):
+        cap[row] = max(lowest[row], min(highest[row], modules[row] * size))
+    while free > 0:
+        best = -1
+        best_now = best_then = best_place = 0.0
+        for row in range(start, end):
+            if highest[row] <= cap[row] * (1.0 + ROUNDING):
+                continue
+            now = cap[row] / weight[row]
+            then = min(highest[row], (modules[row] + 1) * size) / weight[row]
+            # Whoever gets back what it held comes before all places in the queue.
+            place = -1.0 - held[row] if modules[row] < held[row] else order[row]
+            if (
+                best < 0
+                or now < best_now
+                or (now == best_now and then > best_then)
+                or (now == best_now and then == best_then and place < best_place)
+            ):
+                best, best_now, best_then, best_place = row, now, then, place
+        if best < 0:
+            return
+        modules[best] += 1
+        cap[best] = max(lowest[best], min(highest[best], modules[best] * size))
+        free -= 1
 
 
 def share(
@@ -129,7 +206,12 @@ def share(
     lowest: Numbers,
     highest: Numbers,
     weight: Numbers,
+    cost: Numbers,
+    order: Numbers,
+    held: Indices,
+    modules: MutableSequence[int],
     charger_kw: Numbers,
+    module_kw: Numbers,
     site_kw: float,
     cap: MutableSequence[float],
     kw: MutableSequence[float],
@@ -138,41 +220,58 @@ def share(
 
     Each charger is filled by itself first, which gives every row its cap; then the site is filled with
     those caps. The rows come sorted by tier, and by charger inside a tier, and their lowest powers fit
-    (see `admit`). The answers are written to ``cap`` (what car and charger allow) and ``kw``.
+    (see `admit`). The answers are written to ``cap`` (what car and charger allow), ``kw`` and ``modules``.
 
     Parameters
     ----------
-    tier, charger, lowest, highest, weight : one entry a row
-    charger_kw : kW of each charger
+    tier, charger, lowest, highest, weight, order : one entry a row
+    cost : kW that one kW of the row takes from the site
+    held : modules of each row before this decision
+    modules : whole modules that the row comes with; what it gets is written there
+    charger_kw : kW of each charger; of one with modules, of all of them
+    module_kw : kW of one module of each charger; 0 where any power goes
     site_kw : kW of the site
     cap, kw : one entry a row, written
     """
     rows = len(tier)
-    # Later tiers keep their minima while earlier ones fill.
-    site_left = site_kw - sum(lowest)
+    one = [1.0] * rows
+    # Later tiers keep their minima and their modules while earlier ones fill.
+    site_left = site_kw
     charger_left = list(charger_kw)
     for row in range(rows):
-        charger_left[charger[row]] -= lowest[row]
+        site_left -= cost[row] * lowest[row]
+        charger_left[charger[row]] -= taken(lowest[row], modules[row], module_kw[charger[row]])
     start = 0
     while start < rows:
         end = start
         reserved = 0.0
         while end < rows and tier[end] == tier[start]:
             first = end
+            at = charger[first]
+            size = module_kw[at]
             own = 0.0
-            while end < rows and tier[end] == tier[start] and charger[end] == charger[first]:
+            while end < rows and tier[end] == tier[start] and charger[end] == at:
                 own += lowest[end]
+                reserved += cost[end] * lowest[end]
                 end += 1
-            limit = max(own, charger_left[charger[first]] + own)
-            level = water_level(lowest, highest, weight, limit, first, end)
-            for row in range(first, end):
-                cap[row] = pour(lowest[row], highest[row], weight[row], level)
-            reserved += own
-        level = water_level(lowest, cap, weight, max(reserved, site_left + reserved), start, end)
+            if size > 0.0:
+                free = int(charger_left[at] / size + 0.5)
+                for row in range(first, end):
+                    charger_left[at] += modules[row] * size
+                grant(lowest, highest, weight, order, held, modules, size, free, first, end, cap)
+                for row in range(first, end):
+                    charger_left[at] -= modules[row] * size
+            else:
+                limit = max(own, charger_left[at] + own)
+                level = water_level(lowest, highest, weight, one, limit, first, end)
+                for row in range(first, end):
+                    cap[row] = pour(lowest[row], highest[row], weight[row], level)
+        level = water_level(lowest, cap, weight, cost, max(reserved, site_left + reserved), start, end)
         for row in range(start, end):
             kw[row] = pour(lowest[row], cap[row], weight[row], level)
-            charger_left[charger[row]] -= kw[row] - lowest[row]
-            site_left -= kw[row] - lowest[row]
+            site_left -= cost[row] * (kw[row] - lowest[row])
+            if module_kw[charger[row]] == 0.0:
+                charger_left[charger[row]] -= kw[row] - lowest[row]
         start = end
 
 
@@ -180,7 +279,13 @@ def equal_parts(
     charger: Indices,
     lowest: Numbers,
     highest: Numbers,
+    weight: Numbers,
+    cost: Numbers,
+    order: Numbers,
+    held: Indices,
+    modules: MutableSequence[int],
     charger_kw: Numbers,
+    module_kw: Numbers,
     site_kw: float,
     cap: MutableSequence[float],
     kw: MutableSequence[float],
@@ -189,7 +294,8 @@ def equal_parts(
 
     While the rows ask for more than the site has, everyone gets an equal part of the site and of the
     charger at most; otherwise only chargers that are asked for more than they have are divided. Only
-    rows that ask for power count. A row whose part is below its lowest power gets 0.
+    rows that ask for power count. A row whose part is below its lowest power gets 0. Where a charger has
+    modules they are granted up to those parts. The rows come sorted by charger.
     """
     rows = len(charger)
     asking = 0
@@ -199,15 +305,31 @@ def equal_parts(
     for row in range(rows):
         if highest[row] > 0.0:
             asking += 1
-            asked += highest[row]
+            asked += cost[row] * highest[row]
             charger_asking[charger[row]] += 1
             charger_asked[charger[row]] += highest[row]
     scarce = asked > site_kw
+    part = list(highest)
     for row in range(rows):
         at = charger[row]
-        cap[row] = highest[row]
         if highest[row] > 0.0 and (scarce or charger_asked[at] > charger_kw[at]):
-            cap[row] = min(highest[row], charger_kw[at] / charger_asking[at])
-        kw[row] = min(cap[row], site_kw / asking) if scarce and highest[row] > 0.0 else cap[row]
+            part[row] = min(highest[row], charger_kw[at] / charger_asking[at])
+        cap[row] = part[row]
+    start = 0
+    while start < rows:
+        end = start
+        size = module_kw[charger[start]]
+        used = 0
+        while end < rows and charger[end] == charger[start]:
+            used += modules[end]
+            end += 1
+        if size > 0.0:
+            free = int(charger_kw[charger[start]] / size + 0.5) - used
+            grant(lowest, part, weight, order, held, modules, size, free, start, end, cap)
+        start = end
+    for row in range(rows):
+        kw[row] = min(cap[row], part[row])
+        if scarce and highest[row] > 0.0:
+            kw[row] = min(kw[row], site_kw / asking / cost[row])
         if kw[row] < lowest[row]:
             kw[row] = 0.0

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "electra_core"
 
 # A room knows only rooms on lines before its own. Rooms of later steps have their line already.
 LINES = [
-    ["refusals", "waterfill"],
+    ["refusals", "waterfill", "setpoints"],
     ["faults", "vehicles", "snapshot"],
     ["jsonfile"],
     ["config"],
@@ -24,7 +24,10 @@ LINES = [
     ["allocation"],
     ["sessions"],
     ["state"],
-    ["baseline", "status", "events"],
+    ["reading"],
+    ["baseline", "timers", "status", "journal"],
+    ["decision"],
+    ["clock", "explain"],
     ["station"],
     ["simulation"],
     ["metrics", "optimum"],

@@ -496,7 +496,7 @@ def test_a_sound_answer_has_no_violation() -> None:
             "battery charge: 31.0 kW of at most 30 kW",
         ),
         ({"grid_kw": -1.0}, "would flow back to the grid"),
-        ({"boost_kw": {"a": 10.0, "b": 0.0}}, "boosts add up to 10.0 kW"),
+        ({"boost_kw": {"a": 10.0, "b": 0.0}}, "boosts take 10.0 kW of it"),
         ({"grid_kw": 80.0}, "balance: 80.0 kW from the grid"),
         ({"offered_kw": {"a": math.nan, "b": 50.0}}, "not a finite number"),
         ({"grid_kw": math.inf}, "not a finite number"),

@@ -646,7 +646,7 @@ def test_a_car_whose_curve_falls_below_the_minimum_still_gets_full() -> None:
 
 
 def test_a_record_must_be_a_list() -> None:
-    for nothing in (None, 5, "[]"):
+    for nothing in (None, 5, b"[]"):
         with pytest.raises(StationError, match="must be a list of records"):
             Station.replay(load_config(BASE), nothing)  # type: ignore[arg-type]
 

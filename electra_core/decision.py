@@ -1,0 +1,50 @@
+"""One decision: from a draft of the state to a moment that may be put in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from electra_core import baseline, timers
+from electra_core.allocation import allocate
+from electra_core.config import StationConfig
+from electra_core.reading import read_snapshot
+from electra_core.refusals import BadValueError, LimitBrokenError
+from electra_core.snapshot import Allocation, Snapshot, violations
+from electra_core.state import State
+from electra_core.strategies import StrategyError
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A state, what it asks for, and what it was answered."""
+
+    state: State
+    snapshot: Snapshot
+    allocation: Allocation
+
+
+def decide(config: StationConfig, draft: State) -> Moment:
+    """Read a draft into a snapshot, allocate, and look for broken limits.
+
+    Raises
+    ------
+    BadValueError
+        When the strategy fails or answers nonsense.
+    LimitBrokenError
+        When the answer would break a limit.
+    """
+    while True:
+        draft = baseline.releases(config, timers.due(config, draft))
+        snapshot = read_snapshot(config, draft)
+        try:
+            allocation = allocate(snapshot, draft.strategy)
+            state = timers.watched(config, draft, snapshot, allocation)
+        except StrategyError as error:
+            raise BadValueError(str(error)) from error
+        broken = violations(snapshot, allocation)
+        if broken:
+            raise LimitBrokenError(f"the decision would break a limit: {'; '.join(broken)}")
+        # A timer of no length falls due at once: the decision that it asks for is this one.
+        if timers.next_s(config, state) > state.now_s:
+            return Moment(state, snapshot, allocation)
+        draft = state

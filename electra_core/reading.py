@@ -1,0 +1,141 @@
+"""A state read into a snapshot: what the sessions ask for and what there is, now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from electra_core.config import StationConfig
+from electra_core.snapshot import Demand, Limit, Snapshot
+from electra_core.state import BATTERY_PLACE, Session, State, above_kwh, below_kwh
+
+
+def site_limit_kw(config: StationConfig, state: State) -> float:
+    """Import limit in force, kW: nothing widens the connection, and silence narrows it."""
+    limits = [config.grid_capacity_kw]
+    if state.site_limit_kw is not None:
+        limits.append(state.site_limit_kw)
+    if state.silent and config.fail_safe_limit_kw is not None:
+        limits.append(config.fail_safe_limit_kw)
+    return min(limits)
+
+
+def read_snapshot(config: StationConfig, state: State) -> Snapshot:
+    """What the sessions ask for and what there is, now.
+
+    A decision holds until somebody's energy runs out: see `clock.holds_s`.
+    """
+    demands = [demand_of(config, state, session) for session in state.sessions.values()]
+    if config.module_kw:
+        demands = _keeping(config, state, demands)
+    boost_kw, charge_kw = battery_reach_kw(config, state)
+    if config.battery is not None and config.battery.rule == "whole_session":
+        boost_kw, charge_kw = min(boost_kw, carried_kw(config, demands)), 0.0
+    return Snapshot(
+        grid_kw=max(0.0, site_limit_kw(config, state) - state.static_load_kw - config.standing_kw),
+        charger_kw=config.charger_kw,
+        demands=demands,
+        boost_kw=boost_kw,
+        charge_kw=charge_kw,
+        now_s=state.now_s,
+        efficiency=config.efficiency,
+        module_kw=config.module_kw,
+        comfort_kw=_comfort_kw(config, state),
+    )
+
+
+def demand_of(config: StationConfig, state: State, session: Session) -> Demand:
+    """What one session asks for now."""
+    max_kw, ceiling_by = _ceiling(config, state, session)
+    return Demand(
+        session_id=session.session_id,
+        charger_id=session.charger_id,
+        max_kw=max_kw,
+        # A car that takes less than the minimum at the end of its curve still gets what it takes.
+        min_kw=min(max_kw, least_kw(config, session)),
+        arrived_s=session.arrived_s,
+        departs_s=session.departs_s,
+        remaining_kwh=session.remaining_kwh,
+        priority=session.priority,
+        weight=session.weight,
+        turn=None if config.rotation_s is None else session.turn.place,
+        modules=session.modules,
+        ceiling_by=ceiling_by,
+        on_battery=session.on_battery,
+    )
+
+
+def least_kw(config: StationConfig, session: Session) -> float:
+    """Least useful power of car and connector, kW."""
+    return max(config.plugs[session.place].min_power_kw, session.vehicle.min_power_kw)
+
+
+def natural_kw(config: StationConfig, session: Session) -> tuple[float, Limit]:
+    """What car, curve and connector allow now, kW, and which of them it is."""
+    car_kw, plug_kw = session.vehicle.ceiling_kw(session.soc), config.plugs[session.place].max_power_kw
+    if plug_kw is not None and plug_kw < car_kw:
+        return plug_kw, Limit.CONNECTOR
+    return car_kw, Limit.VEHICLE
+
+
+def _ceiling(config: StationConfig, state: State, session: Session) -> tuple[float, Limit]:
+    """The most that a session may be offered now, kW, and what says so; 0 for who is done."""
+    if not state.is_available(session.place):
+        return 0.0, Limit.FAULT
+    if session.remaining_kwh == 0.0:
+        return 0.0, Limit.FINISHED
+    kw, limit = natural_kw(config, session)
+    freed_kw = session.meter.ceiling_kw
+    return (kw, limit) if freed_kw is None or freed_kw >= kw else (freed_kw, Limit.VEHICLE)
+
+
+def _keeping(config: StationConfig, state: State, demands: Sequence[Demand]) -> list[Demand]:
+    """Modules stay where they are while the same sessions want those of a charger: see `timers.modules`."""
+    claims = module_claims(config, demands)
+    keeping = {charger_id for charger_id, ids in claims.items() if state.module_claims.get(charger_id) == ids}
+    return [
+        replace(demand, keeps_modules=demand.max_kw > 0.0) if demand.charger_id in keeping else demand
+        for demand in demands
+    ]
+
+
+def module_claims(config: StationConfig, demands: Sequence[Demand]) -> dict[str, frozenset[str]]:
+    """Who wants modules of each charger that has them."""
+    return {
+        charger_id: frozenset(
+            demand.session_id for demand in demands if demand.charger_id == charger_id and demand.max_kw > 0.0
+        )
+        for charger_id in config.module_kw
+    }
+
+
+def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]:
+    """What the battery can give and take now, kW."""
+    battery = config.battery
+    if battery is None or BATTERY_PLACE in state.out_of_service:
+        return 0.0, 0.0
+    gives = above_kwh(battery, state, battery.min_soc) > 0.0 and state.now_s >= state.battery_rests_until_s
+    give_kw = battery.discharge_power_kw if gives else 0.0
+    take_kw = min(battery.charge_power_kw, battery.recharge_share * site_limit_kw(config, state))
+    return give_kw, take_kw if below_kwh(battery, state, battery.max_soc) > 0.0 else 0.0
+
+
+def _comfort_kw(config: StationConfig, state: State) -> float | None:
+    """Up to where the battery lifts sessions, kW; None above its reserve, where it lifts them to any."""
+    battery = config.battery
+    if battery is None or battery.rule != "hybrid" or battery.reserve_soc <= battery.min_soc:
+        return None
+    free = above_kwh(battery, state, battery.reserve_soc) and state.now_s >= state.reserve_rests_until_s
+    return None if free else battery.comfort_power_kw
+
+
+def carried_kw(config: StationConfig, demands: Sequence[Demand]) -> float:
+    """What sessions that the battery carries whole take of it, within their chargers' limits, kW."""
+    asked_kw: dict[str, float] = {}
+    for demand in demands:
+        if demand.on_battery:
+            asked_kw[demand.charger_id] = asked_kw.get(demand.charger_id, 0.0) + demand.max_kw
+    return sum(
+        min(kw, config.charger_kw[charger_id]) / config.efficiency[charger_id]
+        for charger_id, kw in asked_kw.items()
+    )

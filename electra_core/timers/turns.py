@@ -1,0 +1,72 @@
+"""Where not all can have their least useful power, sessions take turns.
+
+A session queues when it comes. Whoever has charged for a whole rotation while others wait goes to the end
+of the queue, several in the order in which they stood. The first of the queue is always admitted, and is
+not the first any more after one rotation; so a session with n others before it waits n rotations at most.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from electra_core.config import StationConfig
+from electra_core.snapshot import Allocation, Limit, Snapshot
+from electra_core.state import Session, State, Turn
+
+
+def due(config: StationConfig, state: State) -> State:
+    """Whose turn is over goes to the end of the queue, and modules of its charger are assigned anew."""
+    if config.rotation_s is None:
+        return state
+    over = [
+        session
+        for session in state.sessions.values()
+        if session.turn.since_s is not None and state.now_s >= session.turn.since_s + config.rotation_s
+    ]
+    if not over:
+        return state
+    over.sort(key=lambda session: session.turn.place)
+    moved = {
+        session.place: replace(session, turn=Turn(place))
+        for place, session in enumerate(over, start=state.places_so_far + 1)
+    }
+    chargers = {session.charger_id for session in over}
+    claims = {name: ids for name, ids in state.module_claims.items() if name not in chargers}
+    return replace(
+        state,
+        sessions={**state.sessions, **moved},
+        places_so_far=state.places_so_far + len(over),
+        module_claims=claims,
+    )
+
+
+def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
+    """A turn counts from when the session charges and somebody waits for room."""
+    if config.rotation_s is None:
+        return state
+    waits = any(
+        allocation.limited_by[session_id] in (Limit.MINIMUM, Limit.MODULE)
+        for session_id in allocation.waiting
+    )
+    sessions = {
+        place: _counted(session, state.now_s, waits and allocation.offered_kw[session.session_id] > 0.0)
+        for place, session in state.sessions.items()
+    }
+    return replace(state, sessions=sessions)
+
+
+def _counted(session: Session, now_s: float, counts: bool) -> Session:
+    since_s = session.turn.since_s
+    if counts == (since_s is not None):
+        return session
+    return replace(session, turn=replace(session.turn, since_s=now_s if counts else None))
+
+
+def next_s(config: StationConfig, state: State) -> float:
+    """When the next turn is over."""
+    rotation_s = config.rotation_s
+    if rotation_s is None:
+        return math.inf
+    since = (session.turn.since_s for session in state.sessions.values())
+    return min((at_s + rotation_s for at_s in since if at_s is not None), default=math.inf)
