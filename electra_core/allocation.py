@@ -36,19 +36,23 @@ class Table:
     # Places in the queue, by row.
     order: list[float]
     divided: bool
+    # Whether any row's charger has power modules.
+    in_modules: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """Power and modules of each row of a table, and why it is not more."""
+    """Power and modules of each row of a table; and what it might have had: 0 for who was turned away,
+    and what car and charger allowed."""
 
     kw: list[float]
     modules: list[int]
-    limited_by: list[Limit]
+    highest_kw: list[float]
+    cap_kw: list[float]
 
 
-# A table, how it was filled, and the boost of each row.
-Part = tuple[Table, Filling, list[float]]
+# A table, how it was filled, why not higher, and the boost of each row.
+Part = tuple[Table, Filling, list[Limit], list[float]]
 
 
 def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation:
@@ -84,22 +88,31 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
     if carried:
         table = _table(carried, max_min, snapshot.now_s, tree)
         filling = _fill(table, tree, snapshot.boost_kw)
-        parts.append((table, filling, filling.kw))
+        parts.append((table, filling, _reasons(table, tree, filling), filling.kw))
         for row, at in enumerate(table.charger):
             used_kw = waterfill.taken(filling.kw[row], filling.modules[row], tree.module_kw[at])
             tree.charger_kw[at] = max(0.0, tree.charger_kw[at] - used_kw)
 
     table = _table([demand for demand in demands if not demand.on_battery], rank, snapshot.now_s, tree)
-    filling = by_grid = _fill(table, tree, snapshot.site_limit_kw)
+    site_kw, highest_kw = snapshot.site_limit_kw, None
+    filling = by_grid = _fill(table, tree, site_kw)
     given_kw = 0.0
     if snapshot.boost_kw > 0.0 and not carried:
-        filling = _with_boost(snapshot, table, tree, by_grid)
+        site_kw += snapshot.boost_kw
+        highest_kw = _comfortable(table, by_grid, snapshot.comfort_kw)
+        filling = _fill(table, tree, site_kw, highest_kw)
         given_kw = min(snapshot.boost_kw, max(0.0, _at_site(table, filling.kw) - snapshot.site_limit_kw))
-    parts.append((table, filling, _boosts(table, by_grid.kw, filling.kw, given_kw)))
-    return _answer(snapshot, tree, parts)
+    limited_by = _reasons(table, tree, filling)
+    if highest_kw is not None:
+        _beyond_comfort(table, tree, highest_kw, by_grid, filling, limited_by)
+    parts.append((table, filling, limited_by, _boosts(table, by_grid.kw, filling.kw, given_kw)))
+    better: set[str] = set()
+    if Limit.MODULE in limited_by and any(demand.keeps_modules for demand in table.demands):
+        better = _more_modules(table, filling, _fill(table, tree, site_kw, highest_kw, keep=False))
+    return _answer(snapshot, tree, parts, better)
 
 
-def _answer(snapshot: Snapshot, tree: Tree, parts: Sequence[Part]) -> Allocation:
+def _answer(snapshot: Snapshot, tree: Tree, parts: Sequence[Part], better: set[str]) -> Allocation:
     """Put the parts together, and charge the battery with what the grid has left."""
     offered: dict[str, float] = {}
     boost: dict[str, float] = {}
@@ -108,10 +121,10 @@ def _answer(snapshot: Snapshot, tree: Tree, parts: Sequence[Part]) -> Allocation
     modules: dict[str, int] = {}
     reserved: dict[str, float] = {}
     from_grid_kw = discharge_kw = 0.0
-    for table, filling, boosts in parts:
+    for table, filling, limits, boosts in parts:
         for row, demand in enumerate(table.demands):
             name, kw, size_kw = demand.session_id, filling.kw[row], tree.module_kw[table.charger[row]]
-            offered[name], boost[name], limited_by[name] = kw, boosts[row], filling.limited_by[row]
+            offered[name], boost[name], limited_by[name] = kw, boosts[row], limits[row]
             site[name] = table.cost[row] * kw
             reserved[name] = waterfill.taken(kw, filling.modules[row], size_kw)
             if size_kw > 0.0:
@@ -133,6 +146,7 @@ def _answer(snapshot: Snapshot, tree: Tree, parts: Sequence[Part]) -> Allocation
         site_kw=site,
         modules=modules,
         reserved_kw=reserved,
+        better_modules=frozenset(better),
     )
 
 
@@ -178,6 +192,7 @@ def _table(demands: Sequence[Demand], rank: Rank, now_s: float, tree: Tree) -> T
         queue=queue,
         order=order,
         divided=rank is uniform,
+        in_modules=any(tree.module_kw[at] > 0.0 for at in charger),
     )
 
 
@@ -189,11 +204,16 @@ def _tame(weights: Sequence[float], tiers: Sequence[float]) -> list[float]:
     return [weight / largest[tier] for tier, weight in zip(tiers, weights, strict=True)]
 
 
-def _fill(table: Table, tree: Tree, site_kw: float, highest_kw: Sequence[float] | None = None) -> Filling:
-    """Admit and fill a table from one source of ``site_kw``; ``highest_kw``: less than the demands ask."""
+def _fill(
+    table: Table, tree: Tree, site_kw: float, highest_kw: list[float] | None = None, keep: bool = True
+) -> Filling:
+    """Admit and fill a table from one source of ``site_kw``.
+
+    ``highest_kw``: less than the demands ask; ``keep``: whether modules stay with who keeps them.
+    """
     highest = [float(demand.max_kw) for demand in table.demands] if highest_kw is None else list(highest_kw)
     lowest = [float(demand.min_kw) for demand in table.demands]
-    modules = _kept(table, tree)
+    modules = _kept(table, tree, keep)
     cap, kw = [0.0] * len(lowest), [0.0] * len(lowest)
     held = [demand.modules for demand in table.demands]
     rows = (lowest, highest, table.weight, table.cost, table.order, held, modules)
@@ -212,17 +232,17 @@ def _fill(table: Table, tree: Tree, site_kw: float, highest_kw: Sequence[float] 
         waterfill.equal_parts(table.charger, *rows, tree.charger_kw, tree.module_kw, site_kw, cap, kw)
     else:
         waterfill.share(table.tier, table.charger, *rows, tree.charger_kw, tree.module_kw, site_kw, cap, kw)
-    sizes = [tree.module_kw[at] for at in table.charger]
-    return Filling(
-        kw,
-        [_used(*row) for row in zip(table.demands, modules, kw, sizes, strict=True)],
-        [_reason(*row) for row in zip(table.demands, highest, cap, kw, sizes, strict=True)],
-    )
+    if table.in_modules:
+        sizes = (tree.module_kw[at] for at in table.charger)
+        modules = [_used(*row, keep) for row in zip(table.demands, modules, kw, sizes, strict=True)]
+    return Filling(kw, modules, highest, cap)
 
 
-def _kept(table: Table, tree: Tree) -> list[int]:
+def _kept(table: Table, tree: Tree, keep: bool) -> list[int]:
     """Modules that each row comes with: those that it keeps, or one where its turn has to count."""
     modules = [0] * len(table.demands)
+    if not table.in_modules:
+        return modules
     left = [
         waterfill.whole_modules(kw, size) if size > 0.0 else 0
         for kw, size in zip(tree.charger_kw, tree.module_kw, strict=True)
@@ -230,7 +250,7 @@ def _kept(table: Table, tree: Tree) -> list[int]:
     for row, demand in enumerate(table.demands):
         if tree.module_kw[table.charger[row]] == 0.0 or demand.max_kw == 0.0:
             continue
-        modules[row] = demand.modules if demand.keeps_modules else 0
+        modules[row] = demand.modules if keep and demand.keeps_modules else 0
         left[table.charger[row]] -= modules[row]
     for row, demand in enumerate(table.demands):
         at = table.charger[row]
@@ -242,10 +262,19 @@ def _kept(table: Table, tree: Tree) -> list[int]:
     return modules
 
 
-def _used(demand: Demand, modules: int, kw: float, size_kw: float) -> int:
+def _used(demand: Demand, modules: int, kw: float, size_kw: float, keep: bool) -> int:
     """Modules that a row keeps or takes; none is reserved only because the site had nothing to put in."""
-    kept = min(modules, demand.modules) if demand.keeps_modules else 0
+    kept = min(modules, demand.modules) if keep and demand.keeps_modules else 0
     return max(kept, waterfill.modules_for(kw, size_kw))
+
+
+def _reasons(table: Table, tree: Tree, filling: Filling) -> list[Limit]:
+    """The one constraint that stopped each row from rising."""
+    rows = zip(table.demands, table.charger, filling.highest_kw, filling.cap_kw, filling.kw, strict=True)
+    return [
+        _reason(demand, highest_kw, cap_kw, kw, tree.module_kw[at])
+        for demand, at, highest_kw, cap_kw, kw in rows
+    ]
 
 
 def _reason(demand: Demand, highest_kw: float, cap_kw: float, kw: float, size_kw: float) -> Limit:
@@ -261,23 +290,35 @@ def _reason(demand: Demand, highest_kw: float, cap_kw: float, kw: float, size_kw
     return Limit.SITE
 
 
-def _with_boost(snapshot: Snapshot, table: Table, tree: Tree, by_grid: Filling) -> Filling:
-    """Fill from grid and battery together; below its reserve the battery only lifts to comfort."""
-    both_kw = snapshot.site_limit_kw + snapshot.boost_kw
-    comfort_kw = snapshot.comfort_kw
+def _comfortable(table: Table, by_grid: Filling, comfort_kw: float | None) -> list[float] | None:
+    """How high the battery may lift each row: below its reserve no further than to comfort."""
     if comfort_kw is None:
-        return _fill(table, tree, both_kw)
-    highest = [
+        return None
+    return [
         kw if kw >= comfort_kw else min(demand.max_kw, max(comfort_kw, demand.min_kw))
         for demand, kw in zip(table.demands, by_grid.kw, strict=True)
     ]
-    filling = _fill(table, tree, both_kw, highest)
-    # Who stands where comfort ends is there for want of grid power, or of what stopped it before.
+
+
+def _beyond_comfort(
+    table: Table,
+    tree: Tree,
+    highest_kw: Sequence[float],
+    by_grid: Filling,
+    filling: Filling,
+    limited_by: list[Limit],
+) -> None:
+    """Who stands where comfort ends is there for want of grid power, or of what stopped it before."""
+    before = _reasons(table, tree, by_grid)
     for row, demand in enumerate(table.demands):
-        if highest[row] < demand.max_kw and filling.kw[row] >= highest[row] * (1.0 - SAME):
-            before = by_grid.limited_by[row]
-            filling.limited_by[row] = Limit.SITE if before is Limit.MINIMUM else before
-    return filling
+        if highest_kw[row] < demand.max_kw and filling.kw[row] >= highest_kw[row] * (1.0 - SAME):
+            limited_by[row] = Limit.SITE if before[row] is Limit.MINIMUM else before[row]
+
+
+def _more_modules(table: Table, now: Filling, then: Filling) -> set[str]:
+    """Chargers where some row has more modules in the second filling."""
+    rows = zip(table.demands, now.modules, then.modules, strict=True)
+    return {demand.charger_id for demand, count, other in rows if other > count}
 
 
 def _at_site(table: Table, kw: Sequence[float]) -> float:

@@ -77,7 +77,7 @@ def _sentence(config: StationConfig, moment: Moment, session: Session) -> str:
     why = _WORDS[limit](config, moment, session, demand)
     if limit in (Limit.FAULT, Limit.FINISHED):
         return why
-    highest_kw, _ = natural_kw(config, session)
+    highest_kw, _ = natural_kw(config, session, session.soc)
     start = f"offered {kw(offered_kw)} of {kw(highest_kw)} kW"
     return f"{'waiting, ' if offered_kw == 0.0 else ''}{start}: {why}"
 
@@ -97,7 +97,7 @@ def _by_target(config: StationConfig, moment: Moment, session: Session, demand: 
 
 
 def _by_vehicle(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
-    highest_kw, _ = natural_kw(config, session)
+    highest_kw, _ = natural_kw(config, session, session.soc)
     if demand.max_kw < highest_kw and session.meter.drawn_kw is not None:
         return f"the car was seen to take only {kw(session.meter.drawn_kw)} kW, and what it leaves is freed"
     if demand.max_kw < highest_kw:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from electra_core.config import StationConfig
 from electra_core.snapshot import Demand, Limit, Snapshot
@@ -25,9 +24,11 @@ def read_snapshot(config: StationConfig, state: State) -> Snapshot:
 
     A decision holds until somebody's energy runs out: see `clock.holds_s`.
     """
-    demands = [demand_of(config, state, session) for session in state.sessions.values()]
-    if config.module_kw:
-        demands = _keeping(config, state, demands)
+    keeping = _keeping(config, state) if config.module_kw else frozenset()
+    demands = [
+        demand_of(config, state, session, session.charger_id in keeping)
+        for session in state.sessions.values()
+    ]
     boost_kw, charge_kw = battery_reach_kw(config, state)
     if config.battery is not None and config.battery.rule == "whole_session":
         boost_kw, charge_kw = min(boost_kw, carried_kw(config, demands)), 0.0
@@ -44,9 +45,17 @@ def read_snapshot(config: StationConfig, state: State) -> Snapshot:
     )
 
 
-def demand_of(config: StationConfig, state: State, session: Session) -> Demand:
+def demand_of(config: StationConfig, state: State, session: Session, keeps_modules: bool = False) -> Demand:
     """What one session asks for now."""
-    max_kw, ceiling_by = _ceiling(config, state, session)
+    soc, remaining_kwh = session.soc, session.remaining_kwh
+    max_kw, ceiling_by = 0.0, Limit.FINISHED
+    if not state.is_available(session.place):
+        ceiling_by = Limit.FAULT
+    elif remaining_kwh != 0.0:
+        max_kw, ceiling_by = natural_kw(config, session, soc)
+        freed_kw = session.meter.ceiling_kw
+        if freed_kw is not None and freed_kw < max_kw:
+            max_kw, ceiling_by = freed_kw, Limit.VEHICLE
     return Demand(
         session_id=session.session_id,
         charger_id=session.charger_id,
@@ -55,11 +64,12 @@ def demand_of(config: StationConfig, state: State, session: Session) -> Demand:
         min_kw=min(max_kw, least_kw(config, session)),
         arrived_s=session.arrived_s,
         departs_s=session.departs_s,
-        remaining_kwh=session.remaining_kwh,
+        remaining_kwh=remaining_kwh,
         priority=session.priority,
         weight=session.weight,
         turn=None if config.rotation_s is None else session.turn.place,
         modules=session.modules,
+        keeps_modules=keeps_modules,
         ceiling_by=ceiling_by,
         on_battery=session.on_battery,
     )
@@ -70,43 +80,27 @@ def least_kw(config: StationConfig, session: Session) -> float:
     return max(config.plugs[session.place].min_power_kw, session.vehicle.min_power_kw)
 
 
-def natural_kw(config: StationConfig, session: Session) -> tuple[float, Limit]:
-    """What car, curve and connector allow now, kW, and which of them it is."""
-    car_kw, plug_kw = session.vehicle.ceiling_kw(session.soc), config.plugs[session.place].max_power_kw
+def natural_kw(config: StationConfig, session: Session, soc: float | None) -> tuple[float, Limit]:
+    """What car, curve and connector allow at a SoC, kW, and which of them it is."""
+    car_kw, plug_kw = session.vehicle.ceiling_kw(soc), config.plugs[session.place].max_power_kw
     if plug_kw is not None and plug_kw < car_kw:
         return plug_kw, Limit.CONNECTOR
     return car_kw, Limit.VEHICLE
 
 
-def _ceiling(config: StationConfig, state: State, session: Session) -> tuple[float, Limit]:
-    """The most that a session may be offered now, kW, and what says so; 0 for who is done."""
-    if not state.is_available(session.place):
-        return 0.0, Limit.FAULT
-    if session.remaining_kwh == 0.0:
-        return 0.0, Limit.FINISHED
-    kw, limit = natural_kw(config, session)
-    freed_kw = session.meter.ceiling_kw
-    return (kw, limit) if freed_kw is None or freed_kw >= kw else (freed_kw, Limit.VEHICLE)
+def _keeping(config: StationConfig, state: State) -> frozenset[str]:
+    """Chargers whose modules stay where they are, because the same sessions want them as before."""
+    claims = module_claims(config, state)
+    return frozenset(name for name, ids in claims.items() if state.module_claims.get(name) == ids)
 
 
-def _keeping(config: StationConfig, state: State, demands: Sequence[Demand]) -> list[Demand]:
-    """Modules stay where they are while the same sessions want those of a charger: see `timers.modules`."""
-    claims = module_claims(config, demands)
-    keeping = {charger_id for charger_id, ids in claims.items() if state.module_claims.get(charger_id) == ids}
-    return [
-        replace(demand, keeps_modules=demand.max_kw > 0.0) if demand.charger_id in keeping else demand
-        for demand in demands
-    ]
-
-
-def module_claims(config: StationConfig, demands: Sequence[Demand]) -> dict[str, frozenset[str]]:
-    """Who wants modules of each charger that has them."""
-    return {
-        charger_id: frozenset(
-            demand.session_id for demand in demands if demand.charger_id == charger_id and demand.max_kw > 0.0
-        )
-        for charger_id in config.module_kw
-    }
+def module_claims(config: StationConfig, state: State) -> dict[str, frozenset[str]]:
+    """Who wants modules of each charger that has them: whoever is neither done nor suspended."""
+    claims: dict[str, set[str]] = {charger_id: set() for charger_id in config.module_kw}
+    for place, session in state.sessions.items():
+        if place[0] in claims and session.remaining_kwh != 0.0 and state.is_available(place):
+            claims[place[0]].add(session.session_id)
+    return {charger_id: frozenset(ids) for charger_id, ids in claims.items()}
 
 
 def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]:

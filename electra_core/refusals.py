@@ -48,6 +48,8 @@ class LimitBrokenError(StationError):
 
 def is_finite(value: object) -> bool:
     """Whether something is a finite number; True and False are not numbers."""
+    if type(value) is float:  # nearly always, and asking for all kinds of numbers is slow
+        return math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return False
     try:

@@ -91,20 +91,15 @@ class Demand:
         where = f"demand {self.session_id!r}"
         _check_amount(where, "max_kw", self.max_kw)
         _check_amount(where, "min_kw", self.min_kw)
+        _check_amount(where, "weight", self.weight, MOST_SHARE, LEAST_SHARE)
         if self.remaining_kwh is not None:
             _check_amount(where, "remaining_kwh", self.remaining_kwh)
-        for name in ("arrived_s", "departs_s"):
-            moment = getattr(self, name)
-            if moment is not None and not is_finite(moment):
-                raise SnapshotError(
-                    f"{where}: {name} must be a finite number of seconds, got {shortened(moment)}"
-                )
-        for name, number in (("priority", self.priority), ("turn", self.turn)):
-            if number is not None and not is_finite(number):
-                raise SnapshotError(f"{where}: {name} must be a finite number, got {shortened(number)}")
-        if not is_finite(self.weight) or not LEAST_SHARE <= self.weight <= MOST_SHARE:
-            bounds = f"from {LEAST_SHARE:g} to {MOST_SHARE:g}"
-            raise SnapshotError(f"{where}: weight must be {bounds}, got {shortened(self.weight)}")
+        _check_number(where, "arrived_s", self.arrived_s)
+        _check_number(where, "priority", self.priority)
+        if self.departs_s is not None:
+            _check_number(where, "departs_s", self.departs_s)
+        if self.turn is not None:
+            _check_number(where, "turn", self.turn)
         if type(self.modules) is not int or not 0 <= self.modules <= MAX_MODULES:
             bounds = f"a whole number from 0 to {MAX_MODULES}"
             raise SnapshotError(f"{where}: modules must be {bounds}, got {shortened(self.modules)}")
@@ -148,10 +143,7 @@ class Snapshot:
         _check_amount("snapshot", "charge_kw", self.charge_kw)
         if self.comfort_kw is not None:
             _check_amount("snapshot", "comfort_kw", self.comfort_kw)
-        if not is_finite(self.now_s):
-            raise SnapshotError(
-                f"snapshot: now_s must be a finite number of seconds, got {shortened(self.now_s)}"
-            )
+        _check_number("snapshot", "now_s", self.now_s)
         for name in ("charger_kw", "efficiency", "module_kw"):
             if not isinstance(getattr(self, name), Mapping):
                 raise SnapshotError(
@@ -208,6 +200,7 @@ class Allocation:
     site_kw : what each session takes from grid and battery together, the charger's losses included, kW
     modules : whole modules of each session at a charger that has them
     reserved_kw : what each session takes of its charger's power, kW: its modules, or what it is offered
+    better_modules : chargers where a session would have more modules if nobody kept any
     """
 
     offered_kw: Mapping[str, float]
@@ -220,6 +213,7 @@ class Allocation:
     site_kw: Mapping[str, float] = field(default_factory=dict)
     modules: Mapping[str, int] = field(default_factory=dict)
     reserved_kw: Mapping[str, float] = field(default_factory=dict)
+    better_modules: frozenset[str] = frozenset()
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -324,7 +318,15 @@ def _differ(one_kw: float, other_kw: float) -> bool:
     return abs(one_kw - other_kw) > ROUNDING * max(1.0, abs(one_kw))
 
 
+def _check_number(where: str, name: str, value: float) -> None:
+    if not is_finite(value):
+        unit = " of seconds" if name.endswith("_s") else ""
+        raise SnapshotError(f"{where}: {name} must be a finite number{unit}, got {shortened(value)}")
+
+
 def _check_amount(where: str, name: str, value: float, most: float = MAX_AMOUNT, least: float = 0.0) -> None:
+    if type(value) is float and least <= value <= most < math.inf:
+        return  # nearly always
     if is_finite(value) and least <= value <= most:
         return
     # An unlimited site or charger; numbers that are not numbers never equal it.

@@ -249,9 +249,10 @@ def share(
             first = end
             at = charger[first]
             size = module_kw[at]
-            own = 0.0
+            own = asked = 0.0
             while end < rows and tier[end] == tier[start] and charger[end] == at:
                 own += lowest[end]
+                asked += highest[end]
                 reserved += cost[end] * lowest[end]
                 end += 1
             if size > 0.0:
@@ -263,7 +264,9 @@ def share(
                     charger_left[at] -= modules[row] * size
             else:
                 limit = max(own, charger_left[at] + own)
-                level = water_level(lowest, highest, weight, one, limit, first, end)
+                level = math.inf
+                if asked > limit:
+                    level = water_level(lowest, highest, weight, one, limit, first, end)
                 for row in range(first, end):
                     cap[row] = pour(lowest[row], highest[row], weight[row], level)
         level = water_level(lowest, cap, weight, cost, max(reserved, site_left + reserved), start, end)

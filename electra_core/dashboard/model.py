@@ -271,7 +271,7 @@ class StationModel(HasTraits):
             Sample(
                 now_s=state.now_s,
                 limit_kw=site_limit_kw(self.config, state),
-                static_kw=state.static_load_kw,
+                static_kw=state.static_load_kw + self.config.standing_kw,
                 cars_kw=allocation.grid_kw - charging_kw,
                 charging_kw=charging_kw,
                 battery_kw=allocation.battery_kw,

@@ -15,12 +15,13 @@ REASONS = {
     Limit.CHARGER: "charger limit",
     Limit.SITE: "site limit",
     Limit.MINIMUM: "waits: less is left than it needs",
+    Limit.MODULE: "no power module is free",
     Limit.FAULT: "out of service",
     Limit.FINISHED: "done",
 }
 
 # Reasons that lie with the station: the car could take more.
-HELD_BACK = (Limit.CONNECTOR, Limit.CHARGER, Limit.SITE, Limit.MINIMUM)
+HELD_BACK = (Limit.CONNECTOR, Limit.CHARGER, Limit.SITE, Limit.MINIMUM, Limit.MODULE)
 
 
 def headline(status: StationStatus) -> str:
@@ -28,11 +29,12 @@ def headline(status: StationStatus) -> str:
     cars = len(status.sessions)
     people = "No car" if cars == 0 else "1 car" if cars == 1 else f"{cars} cars"
     site = f"{_kw(site_kw(status))} of {_kw(status.site_limit_kw)} kW from the grid"
-    return ", ".join([people, site, *_excess_words(status), *_battery_words(status.battery)])
+    safe = ["at its fail-safe limit"] if status.fail_safe else []
+    return ", ".join([people, site, *safe, *_excess_words(status), *_battery_words(status.battery)])
 
 
 def _excess_words(status: StationStatus) -> list[str]:
-    """The static load alone can be more than the limit; then the cars get nothing, and it must be said."""
+    """The site's own load can be more than the limit; then the cars get nothing, and it must be said."""
     excess_kw = site_kw(status) - status.site_limit_kw
     return [f"the static load alone is {_kw(excess_kw)} kW too much"] if excess_kw >= 0.05 else []
 
@@ -40,6 +42,8 @@ def _excess_words(status: StationStatus) -> list[str]:
 def _battery_words(battery: BatteryStatus | None) -> list[str]:
     if battery is None:
         return []
+    if not battery.available:
+        return ["battery out of service"]
     if battery.power_kw < 0.0:
         return [f"battery helping with {_kw(-battery.power_kw)} kW"]
     if battery.power_kw > 0.0:
@@ -48,8 +52,8 @@ def _battery_words(battery: BatteryStatus | None) -> list[str]:
 
 
 def site_kw(status: StationStatus) -> float:
-    """Import of the whole site, static load included, kW."""
-    return status.grid_kw + status.static_load_kw
+    """Import of the whole site, static load and standby included, kW."""
+    return status.grid_kw + status.static_load_kw + status.standby_kw
 
 
 def header(status: StationStatus, day_title: str, source: str, time: str) -> str:

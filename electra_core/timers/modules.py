@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from electra_core.allocation import allocate
 from electra_core.config import StationConfig
 from electra_core.reading import module_claims
 from electra_core.snapshot import Allocation, Snapshot
@@ -37,34 +36,18 @@ def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation:
     """Who holds what now, and whether somebody would hold more if all were assigned anew."""
     if not config.module_kw:
         return state
-    better = _better(state, snapshot, allocation)
+    sessions = dict(state.sessions)
+    for place, session in state.sessions.items():
+        count = allocation.modules.get(session.session_id, 0)
+        if count != session.modules:
+            sessions[place] = replace(session, modules=count)
+    since = {name: state.better_since_s.get(name, state.now_s) for name in allocation.better_modules}
     return replace(
         state,
-        sessions={
-            place: replace(session, modules=allocation.modules.get(session.session_id, 0))
-            if place[0] in config.module_kw
-            else session
-            for place, session in state.sessions.items()
-        },
-        module_claims=module_claims(config, snapshot.demands),
-        better_since_s={name: state.better_since_s.get(name, state.now_s) for name in better},
+        sessions=sessions,
+        module_claims=module_claims(config, state),
+        better_since_s=since,
     )
-
-
-def _better(state: State, snapshot: Snapshot, allocation: Allocation) -> set[str]:
-    """Chargers where a free assignment would give somebody more modules than the one in force."""
-    if not any(demand.keeps_modules for demand in snapshot.demands):
-        return set()
-    demands = [
-        replace(demand, modules=allocation.modules.get(demand.session_id, 0), keeps_modules=False)
-        for demand in snapshot.demands
-    ]
-    free = allocate(replace(snapshot, demands=demands), state.strategy)
-    return {
-        free.charger_of[session_id]
-        for session_id, count in free.modules.items()
-        if count > allocation.modules[session_id]
-    }
 
 
 def next_s(config: StationConfig, state: State) -> float:

@@ -50,7 +50,7 @@ def due(config: StationConfig, state: State) -> State:
 
 def _moved(config: StationConfig, session: Session, now_s: float) -> Meter:
     meter = session.meter
-    highest_kw = natural_kw(config, session)[0]
+    highest_kw = natural_kw(config, session, session.soc)[0]
     if meter.drawn_kw is not None and meter.low_since_s is not None:
         kept_kw = _kept_kw(config, session, meter.drawn_kw)
         return replace(meter, ceiling_kw=kept_kw, low_since_s=None, rises_at_s=None)
