@@ -35,7 +35,8 @@ def moments(config: StationConfig, moment: Moment, end_s: float) -> Iterator[Mom
             until_s = state.now_s + step_s
         else:
             step_s = until_s - state.now_s
-        moment = decide(config, _through_hours(config, state, moment.allocation, step_s, until_s))
+        draft = _through_hours(config, state, moment.allocation, step_s, until_s)
+        moment = decide(config, draft, moment.asked)
         yield moment
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from electra_core import baseline, timers
 from electra_core.allocation import allocate
 from electra_core.config import StationConfig
-from electra_core.reading import read_snapshot
+from electra_core.reading import NOBODY, Asked, read_demands, read_snapshot
 from electra_core.refusals import BadValueError, LimitBrokenError
 from electra_core.snapshot import Allocation, Snapshot, violations
 from electra_core.state import State
@@ -16,15 +16,18 @@ from electra_core.strategies import StrategyError
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A state, what it asks for, and what it was answered."""
+    """A state, what it asks for, and what it was answered; ``asked`` saves reading the same again."""
 
     state: State
+    asked: Asked
     snapshot: Snapshot
     allocation: Allocation
 
 
-def decide(config: StationConfig, draft: State) -> Moment:
+def decide(config: StationConfig, draft: State, asked: Asked = NOBODY) -> Moment:
     """Read a draft into a snapshot, allocate, and look for broken limits.
+
+    ``asked`` is what was read for the decision before.
 
     Raises
     ------
@@ -35,7 +38,8 @@ def decide(config: StationConfig, draft: State) -> Moment:
     """
     while True:
         draft = baseline.releases(config, timers.due(config, draft))
-        snapshot = read_snapshot(config, draft)
+        asked = read_demands(config, draft, asked)
+        snapshot = read_snapshot(config, draft, asked)
         try:
             allocation = allocate(snapshot, draft.strategy)
             state = timers.watched(config, draft, snapshot, allocation)
@@ -46,5 +50,5 @@ def decide(config: StationConfig, draft: State) -> Moment:
             raise LimitBrokenError(f"the decision would break a limit: {'; '.join(broken)}")
         # A timer of no length falls due at once: the decision that it asks for is this one.
         if timers.next_s(config, state) > state.now_s:
-            return Moment(state, snapshot, allocation)
+            return Moment(state, asked, snapshot, allocation)
         draft = state

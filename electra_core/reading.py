@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from electra_core.config import StationConfig
 from electra_core.snapshot import Demand, Limit, Snapshot
-from electra_core.state import BATTERY_PLACE, Session, State, above_kwh, below_kwh
+from electra_core.state import BATTERY_PLACE, Place, Session, State, above_kwh, below_kwh
+
+# Sessions by their place, with what they ask for.
+Asked = Mapping[Place, tuple[Session, Demand]]
+NOBODY: Asked = MappingProxyType({})
 
 
 def site_limit_kw(config: StationConfig, state: State) -> float:
@@ -19,16 +24,34 @@ def site_limit_kw(config: StationConfig, state: State) -> float:
     return min(limits)
 
 
-def read_snapshot(config: StationConfig, state: State) -> Snapshot:
+def read_demands(config: StationConfig, state: State, known: Asked = NOBODY) -> Asked:
+    """What each session asks for now, with the session that asks.
+
+    ``known`` is what was read before: whoever has not changed since asks for the same.
+    """
+    keeping = _keeping(config, state) if config.module_kw else frozenset()
+    asked = {}
+    for place, session in state.sessions.items():
+        keeps, works = place[0] in keeping, state.is_available(place)
+        before, demand = known.get(place, (None, None))
+        if (
+            demand is None
+            or before is not session
+            or demand.keeps_modules != keeps
+            or works == (demand.ceiling_by is Limit.FAULT)
+        ):
+            demand = demand_of(config, state, session, keeps)
+        asked[place] = (session, demand)
+    return asked
+
+
+def read_snapshot(config: StationConfig, state: State, asked: Asked | None = None) -> Snapshot:
     """What the sessions ask for and what there is, now.
 
     A decision holds until somebody's energy runs out: see `clock.holds_s`.
     """
-    keeping = _keeping(config, state) if config.module_kw else frozenset()
-    demands = [
-        demand_of(config, state, session, session.charger_id in keeping)
-        for session in state.sessions.values()
-    ]
+    pairs = (read_demands(config, state) if asked is None else asked).values()
+    demands = [demand for _, demand in pairs]
     boost_kw, charge_kw = battery_reach_kw(config, state)
     if config.battery is not None and config.battery.rule == "whole_session":
         boost_kw, charge_kw = min(boost_kw, carried_kw(config, demands)), 0.0

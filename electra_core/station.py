@@ -288,7 +288,7 @@ class Station:
             notes += self._noted(moment.state, later.state)
             moment = later
         if seconds == 0.0:
-            moment = decide(self._config, moment.state)
+            moment = decide(self._config, moment.state, moment.asked)
         self._put_in_force(moment, "advance", notes, seconds=seconds)
 
     def set_site_limit(self, kw: float | None) -> None:
@@ -401,7 +401,7 @@ class Station:
 
     def _accept(self, draft: State, call: str, **arguments: JsonValue) -> None:
         """Decide on a draft and, if all is well, put it in force with its event."""
-        moment = decide(self._config, draft)
+        moment = decide(self._config, draft, self._moment.asked)
         notes = self._noted(self._moment.state, moment.state)
         if call in ("plug_in", "unplug"):
             # What the seed's battery gains here counts from the next decision on.
