@@ -213,7 +213,10 @@ def _fill(
     """
     highest = [float(demand.max_kw) for demand in table.demands] if highest_kw is None else list(highest_kw)
     lowest = [float(demand.min_kw) for demand in table.demands]
-    modules = _kept(table, tree, keep)
+    sizes = [tree.module_kw[at] for at in table.charger]
+    # Where a row's turn has to count, it needs a module as it needs its lowest power.
+    turns = [demand.turn is not None for demand in table.demands]
+    modules = [int(turn and size > 0.0) for turn, size in zip(turns, sizes, strict=True)]
     cap, kw = [0.0] * len(lowest), [0.0] * len(lowest)
     held = [demand.modules for demand in table.demands]
     rows = (lowest, highest, table.weight, table.cost, table.order, held, modules)
@@ -228,38 +231,16 @@ def _fill(
         tree.module_kw,
         site_kw,
     )
+    if keep and table.in_modules:
+        kept = [demand.modules if demand.keeps_modules else 0 for demand in table.demands]
+        waterfill.keep(table.charger, highest, kept, modules, tree.charger_kw, tree.module_kw)
     if table.divided:
         waterfill.equal_parts(table.charger, *rows, tree.charger_kw, tree.module_kw, site_kw, cap, kw)
     else:
         waterfill.share(table.tier, table.charger, *rows, tree.charger_kw, tree.module_kw, site_kw, cap, kw)
     if table.in_modules:
-        sizes = (tree.module_kw[at] for at in table.charger)
         modules = [_used(*row, keep) for row in zip(table.demands, modules, kw, sizes, strict=True)]
     return Filling(kw, modules, highest, cap)
-
-
-def _kept(table: Table, tree: Tree, keep: bool) -> list[int]:
-    """Modules that each row comes with: those that it keeps, or one where its turn has to count."""
-    modules = [0] * len(table.demands)
-    if not table.in_modules:
-        return modules
-    left = [
-        waterfill.whole_modules(kw, size) if size > 0.0 else 0
-        for kw, size in zip(tree.charger_kw, tree.module_kw, strict=True)
-    ]
-    for row, demand in enumerate(table.demands):
-        if tree.module_kw[table.charger[row]] == 0.0 or demand.max_kw == 0.0:
-            continue
-        modules[row] = demand.modules if keep and demand.keeps_modules else 0
-        left[table.charger[row]] -= modules[row]
-    for row, demand in enumerate(table.demands):
-        at = table.charger[row]
-        if left[at] < 0:
-            # More than there are: nobody keeps any.
-            modules[row] = 0
-        if demand.turn is not None and tree.module_kw[at] > 0.0 and demand.max_kw > 0.0:
-            modules[row] = max(1, modules[row])
-    return modules
 
 
 def _used(demand: Demand, modules: int, kw: float, size_kw: float, keep: bool) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from electra_core.config import StationConfig
-from electra_core.reading import battery_reach_kw, carried_kw, demand_of, read_snapshot
+from electra_core.reading import battery_reach_kw, carried_kw, demand_of, read_snapshot, site_limit_kw
 from electra_core.snapshot import Allocation
-from electra_core.state import Ledger, Place, Session, State, above_kwh, below_kwh
+from electra_core.state import BATTERY_PLACE, Ledger, Place, Session, State, above_kwh, below_kwh
 from electra_core.vehicles import SOC_ROUNDING
 
 
@@ -57,10 +57,10 @@ def releases(config: StationConfig, state: State) -> State:
 def gains(config: StationConfig, state: State, allocation: Allocation) -> State:
     """At each arrival and departure the battery gains when enough of the grid is free."""
     battery = config.battery
-    if battery is None or battery.rule != "whole_session":
+    if battery is None or battery.rule != "whole_session" or BATTERY_PLACE in state.out_of_service:
         return state
     used_kw = state.static_load_kw + config.standing_kw + allocation.grid_kw
-    if config.grid_capacity_kw - used_kw < battery.recharge_free_share * config.grid_capacity_kw:
+    if site_limit_kw(config, state) - used_kw < battery.recharge_free_share * config.grid_capacity_kw:
         return state
     room_kwh = below_kwh(battery, state, battery.max_soc)
     gain_kwh = min(room_kwh, battery.recharge_step_soc * battery.initial_capacity_kwh)

@@ -51,13 +51,27 @@ def holds_s(config: StationConfig, state: State, allocation: Allocation) -> floa
     No power is promised that the energy cannot carry, and however finely time is cut, a car is done at
     the same moment.
     """
-    times = [_battery_holds_s(config, state, allocation.battery_kw)]
+    times = [_battery_holds_s(config, state, _battery_flow_kw(config, state, allocation))]
     for session in state.sessions.values():
         soc = session.soc
         if soc is not None and session.remaining_kwh:
             takes_kw = session.takes_kw(allocation.offered_kw[session.session_id])
             times.append(session.vehicle.climb(soc, session.target_soc, takes_kw, math.inf)[1])
     return min(times)
+
+
+def _battery_flow_kw(config: StationConfig, state: State, allocation: Allocation) -> float:
+    """Power of the battery, kW: where a car takes less than its offer, the battery gives less."""
+    if allocation.battery_kw >= 0.0:
+        return allocation.battery_kw
+    given_kw = 0.0
+    for session in state.sessions.values():
+        offered_kw = allocation.offered_kw[session.session_id]
+        if offered_kw > 0.0:
+            share = session.takes_kw(offered_kw) / offered_kw
+            boost_kw = allocation.boost_kw[session.session_id]
+            given_kw += share * boost_kw / config.efficiency[session.charger_id]
+    return -given_kw
 
 
 def _battery_holds_s(config: StationConfig, state: State, battery_kw: float) -> float:

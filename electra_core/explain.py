@@ -8,7 +8,7 @@ from dataclasses import replace
 from electra_core.allocation import allocate
 from electra_core.config import StationConfig
 from electra_core.decision import Moment
-from electra_core.reading import natural_kw
+from electra_core.reading import natural_kw, site_left_kw
 from electra_core.refusals import BadValueError
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.state import START, Session
@@ -129,7 +129,11 @@ def _by_module(config: StationConfig, moment: Moment, session: Session, demand: 
 def _by_site(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
     snapshot, allocation = moment.snapshot, moment.allocation
     cars = sum(1 for each in snapshot.demands if each.max_kw > 0.0)
-    words = f"the site has {kw(snapshot.site_limit_kw)} kW left for {_cars(cars)}"
+    left_kw = site_left_kw(config, moment.state)
+    if left_kw < 0.0:
+        words = f"the site's own load is {kw(-left_kw)} kW above its limit"
+    else:
+        words = f"the site has {kw(snapshot.site_limit_kw)} kW left for {_cars(cars)}"
     if allocation.battery_kw < 0.0:
         words += f", and the battery adds {kw(-allocation.battery_kw)} kW"
     elif snapshot.comfort_kw is not None and snapshot.boost_kw > 0.0:
@@ -218,7 +222,7 @@ def _gains(config: StationConfig, moment: Moment, session: Session) -> dict[str,
         limits = {**snapshot.charger_kw, session.charger_id: charger_kw + NUDGE_KW}
         raised["charger"] = replace(snapshot, charger_kw=limits)
     if _used_up(sum(allocation.site_kw.values()), snapshot.site_limit_kw + max(0.0, -allocation.battery_kw)):
-        raised["site"] = replace(snapshot, grid_kw=snapshot.site_limit_kw + NUDGE_KW)
+        raised["site"] = replace(snapshot, grid_kw=max(0.0, site_left_kw(config, moment.state) + NUDGE_KW))
     if snapshot.boost_kw > 0.0 and _used_up(-allocation.battery_kw, snapshot.boost_kw):
         raised["battery"] = replace(snapshot, boost_kw=snapshot.boost_kw + NUDGE_KW)
     try:

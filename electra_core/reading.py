@@ -24,6 +24,11 @@ def site_limit_kw(config: StationConfig, state: State) -> float:
     return min(limits)
 
 
+def site_left_kw(config: StationConfig, state: State) -> float:
+    """What the site's own load leaves of the limit, kW; negative where it is above it."""
+    return site_limit_kw(config, state) - state.static_load_kw - config.standing_kw
+
+
 def read_demands(config: StationConfig, state: State, known: Asked = NOBODY) -> Asked:
     """What each session asks for now, with the session that asks.
 
@@ -56,7 +61,7 @@ def read_snapshot(config: StationConfig, state: State, asked: Asked | None = Non
     if config.battery is not None and config.battery.rule == "whole_session":
         boost_kw, charge_kw = min(boost_kw, carried_kw(config, demands)), 0.0
     return Snapshot(
-        grid_kw=max(0.0, site_limit_kw(config, state) - state.static_load_kw - config.standing_kw),
+        grid_kw=max(0.0, site_left_kw(config, state)),
         charger_kw=config.charger_kw,
         demands=demands,
         boost_kw=boost_kw,

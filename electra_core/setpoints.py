@@ -84,37 +84,46 @@ def ordered(before: Mapping[str, Load], after: Mapping[str, Load]) -> tuple[SetP
     Whatever is lost, late or repeated: as long as each command waits for the acknowledgement of those
     that it needs, no limit carries more than in the larger of the two allocations.
     """
-    changes = [
-        (name, new, _change(old, new))
-        for name in sorted({*before, *after})
-        if (old := before.get(name, _NOTHING)) != (new := after.get(name, _gone(old)))
-    ]
-    # Who takes more of no limit comes first, then who gives modules back, then who takes more of all.
-    changes.sort(key=lambda change: sum(kw > 0.0 for kw in change[2].values()))
     rooms = _rooms(before.values(), after.values())
     commands: list[SetPoint] = []
-    for number, (name, new, change) in enumerate(changes, start=1):
+    increases: list[tuple[str, Load, Load]] = []
+    for name in sorted({*before, *after}):
+        old = before[name] if name in before else _nothing(after[name])
+        new = after[name] if name in after else _nothing(old)
+        # Power may fall while modules come, or the other way round: what falls goes first, by itself.
+        low = _lower(old, new)
+        if low != old or (name not in before and low == new):
+            commands.append(SetPoint(len(commands) + 1, name, low.kw, low.modules))
+            for limit, kw in _change(low, old):
+                rooms[limit].after.append([len(commands), kw])
+        if new != low:
+            increases.append((name, low, new))
+    for name, low, new in increases:
         needs: set[int] = set()
-        for limit, kw in change.items():
-            if kw > 0.0:
-                needs.update(rooms[limit].take(kw))
-        for limit, kw in change.items():
-            if kw < 0.0:
-                rooms[limit].after.append([number, -kw])
-        commands.append(SetPoint(number, name, new.kw, new.modules, tuple(sorted(needs))))
+        for limit, kw in _change(low, new):
+            needs.update(rooms[limit].take(kw))
+        commands.append(SetPoint(len(commands) + 1, name, new.kw, new.modules, tuple(sorted(needs))))
     return tuple(commands)
 
 
-_NOTHING = Load(0.0, None, {})
+def _nothing(load: Load) -> Load:
+    """What one that came or left has on the other side."""
+    return Load(0.0, None if load.modules is None else 0, dict.fromkeys(load.takes_kw, 0.0))
 
 
-def _gone(old: Load) -> Load:
-    return Load(0.0, None if old.modules is None else 0, {})
-
-
-def _change(old: Load, new: Load) -> dict[str, float]:
+def _lower(old: Load, new: Load) -> Load:
+    """The lower of both in everything: it fits wherever one of them does."""
+    counts = [count for count in (old.modules, new.modules) if count is not None]
     limits = {*old.takes_kw, *new.takes_kw}
-    return {limit: new.takes_kw.get(limit, 0.0) - old.takes_kw.get(limit, 0.0) for limit in sorted(limits)}
+    takes_kw = {limit: min(old.takes_kw.get(limit, 0.0), new.takes_kw.get(limit, 0.0)) for limit in limits}
+    return Load(min(old.kw, new.kw), min(counts) if counts else None, takes_kw)
+
+
+def _change(low: Load, high: Load) -> list[tuple[str, float]]:
+    """What the second takes more than the first, of each limit of which it does."""
+    limits = sorted({*low.takes_kw, *high.takes_kw})
+    more = [(limit, high.takes_kw.get(limit, 0.0) - low.takes_kw.get(limit, 0.0)) for limit in limits]
+    return [(limit, kw) for limit, kw in more if kw > 0.0]
 
 
 def _rooms(before: Iterable[Load], after: Iterable[Load]) -> dict[str, _Room]:

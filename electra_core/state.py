@@ -30,7 +30,7 @@ START, SITE_LIMIT, STATIC_LOAD = "start", "site limit", "static load"
 class Turn:
     """A session among those that take turns.
 
-    ``place``: in the queue, the lowest first; ``since_s``: since when it charges while others wait.
+    ``place``: in the queue, the lowest first; ``since_s``: since when it has its turn while others wait.
     """
 
     place: int

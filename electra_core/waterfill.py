@@ -128,8 +128,8 @@ def admit(
 ) -> None:
     """Turn away, in the order of the queue, every row whose lowest power does not fit any more.
 
-    A row needs its lowest power, in whole modules where its charger has them, or the modules that it
-    comes with. A row that is turned away is left with 0 as its lowest, its highest and its modules.
+    A row needs its lowest power, in whole modules where its charger has them, or as many ``modules`` as it
+    comes with, if that is more. A row that is turned away is left with 0 of all three.
     """
     site_used = 0.0
     charger_used = [0.0 for _ in charger_kw]
@@ -152,6 +152,25 @@ def admit(
             lowest[row] = 0.0
             highest[row] = 0.0
             modules[row] = 0
+
+
+def keep(
+    charger: Indices,
+    highest: Numbers,
+    kept: Indices,
+    modules: MutableSequence[int],
+    charger_kw: Numbers,
+    module_kw: Numbers,
+) -> None:
+    """Leave rows the modules that they had before, at each charger where those and all needs fit."""
+    used = [0.0 for _ in charger_kw]
+    for row in range(len(charger)):
+        if highest[row] > 0.0:
+            used[charger[row]] += max(modules[row], kept[row]) * module_kw[charger[row]]
+    for row in range(len(charger)):
+        at = charger[row]
+        if highest[row] > 0.0 and used[at] <= charger_kw[at] * (1.0 + ROUNDING):
+            modules[row] = max(modules[row], kept[row])
 
 
 def grant(

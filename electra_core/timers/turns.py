@@ -42,15 +42,18 @@ def due(config: StationConfig, state: State) -> State:
 
 
 def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
-    """A turn counts from when the session charges and somebody waits for room."""
+    """A turn counts from when the session is admitted and somebody waits to be."""
     if config.rotation_s is None:
         return state
-    waits = any(
-        allocation.limited_by[session_id] in (Limit.MINIMUM, Limit.MODULE)
+    waiting = {
+        session_id
         for session_id in allocation.waiting
-    )
+        if allocation.limited_by[session_id] in (Limit.MINIMUM, Limit.MODULE)
+    }
+    # Who was admitted has its turn, even where the strategy gives the site's power to others.
+    idle = {name for name, limit in allocation.limited_by.items() if limit in (Limit.FAULT, Limit.FINISHED)}
     sessions = {
-        place: _counted(session, state.now_s, waits and allocation.offered_kw[session.session_id] > 0.0)
+        place: _counted(session, state.now_s, bool(waiting) and session.session_id not in waiting | idle)
         for place, session in state.sessions.items()
     }
     return replace(state, sessions=sessions)
