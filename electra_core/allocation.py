@@ -251,24 +251,30 @@ def _used(demand: Demand, modules: int, kw: float, size_kw: float, keep: bool) -
 
 def _reasons(table: Table, tree: Tree, filling: Filling) -> list[Limit]:
     """The one constraint that stopped each row from rising."""
+    free_kw = list(tree.charger_kw)
+    for row, at in enumerate(table.charger):
+        free_kw[at] -= filling.modules[row] * tree.module_kw[at]
+    # Where a whole module is left, it was the site that had nothing to put into it.
+    scarce = [size_kw > left_kw for size_kw, left_kw in zip(tree.module_kw, free_kw, strict=True)]
     rows = zip(table.demands, table.charger, filling.highest_kw, filling.cap_kw, filling.kw, strict=True)
     return [
-        _reason(demand, highest_kw, cap_kw, kw, tree.module_kw[at])
+        _reason(demand, highest_kw, cap_kw, kw, tree.module_kw[at] > 0.0, scarce[at])
         for demand, at, highest_kw, cap_kw, kw in rows
     ]
 
 
-def _reason(demand: Demand, highest_kw: float, cap_kw: float, kw: float, size_kw: float) -> Limit:
-    """The one constraint that stopped a session from rising."""
+def _reason(
+    demand: Demand, highest_kw: float, cap_kw: float, kw: float, in_modules: bool, scarce: bool
+) -> Limit:
     if demand.max_kw == 0.0:
         return demand.ceiling_by
-    if highest_kw == 0.0 or (kw == 0.0 and demand.min_kw > 0.0):
-        return Limit.MINIMUM if demand.min_kw > 0.0 else Limit.MODULE
+    if demand.min_kw > 0.0 and (highest_kw == 0.0 or kw == 0.0):
+        return Limit.MINIMUM
     if kw >= demand.max_kw * (1.0 - SAME):
         return demand.ceiling_by
-    if kw >= cap_kw * (1.0 - SAME):
-        return Limit.CHARGER if size_kw == 0.0 else Limit.MODULE
-    return Limit.SITE
+    if in_modules and kw >= cap_kw * (1.0 - SAME):
+        return Limit.MODULE if scarce else Limit.SITE
+    return Limit.CHARGER if kw >= cap_kw * (1.0 - SAME) else Limit.SITE
 
 
 def _comfortable(table: Table, by_grid: Filling, comfort_kw: float | None) -> list[float] | None:

@@ -68,7 +68,7 @@ def gains(config: StationConfig, state: State, allocation: Allocation) -> State:
     return replace(
         state,
         battery_kwh=state.battery_kwh + gain_kwh,
-        ledger=state.ledger + gained,
+        energy=state.energy + gained,
         this_hour=state.this_hour + gained,
     )
 

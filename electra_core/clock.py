@@ -10,7 +10,7 @@ from electra_core import timers
 from electra_core.config import StationConfig
 from electra_core.decision import Moment, decide
 from electra_core.snapshot import Allocation, Limit
-from electra_core.state import Ledger, Session, State, above_kwh, below_kwh, rested
+from electra_core.state import Ledger, Session, State, Tally, above_kwh, below_kwh, rested
 from electra_core.strategies import TIMELESS
 
 HOUR_S = 3600.0
@@ -99,7 +99,7 @@ def _through_hours(
             return replace(after(config, state, allocation, seconds), now_s=end_s)
         part_s = min(seconds, hour_s - state.now_s)
         state = after(config, state, allocation, part_s)
-        state = replace(state, now_s=hour_s, hours=(*state.hours, state.this_hour), this_hour=Ledger())
+        state = replace(state, now_s=hour_s, hours=(*state.hours, state.this_hour.total), this_hour=Tally())
         seconds -= part_s
 
 
@@ -144,7 +144,7 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
         now_s=state.now_s + seconds,
         battery_kwh=min(capacity_kwh, max(0.0, stored_kwh)),
         sessions=sessions,
-        ledger=state.ledger + used_kwh,
+        energy=state.energy + used_kwh,
         this_hour=state.this_hour + used_kwh,
     )
     return rested(config, moved) if boosted_kwh > 0.0 else moved

@@ -118,7 +118,7 @@ class ChargerConfig(_Part):
     efficiency: Annotated[Number, Field(ge=LEAST_EFFICIENCY, le=1)] = 1.0
     standby_power_kw: Amount = 0.0
     module_size_kw: Annotated[Number, Field(ge=LEAST_MODULE_KW, le=MAX_AMOUNT)] | None = None
-    module_hold_s: Seconds | None = None
+    module_hold_s: Annotated[Number, Field(ge=0, le=MAX_SECONDS)] | None = None
 
     @field_validator("id")
     @classmethod
@@ -246,7 +246,8 @@ class StationConfig(_Part):
     fail_safe_limit_kw : import limit while one of them is silent, kW
 
     A plug's ``fallback_power_kw`` is meant for the same silence, on its side of the wire; together they
-    must not exceed ``fail_safe_limit_kw``, which has to leave room for the static load as well.
+    must not exceed ``fail_safe_limit_kw``. Leave room for the static load in it: that is not checked,
+    because this load changes.
     """
 
     station_id: Name

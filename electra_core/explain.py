@@ -211,19 +211,23 @@ def _gains(config: StationConfig, moment: Moment, session: Session) -> dict[str,
     """What would be decided with a little more of each limit that is used up."""
     snapshot, allocation = moment.snapshot, moment.allocation
     charger_kw = snapshot.charger_limit_kw(session.charger_id)
+    # Equal parts may stop a session while there is power left: then its own reason says which limit binds.
+    reason = allocation.limited_by[session.session_id]
     raised: dict[str, Snapshot] = {}
-    if allocation.limited_by[session.session_id] is Limit.CONNECTOR:
+    if reason is Limit.CONNECTOR:
         demands = [
             replace(each, max_kw=each.max_kw + NUDGE_KW) if each.session_id == session.session_id else each
             for each in snapshot.demands
         ]
         raised["connector"] = replace(snapshot, demands=demands)
-    if _used_up(_taken_kw(moment, session.charger_id), charger_kw):
+    if reason is Limit.CHARGER or _used_up(_taken_kw(moment, session.charger_id), charger_kw):
         limits = {**snapshot.charger_kw, session.charger_id: charger_kw + NUDGE_KW}
         raised["charger"] = replace(snapshot, charger_kw=limits)
-    if _used_up(sum(allocation.site_kw.values()), snapshot.site_limit_kw + max(0.0, -allocation.battery_kw)):
+    site_kw = sum(allocation.site_kw.values())
+    if reason is Limit.SITE or _used_up(site_kw, snapshot.site_limit_kw + max(0.0, -allocation.battery_kw)):
         raised["site"] = replace(snapshot, grid_kw=max(0.0, site_left_kw(config, moment.state) + NUDGE_KW))
-    if snapshot.boost_kw > 0.0 and _used_up(-allocation.battery_kw, snapshot.boost_kw):
+    short = reason is Limit.SITE or _used_up(-allocation.battery_kw, snapshot.boost_kw)
+    if snapshot.boost_kw > 0.0 and short:
         raised["battery"] = replace(snapshot, boost_kw=snapshot.boost_kw + NUDGE_KW)
     try:
         return {limit: allocate(each, moment.state.strategy) for limit, each in raised.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
@@ -30,10 +31,12 @@ START, SITE_LIMIT, STATIC_LOAD = "start", "site limit", "static load"
 class Turn:
     """A session among those that take turns.
 
-    ``place``: in the queue, the lowest first; ``since_s``: since when it has its turn while others wait.
+    ``place``: in the queue, the lowest first; ``had_s``: how long it had its turn while others waited, and
+    ``since_s``: since when it has it again.
     """
 
     place: int
+    had_s: float = 0.0
     since_s: float | None = None
 
 
@@ -140,11 +143,22 @@ class Ledger:
         went = [self.static_kwh, self.delivered_kwh, self.lost_kwh, self.stored_kwh]
         return math.fsum([*came, *(-kwh for kwh in went)])
 
-    def __add__(self, other: Ledger) -> Ledger:
-        return Ledger(*(getattr(self, name) + getattr(other, name) for name in _BOOKS))
+
+_BOOKS = operator.attrgetter(*(book.name for book in fields(Ledger)))
 
 
-_BOOKS = tuple(book.name for book in fields(Ledger))
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A sum of ledgers, and what its floats had no room for: a million small steps lose nothing."""
+
+    total: Ledger = Ledger()
+    rest: Ledger = Ledger()
+
+    def __add__(self, step: Ledger) -> Tally:
+        parts = list(zip(_BOOKS(self.total), _BOOKS(self.rest), _BOOKS(step), strict=True))
+        totals = [math.fsum(part) for part in parts]
+        rests = [math.fsum((*part, -total)) for part, total in zip(parts, totals, strict=True)]
+        return Tally(Ledger(*totals), Ledger(*rests))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +175,10 @@ class State:
     sessions_so_far: int = 0
     # Places given in the queue of those that take turns.
     places_so_far: int = 0
-    ledger: Ledger = Ledger()
-    # One entry for each full hour of the clock, and the energy of the hour that is running.
+    # Energy since the clock began, of each full hour of it, and of the hour that is running.
+    energy: Tally = Tally()
     hours: tuple[Ledger, ...] = ()
-    this_hour: Ledger = Ledger()
+    this_hour: Tally = Tally()
     # A battery that was emptied gives nothing for a control interval: without that it would flutter
     # where cars have a least useful power, giving every drop at once. The same holds for its reserve.
     battery_rests_until_s: float = -math.inf
@@ -175,6 +189,11 @@ class State:
     # Who wanted modules of a charger at the last decision, and since when a better assignment is known.
     module_claims: Mapping[str, frozenset[str]] = field(default_factory=dict)
     better_since_s: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Energy since the clock began."""
+        return self.energy.total
 
     def is_available(self, place: Place) -> bool:
         """Whether neither the connector nor its charger is out of service."""

@@ -119,7 +119,7 @@ class Station:
     @property
     def ledger_by_hour(self) -> tuple[Ledger, ...]:
         """Energy of each hour of the clock, kWh; the last entry is the hour that is running."""
-        return (*self._moment.state.hours, self._moment.state.this_hour)
+        return (*self._moment.state.hours, self._moment.state.this_hour.total)
 
     @property
     def allocation(self) -> Allocation:

@@ -316,42 +316,43 @@ def equal_parts(
 
     While the rows ask for more than the site has, everyone gets an equal part of the site and of the
     charger at most; otherwise only chargers that are asked for more than they have are divided. Only
-    rows that ask for power count. A row whose part is below its lowest power gets 0. Where a charger has
-    modules they are granted up to those parts. The rows come sorted by charger.
+    rows that ask for power count. A row whose lowest power (see `admit`) is above its part gets that, and
+    the others divide the rest. Where a charger has modules they are granted up to those parts. The rows
+    come sorted by charger.
     """
     rows = len(charger)
-    asking = 0
+    one = [1.0] * rows
+    # A level without a highest divides equally; who asks for nothing has no weight in it.
+    endless = [math.inf] * rows
+    heads = [1.0 if highest[row] > 0.0 else 0.0 for row in range(rows)]
     asked = 0.0
-    charger_asking = [0 for _ in charger_kw]
     charger_asked = [0.0 for _ in charger_kw]
     for row in range(rows):
-        if highest[row] > 0.0:
-            asking += 1
-            asked += cost[row] * highest[row]
-            charger_asking[charger[row]] += 1
-            charger_asked[charger[row]] += highest[row]
+        asked += cost[row] * highest[row]
+        charger_asked[charger[row]] += highest[row]
     scarce = asked > site_kw
-    part = list(highest)
-    for row in range(rows):
-        at = charger[row]
-        if highest[row] > 0.0 and (scarce or charger_asked[at] > charger_kw[at]):
-            part[row] = min(highest[row], charger_kw[at] / charger_asking[at])
-        cap[row] = part[row]
     start = 0
     while start < rows:
         end = start
-        size = module_kw[charger[start]]
+        at = charger[start]
         used = 0
-        while end < rows and charger[end] == charger[start]:
+        while end < rows and charger[end] == at:
             used += modules[end]
             end += 1
-        if size > 0.0:
-            free = int(charger_kw[charger[start]] / size + 0.5) - used
-            grant(lowest, part, weight, order, held, modules, size, free, start, end, cap)
+        part = math.inf
+        if scarce or charger_asked[at] > charger_kw[at]:
+            part = water_level(lowest, endless, heads, one, charger_kw[at], start, end)
+        for row in range(start, end):
+            cap[row] = pour(lowest[row], highest[row], 1.0, part)
+        if module_kw[at] > 0.0:
+            free = int(charger_kw[at] / module_kw[at] + 0.5) - used
+            wanted = list(cap)
+            grant(lowest, wanted, weight, order, held, modules, module_kw[at], free, start, end, cap)
         start = end
+    # An equal part of the site, not of what reaches the cars.
+    part = math.inf
+    if scarce:
+        heads = [heads[row] / cost[row] for row in range(rows)]
+        part = water_level(lowest, endless, heads, cost, site_kw, 0, rows)
     for row in range(rows):
-        kw[row] = min(cap[row], part[row])
-        if scarce and highest[row] > 0.0:
-            kw[row] = min(kw[row], site_kw / asking / cost[row])
-        if kw[row] < lowest[row]:
-            kw[row] = 0.0
+        kw[row] = pour(lowest[row], cap[row], 1.0, part / cost[row])

@@ -6,7 +6,7 @@ Nothing here asks `electra_core.violations`: limits are added up again from the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from electra_core import Allocation, ChargingCurve, Demand, Snapshot, Vehicle, catalogue
+from electra_core import (
+    Allocation,
+    ChargingCurve,
+    Demand,
+    Snapshot,
+    Station,
+    StationError,
+    Vehicle,
+    catalogue,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,25 +79,24 @@ def snapshots(
 
 
 def assert_within_limits(snapshot: Snapshot, allocation: Allocation) -> None:
-    """Every limit of the design, from the plain numbers."""
+    """Every limit of the design, from the plain numbers: chargers on the cars' side, site on the grid's."""
     offered, boost = allocation.offered_kw, allocation.boost_kw
     assert set(offered) == set(boost) == {demand.session_id for demand in snapshot.demands}
+    cost = {name: 1.0 / snapshot.efficiency.get(name, 1.0) for name in snapshot.charger_kw}
+    used_kw = dict.fromkeys(snapshot.charger_kw, 0.0)
+    cars_kw = from_battery_kw = 0.0
     for demand in snapshot.demands:
-        kw = offered[demand.session_id]
-        assert 0.0 <= kw <= demand.max_kw + TINY_KW
-        assert kw == 0.0 or kw >= demand.min_kw - TINY_KW
-        assert 0.0 <= boost[demand.session_id] <= kw + TINY_KW
-        if demand.on_battery:
-            assert boost[demand.session_id] == pytest.approx(kw, abs=TINY_KW)
+        name, charger_id = demand.session_id, demand.charger_id
+        assert_session_within_limits(snapshot, allocation, demand)
+        size_kw = snapshot.module_kw.get(charger_id)
+        used_kw[charger_id] += offered[name] if size_kw is None else allocation.modules[name] * size_kw
+        cars_kw += offered[name] * cost[charger_id]
+        from_battery_kw += boost[name] * cost[charger_id]
     for charger_id, limit_kw in snapshot.charger_kw.items():
-        used_kw = sum(
-            offered[demand.session_id] for demand in snapshot.demands if demand.charger_id == charger_id
-        )
-        assert used_kw <= (math.inf if limit_kw is None else limit_kw) + TINY_KW
+        assert used_kw[charger_id] <= (math.inf if limit_kw is None else limit_kw) + TINY_KW
     site_kw = math.inf if snapshot.grid_kw is None else snapshot.grid_kw
-    from_battery_kw = sum(boost.values())
     to_battery_kw = allocation.battery_kw + from_battery_kw
-    from_grid_kw = sum(offered.values()) - from_battery_kw + to_battery_kw
+    from_grid_kw = cars_kw - from_battery_kw + to_battery_kw
     assert -TINY_KW <= to_battery_kw <= snapshot.charge_kw + TINY_KW
     assert from_battery_kw <= snapshot.boost_kw + TINY_KW
     assert to_battery_kw <= TINY_KW or from_battery_kw <= TINY_KW
@@ -96,6 +104,21 @@ def assert_within_limits(snapshot: Snapshot, allocation: Allocation) -> None:
     assert 0.0 <= allocation.grid_kw <= site_kw + TINY_KW
     if math.isfinite(site_kw):
         assert allocation.unused_kw == pytest.approx(site_kw - from_grid_kw, abs=TINY_KW)
+
+
+def assert_session_within_limits(snapshot: Snapshot, allocation: Allocation, demand: Demand) -> None:
+    """What one car is offered: its own limits, its modules, and what the battery may lift it to."""
+    name = demand.session_id
+    kw, boost_kw = allocation.offered_kw[name], allocation.boost_kw[name]
+    assert 0.0 <= kw <= demand.max_kw + TINY_KW
+    assert kw == 0.0 or kw >= demand.min_kw - TINY_KW
+    assert 0.0 <= boost_kw <= kw + TINY_KW
+    if demand.on_battery:
+        assert boost_kw == pytest.approx(kw, abs=TINY_KW)
+    if demand.charger_id in snapshot.module_kw:
+        assert kw <= allocation.modules[name] * snapshot.module_kw[demand.charger_id] + TINY_KW
+    if snapshot.comfort_kw is not None and boost_kw > 0.0:
+        assert kw <= max(snapshot.comfort_kw, demand.min_kw) + TINY_KW
 
 
 @st.composite
@@ -125,17 +148,40 @@ CARS = (
 )
 
 
+# Keys that a file may leave out. All fit each other, whichever are drawn: the smallest charger has two
+# modules, and six plugs' fallback power is no more than the fail-safe limit.
+PLUG_OPTIONS = {"maxPower": st.sampled_from([50, 150.5]), "minPower": st.just(6), "fallbackPower": st.just(5)}
+CHARGER_OPTIONS = {
+    "efficiency": st.sampled_from([0.95, 0.5]),
+    "standbyPower": st.sampled_from([0.25, 4]),
+    "moduleSize": st.sampled_from([25, 18.75]),
+    "moduleHold": st.sampled_from([1, 45]),
+}
+BATTERY_OPTIONS = {
+    "reserveSoc": st.sampled_from([0.05, 0.3, 0.9]),
+    "comfortPower": st.sampled_from([10, 45.5]),
+    "rechargeShare": st.sampled_from([0, 0.2]),
+    "standbyPower": st.just(1),
+}
+STATION_OPTIONS = {
+    "rotation": st.sampled_from([90, 1800]),
+    "moduleHold": st.sampled_from([0, 45]),
+    "reclaimMargin": st.just(5),
+    "reclaimAfter": st.sampled_from([0, 45]),
+    "failSafeLimit": st.sampled_from([30, 62.5]),
+}
+
+
 @st.composite
 def configs(draw: st.DrawFn, rule: str | None = None) -> dict[str, Any]:
     """Valid configuration files of small stations."""
-    plug = st.fixed_dictionaries(
-        {}, optional={"maxPower": st.sampled_from([50, 150.5]), "minPower": st.just(6)}
-    )
+    plug = st.fixed_dictionaries({}, optional=PLUG_OPTIONS)
     chargers = [
         {
             "id": f"CP{i}",
             "maxPower": draw(st.sampled_from([50, 200, 300.25])),
             "connectors": draw(st.integers(1, 3) | st.lists(plug, min_size=1, max_size=2)),
+            **draw(st.fixed_dictionaries({}, optional=CHARGER_OPTIONS)),
         }
         for i in range(draw(st.integers(1, 3)))
     ]
@@ -148,6 +194,7 @@ def configs(draw: st.DrawFn, rule: str | None = None) -> dict[str, Any]:
         "chargeEfficiency": draw(st.sampled_from([1.0, 0.95])),
         "dischargeEfficiency": draw(st.sampled_from([1.0, 0.9])),
         "rule": rule or draw(st.sampled_from(["hybrid", "whole_session"])),
+        **draw(st.fixed_dictionaries({}, optional=BATTERY_OPTIONS)),
     }
     config = {
         "stationId": "ST",
@@ -155,5 +202,60 @@ def configs(draw: st.DrawFn, rule: str | None = None) -> dict[str, Any]:
         "chargers": chargers,
         "staticLoad": draw(st.sampled_from([0, 3])),
         "controlInterval": draw(st.sampled_from([60, 10])),
+        **draw(st.fixed_dictionaries({}, optional=STATION_OPTIONS)),
     }
+    if "failSafeLimit" in config and draw(st.booleans()):
+        config["limitLease"] = draw(st.sampled_from([45, 900]))
     return {**config, "battery": battery} if draw(st.booleans()) or rule else config
+
+
+# Random calls: the name, the positions, the names
+
+Call = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+
+def call(
+    name: str, *positions: st.SearchStrategy[Any], **names: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Call]:
+    """One call of a method, with each of its named arguments or without."""
+    return st.tuples(st.just(name), st.tuples(*positions), st.fixed_dictionaries({}, optional=names))
+
+
+charger_ids = st.sampled_from(["CP0", "CP1", "CP2"])
+connectors = st.integers(1, 3)
+socs = st.none() | st.sampled_from([0.0, 0.2, 0.8, 1.0])
+
+plug_in = call(
+    "plug_in",
+    charger_ids,
+    connectors,
+    st.sampled_from(CARS),
+    arrival_soc=socs,
+    target_soc=socs,
+    departs_s=st.sampled_from([1800.0, 86400.0]),
+    priority=st.integers(-1, 2),
+    weight=st.sampled_from([0.5, 2.0, 3.7]),
+)
+# Calls that mean something; some are refused all the same, because a connector is taken or not there.
+sane_calls = st.one_of(
+    plug_in,
+    plug_in,
+    call("unplug", charger_ids, connectors),
+    call("advance", st.sampled_from([0, 1, 59.5, 60, 600, 3600.25])),
+    call("report_draw", charger_ids, connectors, st.sampled_from([0, 5, 19.5, 48, 500])),
+    call("set_site_limit", st.none() | st.sampled_from([0, 2, 50, 100.5, 1000])),
+    call("set_static_load", st.sampled_from([0, 3, 70, 500])),
+    call("set_available", charger_ids, st.none() | connectors, st.booleans()),
+    call("set_available", st.just("battery"), available=st.booleans()),
+    call("set_strategy", st.sampled_from(NAMED)),
+)
+
+
+def accepted(station: Station, calls: Sequence[Call]) -> Iterator[tuple[str, Any]]:
+    """Make the calls; the name and the answer of each that the station did not refuse."""
+    for name, positions, names in calls:
+        try:
+            answer = getattr(station, name)(*positions, **names)
+        except StationError:
+            continue
+        yield name, answer

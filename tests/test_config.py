@@ -81,6 +81,34 @@ def test_the_defaults_reproduce_the_seed() -> None:
     assert (battery.boost_from_soc, battery.recharge_free_share, battery.recharge_step_soc) == (0.2, 0.5, 0.1)
 
 
+def test_the_defaults_are_a_station_without_losses_turns_modules_and_leases() -> None:
+    config = load_config(PLAIN)
+    assert (config.standing_kw, config.module_kw, config.module_hold) == (0, {}, {})
+    assert set(config.efficiency.values()) == {1}
+    assert (config.rotation_s, config.limit_lease_s, config.fail_safe_limit_kw) == (None, None, None)
+    assert config.plugs["CP001", 1].fallback_power_kw == 0
+    battery = config.battery
+    assert isinstance(battery, BatteryConfig)
+    assert (battery.reserve_soc, battery.comfort_power_kw, battery.recharge_share) == (0, 0, 1)
+
+
+def test_every_optional_key_written_out_at_its_default() -> None:
+    station = {"staticLoad": 0, "controlInterval": 60, "rotation": None, "moduleHold": 30, "reclaimMargin": 2}
+    leases = {"reclaimAfter": 60, "limitLease": None, "failSafeLimit": None}
+    charger = {"efficiency": 1, "standbyPower": 0, "moduleSize": None, "moduleHold": None}
+    battery = {"standbyPower": 0, "reserveSoc": 0, "comfortPower": 0, "rechargeShare": 1}
+    chargers = [{**each, **charger} for each in PLAIN["chargers"]]
+    written_out = {"chargers": chargers, "battery": {**PLAIN["battery"], **battery}}
+    assert load_config({**PLAIN, **station, **leases, **written_out}) == load_config(PLAIN)
+
+
+def test_a_chargers_own_hold_comes_before_the_stations() -> None:
+    modules = [{**each, "moduleSize": 50} for each in PLAIN["chargers"]]
+    modules[1]["moduleHold"] = 90
+    config = load_config({**PLAIN, "moduleHold": 5, "chargers": modules})
+    assert config.module_hold == {"CP001": 5, "CP002": 90, "CP003": 5}
+
+
 @pytest.mark.parametrize("battery", [{}, {"battery": None}])
 def test_no_battery(battery: dict[str, None]) -> None:
     assert load_config({**{key: PLAIN[key] for key in PLAIN if key != "battery"}, **battery}).battery is None
@@ -201,6 +229,41 @@ def changed(place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
         (("battery", "minSoc"), -0.1, "battery.minSoc: must be 0 or more, got -0.1"),
         (("battery", "chargeEfficiency"), 0, "battery.chargeEfficiency: must be greater than 0, got 0"),
         (("battery", "rule"), "seed", "battery.rule: must be 'hybrid' or 'whole_session', got \"seed\""),
+        (("rotation",), 0, "rotation: must be 1 or more, got 0"),
+        (("rotation",), "90", 'rotation: must be a number, got "90"'),
+        (("moduleHold",), -1, "moduleHold: must be 0 or more, got -1"),
+        (("reclaimMargin",), 0, "reclaimMargin: must be greater than 0, got 0"),
+        (("reclaimAfter",), -1, "reclaimAfter: must be 0 or more, got -1"),
+        (("limitLease",), 0, "limitLease: must be 1 or more, got 0"),
+        (("failSafeLimit",), -1, "failSafeLimit: must be 0 or more, got -1"),
+        (("failSafeLimit",), math.nan, "failSafeLimit: must be a finite number, got nan"),
+        (("chargers", 1, "id"), "battery", "chargers[1].id: must not be 'battery', which is what"),
+        (("chargers", 1, "efficiency"), 0, "chargers[1].efficiency: must be 0.01 or more, got 0"),
+        (("chargers", 1, "efficiency"), 1.5, "chargers[1].efficiency: must be 1 or less, got 1.5"),
+        (("chargers", 1, "efficiency"), "high", 'chargers[1].efficiency: must be a number, got "high"'),
+        (("chargers", 1, "standbyPower"), -1, "chargers[1].standbyPower: must be 0 or more, got -1"),
+        (("chargers", 1, "moduleSize"), 0, "chargers[1].moduleSize: must be 0.001 or more, got 0"),
+        (
+            ("chargers", 1, "moduleSize"),
+            201,
+            "chargers[1].moduleSize: must not be above maxPower 200, got 201",
+        ),
+        (("chargers", 1, "moduleSize"), 0.1, "chargers[1].moduleSize: must leave at most 1000 modules"),
+        (("chargers", 1, "moduleHold"), -1, "chargers[1].moduleHold: must be"),
+        (
+            ("chargers", 1),
+            {"id": "CP2", "maxPower": 200, "moduleSize": 75, "connectors": [{}, {"minPower": 160}]},
+            "chargers[1].moduleSize: leaves whole modules for 150 kW, less than minPower of connector 2",
+        ),
+        (
+            ("chargers", 1, "connectors"),
+            [{"fallbackPower": -1}],
+            "chargers[1].connectors[0].fallbackPower: must be 0 or more, got -1",
+        ),
+        (("battery", "standbyPower"), -1, "battery.standbyPower: must be 0 or more, got -1"),
+        (("battery", "reserveSoc"), 1.5, "battery.reserveSoc: must be 1 or less, got 1.5"),
+        (("battery", "comfortPower"), -1, "battery.comfortPower: must be 0 or more, got -1"),
+        (("battery", "rechargeShare"), 2, "battery.rechargeShare: must be 1 or less, got 2"),
         (("battery", "initialsoc"), 0.5, "battery.initialsoc: unknown key, did you mean 'initialSoc'?"),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
@@ -211,9 +274,10 @@ def test_a_fault_has_its_place(place: tuple[str | int, ...], value: Any, fault: 
     assert found[0].startswith(fault)
 
 
-def test_a_floor_above_the_top() -> None:
-    battery = {**PLAIN["battery"], "minSoc": 0.9, "maxSoc": 0.8}
-    assert faults({**PLAIN, "battery": battery}) == ["battery.minSoc: must not be above maxSoc 0.8, got 0.9"]
+@pytest.mark.parametrize("key", ["minSoc", "initialSoc", "reserveSoc"])
+def test_a_floor_above_the_top(key: str) -> None:
+    battery = {**PLAIN["battery"], key: 0.9, "maxSoc": 0.8}
+    assert faults({**PLAIN, "battery": battery}) == [f"battery.{key}: must not be above maxSoc 0.8, got 0.9"]
 
 
 def test_the_place_is_in_the_words_of_the_file() -> None:
@@ -252,6 +316,55 @@ def test_every_fault_at_once() -> None:
         "battery.initialCapacity",
         "battery.power",
     }
+
+
+def test_every_fault_of_the_optional_keys_at_once() -> None:
+    data = {
+        **PLAIN,
+        "rotation": 0,
+        "moduleHold": -1,
+        "reclaimMargin": 0,
+        "reclaimAfter": -1,
+        "limitLease": 0,
+        "failSafeLimit": -1,
+        "chargers": [
+            {"id": "battery", "maxPower": 200, "connectors": [{"fallbackPower": -1}], "moduleSize": 0},
+            {"id": "A", "maxPower": 200, "connectors": 2, "efficiency": 0, "standbyPower": -1},
+            {"id": "B", "maxPower": 200, "connectors": 2, "efficiency": 1.5, "moduleSize": 201},
+            {"id": "C", "maxPower": 200, "connectors": 2, "efficiency": "high", "moduleHold": -1},
+            {"id": "D", "maxPower": 200, "connectors": [{"maxPower": 50, "fallbackPower": 60}]},
+        ],
+        "battery": {
+            **PLAIN["battery"],
+            "maxSoc": 0.8,
+            "reserveSoc": 0.9,
+            "comfortPower": -1,
+            "rechargeShare": 2,
+            "standbyPower": -1,
+        },
+    }
+    assert sorted(fault.partition(":")[0] for fault in faults(data)) == [
+        "battery.comfortPower",
+        "battery.rechargeShare",
+        "battery.reserveSoc",
+        "battery.standbyPower",
+        "chargers[0].connectors[0].fallbackPower",
+        "chargers[0].id",
+        "chargers[0].moduleSize",
+        "chargers[1].efficiency",
+        "chargers[1].standbyPower",
+        "chargers[2].efficiency",
+        "chargers[2].moduleSize",
+        "chargers[3].efficiency",
+        "chargers[3].moduleHold",
+        "chargers[4].connectors[0].fallbackPower",
+        "failSafeLimit",
+        "limitLease",
+        "moduleHold",
+        "reclaimAfter",
+        "reclaimMargin",
+        "rotation",
+    ]
 
 
 @pytest.mark.parametrize(

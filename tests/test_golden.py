@@ -2,7 +2,7 @@
 
 Each runs through `allocate` and, where a station can be built of it, through `Station`. The files' battery is
 a configuration's battery: full power is there to give while it is above its floor, and to take while it is
-below its top. Only cases near those ends (test_station) need more.
+below its top. Only cases near those ends (test_station) need more. Below its reserve it lifts to comfort.
 """
 
 from __future__ import annotations
@@ -41,18 +41,20 @@ def as_snapshot(case: dict[str, Any]) -> Snapshot:
         connectors = next(
             charger["connectors"] for charger in case["chargers"] if charger["id"] == car["charger"]
         )
-        plug_kw = connectors[car["connector"] - 1].get("maxPower") if isinstance(connectors, list) else None
+        plug = connectors[car["connector"] - 1] if isinstance(connectors, list) else {}
+        plug_kw = plug.get("maxPower")
         by_plug = plug_kw is not None and plug_kw < car["max_kw"]
         demands.append(
             Demand(
                 session_id=car["id"],
                 charger_id=car["charger"],
                 max_kw=plug_kw if by_plug else car["max_kw"],
-                min_kw=car.get("min_kw", 0),
+                min_kw=max(car.get("min_kw", 0), plug.get("minPower", 0)),
                 arrived_s=car.get("arrived_s", 0),
                 departs_s=car.get("departs_s"),
                 remaining_kwh=car.get("remaining_kwh"),
                 priority=car.get("priority", 0),
+                weight=car.get("weight", 1),
                 ceiling_by=Limit.CONNECTOR if by_plug else Limit.VEHICLE,
             )
         )
@@ -62,6 +64,11 @@ def as_snapshot(case: dict[str, Any]) -> Snapshot:
         demands=demands,
         boost_kw=battery["power"] if soc > battery.get("minSoc", 0) else 0,
         charge_kw=battery["power"] if soc < battery.get("maxSoc", 1) else 0,
+        efficiency={charger["id"]: charger.get("efficiency", 1) for charger in case["chargers"]},
+        module_kw={
+            charger["id"]: charger["moduleSize"] for charger in case["chargers"] if "moduleSize" in charger
+        },
+        comfort_kw=battery["comfortPower"] if soc < battery.get("reserveSoc", 0) else None,
     )
 
 
@@ -84,6 +91,7 @@ def as_station(case: dict[str, Any]) -> tuple[Station, dict[str, str]]:
             arrival_soc=1 - wanted_kwh / 200 if wanted_kwh else None,
             departs_s=car.get("departs_s"),
             priority=car.get("priority", 0),
+            weight=car.get("weight", 1),
         )
         names[session_id] = car["id"]
     return station, names
@@ -97,6 +105,8 @@ def check(case: dict[str, Any], allocation: Allocation, names: dict[str, str]) -
         assert allocation.grid_kw == pytest.approx(case["expected_grid_kw"], abs=near)
     if "expected_battery_kw" in case:
         assert allocation.battery_kw == pytest.approx(case["expected_battery_kw"], abs=near)
+    if "expected_modules" in case:
+        assert {names[key]: count for key, count in allocation.modules.items()} == case["expected_modules"]
     if "expected_limited_by" in case:
         assert {names[key]: limit for key, limit in allocation.limited_by.items()} == case[
             "expected_limited_by"

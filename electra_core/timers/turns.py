@@ -22,7 +22,7 @@ def due(config: StationConfig, state: State) -> State:
     over = [
         session
         for session in state.sessions.values()
-        if session.turn.since_s is not None and state.now_s >= session.turn.since_s + config.rotation_s
+        if state.now_s >= _over_s(session.turn, config.rotation_s)
     ]
     if not over:
         return state
@@ -60,10 +60,12 @@ def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation:
 
 
 def _counted(session: Session, now_s: float, counts: bool) -> Session:
-    since_s = session.turn.since_s
-    if counts == (since_s is not None):
+    turn = session.turn
+    if counts == (turn.since_s is not None):
         return session
-    return replace(session, turn=replace(session.turn, since_s=now_s if counts else None))
+    # An interrupted turn goes on where it stopped: one that never ends would keep the others waiting.
+    had_s = turn.had_s if turn.since_s is None else turn.had_s + now_s - turn.since_s
+    return replace(session, turn=replace(turn, had_s=had_s, since_s=now_s if counts else None))
 
 
 def next_s(config: StationConfig, state: State) -> float:
@@ -71,5 +73,9 @@ def next_s(config: StationConfig, state: State) -> float:
     rotation_s = config.rotation_s
     if rotation_s is None:
         return math.inf
-    since = (session.turn.since_s for session in state.sessions.values())
-    return min((at_s + rotation_s for at_s in since if at_s is not None), default=math.inf)
+    return min((_over_s(session.turn, rotation_s) for session in state.sessions.values()), default=math.inf)
+
+
+def _over_s(turn: Turn, rotation_s: float) -> float:
+    """When a turn is over; infinite while it does not count."""
+    return math.inf if turn.since_s is None else turn.since_s + max(0.0, rotation_s - turn.had_s)

@@ -1,0 +1,435 @@
+"""Power modules: the best whole assignment, compared with trying all of them, and none that flaps.
+
+A charger of three modules of 75 kW gives two hungry cars 150 + 75: that and other numbers to check by hand
+are the golden cases ``modules_*``. Here are the laws, and what a station does as time passes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stations import TINY_KW
+
+from electra_core import (
+    ChargingCurve,
+    ConfigError,
+    Demand,
+    Limit,
+    Snapshot,
+    Station,
+    Vehicle,
+    allocate,
+    load_config,
+    violations,
+)
+
+HUNGRY = Vehicle(300.0)
+
+
+# The best assignment: all of them are tried
+
+
+@st.composite
+def small_chargers(draw: st.DrawFn) -> Snapshot:
+    """Up to three chargers with up to five modules each, up to four cars, a site that binds or does not."""
+    sizes, limits = {}, {}
+    for name in draw(st.sampled_from([["A"], ["A", "B"], ["A", "B", "C"]])):
+        sizes[name] = draw(st.sampled_from([10.0, 25.0, 75.0]) | st.floats(1.0, 100.0))
+        # What is left over beside the whole modules is of no use.
+        limits[name] = (draw(st.integers(1, 5)) + draw(st.sampled_from([0.0, 0.0, 0.4]))) * sizes[name]
+    demands = []
+    for i in range(draw(st.integers(1, 4))):
+        at = draw(st.sampled_from(sorted(sizes)))
+        wanted = draw(st.sampled_from([0.0, 0.5, 1.0, 1.2, 2.0, 3.0]) | st.floats(0.01, 6.0))
+        held = draw(st.integers(0, 3))
+        arrived_s = draw(st.sampled_from([0.0, 60.0]))
+        demands.append(Demand(f"s{i}", at, wanted * sizes[at], modules=held, arrived_s=arrived_s))
+    part = draw(st.none() | st.sampled_from([0.3, 0.6]) | st.floats(0.0, 1.2))
+    grid_kw = None if part is None else part * sum(demand.max_kw for demand in demands)
+    return Snapshot(grid_kw, limits, demands, module_kw=sizes)
+
+
+def whole_assignments(snapshot: Snapshot) -> Iterator[tuple[int, ...]]:
+    """Every way to give each car whole modules of its charger, as many as it can use at most."""
+    modules = {
+        name: math.floor(limit_kw / snapshot.module_kw[name] + 1e-9)
+        for name, limit_kw in snapshot.charger_kw.items()
+        if limit_kw is not None
+    }
+    places = [demand.charger_id for demand in snapshot.demands]
+    useful = [
+        min(modules[demand.charger_id], math.ceil(demand.max_kw / snapshot.module_kw[demand.charger_id]))
+        for demand in snapshot.demands
+    ]
+    for counts in itertools.product(*(range(most + 1) for most in useful)):
+        used = dict.fromkeys(modules, 0)
+        for at, count in zip(places, counts, strict=True):
+            used[at] += count
+        if all(used[name] <= modules[name] for name in modules):
+            yield counts
+
+
+def filled(caps_kw: Sequence[float], site_kw: float) -> list[float]:
+    """The site's power among cars from the smallest cap up, sorted: plain max-min in a second way."""
+    left_kw, answer = site_kw, []
+    for place, cap_kw in enumerate(sorted(caps_kw)):
+        kw = min(cap_kw, left_kw / (len(caps_kw) - place))
+        left_kw -= kw
+        answer.append(kw)
+    return answer
+
+
+def is_above(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether the first place where two sorted answers differ is in favour of the one."""
+    for one_kw, other_kw in zip(one, other, strict=True):
+        if abs(one_kw - other_kw) > TINY_KW:
+            return one_kw > other_kw
+    return False
+
+
+@given(snapshot=small_chargers())
+def test_no_whole_assignment_is_better(snapshot: Snapshot) -> None:
+    """Neither for the car that has least, nor for the next one without lowering that, and so on."""
+    allocation = allocate(snapshot)
+    assert violations(snapshot, allocation) == []
+    found = sorted(allocation.offered_kw.values())
+    for counts in whole_assignments(snapshot):
+        caps_kw = [
+            min(demand.max_kw, count * snapshot.module_kw[demand.charger_id])
+            for demand, count in zip(snapshot.demands, counts, strict=True)
+        ]
+        assert not is_above(filled(caps_kw, snapshot.site_limit_kw), found), counts
+
+
+@given(snapshot=small_chargers())
+def test_power_comes_from_whole_modules_within_the_charger(snapshot: Snapshot) -> None:
+    allocation = allocate(snapshot)
+    reserved_kw = dict.fromkeys(snapshot.charger_kw, 0.0)
+    for demand in snapshot.demands:
+        name, size_kw = demand.session_id, snapshot.module_kw[demand.charger_id]
+        own_kw = allocation.modules[name] * size_kw
+        assert allocation.offered_kw[name] <= own_kw + TINY_KW
+        # A module of which the car uses nothing is not reserved for it.
+        assert allocation.offered_kw[name] > own_kw - size_kw - TINY_KW
+        assert allocation.reserved_kw[name] == pytest.approx(own_kw)
+        reserved_kw[demand.charger_id] += own_kw
+    for charger_id, limit_kw in snapshot.charger_kw.items():
+        assert limit_kw is not None
+        assert reserved_kw[charger_id] <= limit_kw + TINY_KW
+    assert sum(allocation.offered_kw.values()) <= snapshot.site_limit_kw + TINY_KW
+    # What a car cannot use of its modules is free on the site.
+    if snapshot.grid_kw is not None:
+        assert allocation.unused_kw == pytest.approx(
+            snapshot.grid_kw - sum(allocation.offered_kw.values()), abs=TINY_KW
+        )
+
+
+@given(snapshot=small_chargers(), shuffle=st.randoms(use_true_random=False))
+def test_equal_claims_favour_the_holder(snapshot: Snapshot, shuffle: Any) -> None:
+    """Whoever holds modules after a decision holds them after the next, whoever came first."""
+    held = allocate(snapshot).modules
+    arrivals_s = [demand.arrived_s for demand in snapshot.demands]
+    shuffle.shuffle(arrivals_s)
+    demands = [
+        replace(demand, modules=held[demand.session_id], arrived_s=arrived_s)
+        for demand, arrived_s in zip(snapshot.demands, arrivals_s, strict=True)
+    ]
+    assert allocate(replace(snapshot, demands=demands)).modules == held
+
+
+def test_kept_modules_stay_where_they_are() -> None:
+    """a cannot use all of its second module any more, b could: it moves only when it need not be kept."""
+
+    def offered(keeps: bool) -> dict[str, float]:
+        cars = [
+            Demand("a", "C", 140, modules=2, keeps_modules=keeps),
+            Demand("b", "C", 300, modules=1, keeps_modules=keeps),
+        ]
+        return dict(allocate(Snapshot(400, {"C": 225}, cars, module_kw={"C": 75})).offered_kw)
+
+    assert offered(keeps=True) == {"a": 140, "b": 75}
+    assert offered(keeps=False) == {"a": 75, "b": 150}
+
+
+def test_a_free_module_goes_to_whom_it_helps_while_others_are_kept() -> None:
+    cars = [
+        Demand("a", "C", 75, modules=1, keeps_modules=True),
+        Demand("b", "C", 300, modules=1, keeps_modules=True),
+    ]
+    allocation = allocate(Snapshot(400, {"C": 225}, cars, module_kw={"C": 75}))
+    assert allocation.modules == {"a": 1, "b": 2}
+
+
+# A station as time passes
+
+
+def station(modules: int = 3, strategy: str = "max_min", **changes: Any) -> Station:
+    """One charger of so many modules of 75 kW with three connectors, on a site that does not bind."""
+    charger = {"id": "C", "maxPower": 75 * modules, "connectors": 3, "moduleSize": 75}
+    base = {"stationId": "ST", "gridCapacity": 1000, "chargers": [charger], "controlInterval": 1}
+    return Station(load_config({**base, **changes}), strategy)
+
+
+def modules_of(station: Station) -> dict[str, int]:
+    return dict(station.allocation.modules)
+
+
+def a_dip(charged_soc: float) -> ChargingCurve:
+    """A car that could use a third of what two modules cannot give, then less than two, for ever."""
+    return ChargingCurve([(0.0, 160.0), (charged_soc, 160.0), (charged_soc + 0.01, 140.0), (1.0, 140.0)])
+
+
+# Twice 2 % of 40 kWh at about 150 kW: 19 s above the boundary of two modules, 19 s below.
+WAVES = ChargingCurve([(percent / 100, 140.0 + 20.0 * (percent % 4 == 0)) for percent in range(0, 101, 2)])
+
+
+def watched(station: Station, seconds: int) -> list[tuple[float, float, int]]:
+    """Each second: the time, what the first car could take, and its modules."""
+    seen = []
+    for _ in range(seconds):
+        demand = station.snapshot().demands[0]
+        seen.append((station.now_s, demand.max_kw, station.allocation.modules[demand.session_id]))
+        station.advance(1)
+    return seen
+
+
+def test_a_demand_that_hovers_around_a_boundary_moves_no_module() -> None:
+    site = station()
+    site.plug_in("C", 1, Vehicle(200.0, 40.0, curve=WAVES), arrival_soc=0.12)
+    site.plug_in("C", 2, HUNGRY)
+    seen = watched(site, 300)
+    below = [kw < 150.0 for _, kw, _ in seen]
+    assert sum(one and not other for one, other in itertools.pairwise(below)) >= 4
+    assert {modules for _, _, modules in seen} == {2}
+
+
+@pytest.mark.parametrize(
+    ("place", "hold_s"), [("default", 30), ("station", 0), ("station", 5), ("station", 47.0), ("charger", 8)]
+)
+def test_a_gain_that_lasts_moves_a_module_after_the_hold(place: str, hold_s: float) -> None:
+    changes: dict[str, Any] = {}
+    if place == "station":
+        changes = {"moduleHold": hold_s}
+    if place == "charger":
+        charger = {"id": "C", "maxPower": 225, "connectors": 2, "moduleSize": 75, "moduleHold": hold_s}
+        changes = {"moduleHold": 1000, "chargers": [charger]}
+    site = station(**changes)
+    site.plug_in("C", 1, Vehicle(200.0, 40.0, curve=a_dip(0.2)), arrival_soc=0.15)
+    site.plug_in("C", 2, HUNGRY)
+    seen = watched(site, 150)
+    known_s = next(at_s for at_s, kw, _ in seen if kw < 150.0)
+    moved_s = next(at_s for at_s, _, modules in seen if modules < 2)
+    assert moved_s == pytest.approx(known_s + hold_s)
+    # Not more than once: the other one holds it now, and could use it as well as the first.
+    assert all(modules == (2 if at_s < moved_s else 1) for at_s, _, modules in seen)
+    assert modules_of(site) == {"S0001": 1, "S0002": 2}
+
+
+def test_waves_longer_than_the_hold_move_one_module_once() -> None:
+    site = station(moduleHold=10)
+    site.plug_in("C", 1, Vehicle(200.0, 40.0, curve=WAVES), arrival_soc=0.12)
+    site.plug_in("C", 2, HUNGRY)
+    modules = [modules for _, _, modules in watched(site, 300)]
+    assert [one for one, _ in itertools.groupby(modules)] == [2, 1]
+
+
+def test_a_free_module_is_granted_at_once() -> None:
+    """Nobody loses it, so there is nothing to wait for."""
+    site = station()
+    curve = ChargingCurve([(0.0, 70.0), (0.1, 70.0), (0.2, 140.0), (1.0, 140.0)])
+    site.plug_in("C", 1, Vehicle(200.0, 40.0, curve=curve), arrival_soc=0.05)
+    assert all(modules == math.ceil(kw / 75.0) for _, kw, modules in watched(site, 300))
+    assert modules_of(site) == {"S0001": 2}
+
+
+def test_the_hold_counts_anew_when_the_gain_was_gone() -> None:
+    """Freed power comes back to the first car before the hold is over, and goes again."""
+    site = station(reclaimAfter=0, reclaimMargin=10)
+    site.plug_in("C", 1, Vehicle(150.0))
+    site.plug_in("C", 2, HUNGRY)
+    for _ in range(3):
+        site.report_draw("C", 1, 125.0)
+        assert site.allocation.offered_kw == {"S0001": 135, "S0002": 75}
+        site.advance(29)
+        site.report_draw("C", 1, 135.0)
+        site.advance(2)
+        assert site.allocation.offered_kw == {"S0001": 150, "S0002": 75}
+    site.report_draw("C", 1, 125.0)
+    site.advance(29.9)
+    assert modules_of(site) == {"S0001": 2, "S0002": 1}
+    site.advance(0.1)
+    assert modules_of(site) == {"S0001": 1, "S0002": 2}
+
+
+def test_arrivals_and_departures_assign_at_once() -> None:
+    site = station()
+    site.plug_in("C", 1, HUNGRY)
+    assert modules_of(site) == {"S0001": 3}
+    site.plug_in("C", 2, HUNGRY)
+    assert modules_of(site) == {"S0001": 2, "S0002": 1}
+    site.plug_in("C", 3, HUNGRY)
+    assert modules_of(site) == {"S0001": 1, "S0002": 1, "S0003": 1}
+    site.unplug("C", 1)
+    assert modules_of(site) == {"S0002": 2, "S0003": 1}
+
+
+def test_who_is_done_hands_over_at_once() -> None:
+    """5 kWh at 150 kW take 120 s."""
+    site = station()
+    site.plug_in("C", 1, Vehicle(150.0, 10.0), arrival_soc=0.5)
+    site.plug_in("C", 2, HUNGRY)
+    site.advance(119.9)
+    assert modules_of(site) == {"S0001": 2, "S0002": 1}
+    site.advance(0.2)
+    assert modules_of(site) == {"S0001": 0, "S0002": 3}
+    assert site.allocation.limited_by["S0001"] is Limit.FINISHED
+
+
+def test_who_is_suspended_hands_over_at_once_and_gets_its_part_back() -> None:
+    site = station()
+    site.plug_in("C", 1, HUNGRY)
+    site.plug_in("C", 2, HUNGRY)
+    site.set_available("C", 1, available=False)
+    assert modules_of(site) == {"S0001": 0, "S0002": 3}
+    site.set_available("C", 1, available=True)
+    # Two and one as before; the second module of one of them stays with who held it last.
+    assert modules_of(site) == {"S0001": 1, "S0002": 2}
+
+
+def test_another_strategy_assigns_at_once() -> None:
+    site = station()
+    site.plug_in("C", 1, HUNGRY)
+    site.plug_in("C", 2, HUNGRY, priority=1)
+    site.set_strategy("priority")
+    assert modules_of(site) == {"S0001": 0, "S0002": 3}
+    assert site.allocation.limited_by["S0001"] is Limit.MODULE
+
+
+@st.composite
+def constant_cars(draw: st.DrawFn) -> tuple[Station, float]:
+    """A station whose cars take the same for ever, some on modules, and a step of time."""
+    chargers = [
+        {
+            "id": f"C{i}",
+            "maxPower": draw(st.sampled_from([150, 225, 260])),
+            "connectors": 3,
+            "efficiency": draw(st.sampled_from([1, 0.95])),
+            **draw(st.sampled_from([{}, {"moduleSize": 75}, {"moduleSize": 25}])),
+        }
+        for i in range(draw(st.integers(1, 2)))
+    ]
+    config = {
+        "stationId": "ST",
+        "gridCapacity": draw(st.sampled_from([60, 200, 333.3, 1000])),
+        "chargers": chargers,
+        "moduleHold": draw(st.sampled_from([0, 7, 30])),
+    }
+    site = Station(load_config(config), draw(st.sampled_from(["max_min", "first_come", "priority"])))
+    for charger, connector in itertools.product(chargers, (1, 2, 3)):
+        if draw(st.booleans()):
+            max_kw = draw(st.sampled_from([20.0, 75.0, 100.0, 300.0]) | st.floats(5.0, 300.0))
+            min_kw = draw(st.sampled_from([0.0, 0.0, 0.3])) * max_kw
+            site.plug_in(
+                charger["id"],
+                connector,
+                Vehicle(max_kw, min_power_kw=min_kw),
+                priority=draw(st.integers(0, 1)),
+                weight=draw(st.sampled_from([1.0, 2.0])),
+            )
+    return site, draw(st.sampled_from([1.0, 13.7, 40.0]))
+
+
+@given(case=constant_cars())
+def test_with_constant_cars_nothing_moves(case: tuple[Station, float]) -> None:
+    site, step_s = case
+    before = site.allocation
+    for _ in range(5):
+        site.advance(step_s)
+        assert site.allocation == before
+
+
+# With the other features
+
+
+def test_a_minimum_takes_whole_modules() -> None:
+    """80 kW need two of three modules: the second car waits, and the third module is the first one's."""
+    site = station()
+    site.plug_in("C", 1, Vehicle(300.0, min_power_kw=80.0))
+    site.plug_in("C", 2, Vehicle(300.0, min_power_kw=80.0))
+    assert site.allocation.offered_kw == {"S0001": 225, "S0002": 0}
+    assert site.allocation.limited_by == {"S0001": Limit.MODULE, "S0002": Limit.MINIMUM}
+    assert site.allocation.waiting == ("S0002",)
+
+
+def test_kept_modules_turn_nobody_away() -> None:
+    """The site had no room for the first car's 100 kW; now it has, and the other goes on with one module."""
+    site = station()
+    site.set_site_limit(90)
+    site.plug_in("C", 1, Vehicle(300.0, min_power_kw=100.0))
+    site.plug_in("C", 2, HUNGRY)
+    assert site.allocation.offered_kw == {"S0001": 0, "S0002": 90}
+    site.set_site_limit(400)
+    assert site.allocation.offered_kw == {"S0001": 150, "S0002": 75}
+
+
+def test_a_minimum_above_what_the_modules_give_waits() -> None:
+    """160 kW fit a charger of 225 but not two whole modules of 100."""
+    cars = [Demand("a", "C", 300, min_kw=210), Demand("b", "C", 300, min_kw=160)]
+    allocation = allocate(Snapshot(400, {"C": 225}, cars, module_kw={"C": 100}))
+    assert allocation.offered_kw == {"a": 0, "b": 200}
+    assert allocation.limited_by == {"a": Limit.MINIMUM, "b": Limit.MODULE}
+
+
+def test_cars_take_turns_for_modules() -> None:
+    """Two modules for three cars: of three turns of a minute each has two, 2 x 75 kW x 60 s = 2.5 kWh."""
+    site = station(modules=2, rotation=60)
+    for connector in (1, 2, 3):
+        site.plug_in("C", connector, HUNGRY)
+    waited = []
+    for _ in range(3):
+        waited.append(site.allocation.waiting)
+        assert sorted(site.allocation.modules.values()) == [0, 1, 1]
+        site.advance(60)
+    assert len(set(waited)) == 3
+    energies = [session.energy_kwh for _, _, session in site.status().sessions]
+    assert energies == pytest.approx([2.5, 2.5, 2.5])
+
+
+def test_a_battery_lifts_within_the_modules() -> None:
+    """The grid carries 100 of what the modules allow, 150 + 75; the battery the rest, and no more."""
+    battery = {"initialCapacity": 200, "power": 200, "initialSoc": 1}
+    site = station(gridCapacity=100, battery=battery)
+    site.plug_in("C", 1, HUNGRY)
+    site.plug_in("C", 2, HUNGRY)
+    assert site.allocation.offered_kw == pytest.approx({"S0001": 150, "S0002": 75})
+    assert site.allocation.battery_kw == pytest.approx(-125)
+
+
+# Faults of the configuration
+
+
+def test_every_fault_of_a_module_size_is_in_the_one_error() -> None:
+    chargers = [
+        {"id": "A", "maxPower": 200, "connectors": 2, "moduleSize": 201},
+        {"id": "B", "maxPower": 200, "connectors": 2, "moduleSize": 0.1},
+        {"id": "D", "maxPower": 200, "connectors": [{}, {"minPower": 160}], "moduleSize": 75},
+        {"id": "E", "maxPower": 200, "connectors": 2, "moduleSize": 75, "moduleHold": -1},
+    ]
+    with pytest.raises(ConfigError) as caught:
+        station(chargers=chargers, moduleHold=-1)
+    assert [fault.split(":")[0] for fault in caught.value.faults] == [
+        "chargers[0].moduleSize",
+        "chargers[1].moduleSize",
+        "chargers[2].moduleSize",
+        "chargers[3].moduleHold",
+        "moduleHold",
+    ]
+    words = ("must not be above maxPower 200", "at most 1000 modules", "less than minPower of connector 2")
+    assert all(text in str(caught.value) for text in words)
