@@ -299,7 +299,8 @@ def _beyond_comfort(
     before = _reasons(table, tree, by_grid)
     for row, demand in enumerate(table.demands):
         if highest_kw[row] < demand.max_kw and filling.kw[row] >= highest_kw[row] * (1.0 - SAME):
-            limited_by[row] = Limit.SITE if before[row] is Limit.MINIMUM else before[row]
+            lifted = before[row] is Limit.MINIMUM and filling.kw[row] > 0.0
+            limited_by[row] = Limit.SITE if lifted else before[row]
 
 
 def _more_modules(table: Table, now: Filling, then: Filling) -> set[str]:
