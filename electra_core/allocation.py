@@ -215,7 +215,7 @@ def _fill(
     lowest = [float(demand.min_kw) for demand in table.demands]
     sizes = [tree.module_kw[at] for at in table.charger]
     # Where a row's turn has to count, it needs a module as it needs its lowest power.
-    turns = [demand.turn is not None for demand in table.demands]
+    turns = [demand.turn is not None and demand.max_kw > 0.0 for demand in table.demands]
     modules = [int(turn and size > 0.0) for turn, size in zip(turns, sizes, strict=True)]
     cap, kw = [0.0] * len(lowest), [0.0] * len(lowest)
     held = [demand.modules for demand in table.demands]
@@ -239,7 +239,8 @@ def _fill(
     else:
         waterfill.share(table.tier, table.charger, *rows, tree.charger_kw, tree.module_kw, site_kw, cap, kw)
     if table.in_modules:
-        modules = [_used(*row, keep) for row in zip(table.demands, modules, kw, sizes, strict=True)]
+        used = zip(table.demands, modules, kw, sizes, strict=True)
+        modules = [_used(*row, keep) if row[3] > 0.0 else 0 for row in used]
     return Filling(kw, modules, highest, cap)
 
 

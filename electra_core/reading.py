@@ -34,19 +34,19 @@ def read_demands(config: StationConfig, state: State, known: Asked = NOBODY) -> 
 
     ``known`` is what was read before: whoever has not changed since asks for the same.
     """
-    keeping = _keeping(config, state) if config.module_kw else frozenset()
+    keeping = _keeping(config, state) if config.module_kw else set()
     asked = {}
     for place, session in state.sessions.items():
         keeps, works = place[0] in keeping, state.is_available(place)
-        before, demand = known.get(place, (None, None))
+        pair = known.get(place)
         if (
-            demand is None
-            or before is not session
-            or demand.keeps_modules != keeps
-            or works == (demand.ceiling_by is Limit.FAULT)
+            pair is None
+            or pair[0] is not session
+            or pair[1].keeps_modules != keeps
+            or works == (pair[1].ceiling_by is Limit.FAULT)
         ):
-            demand = demand_of(config, state, session, keeps)
-        asked[place] = (session, demand)
+            pair = (session, demand_of(config, state, session, keeps))
+        asked[place] = pair
     return asked
 
 
@@ -116,19 +116,13 @@ def natural_kw(config: StationConfig, session: Session, soc: float | None) -> tu
     return car_kw, Limit.VEHICLE
 
 
-def _keeping(config: StationConfig, state: State) -> frozenset[str]:
+def _keeping(config: StationConfig, state: State) -> set[str]:
     """Chargers whose modules stay where they are, because the same sessions want them as before."""
-    claims = module_claims(config, state)
-    return frozenset(name for name, ids in claims.items() if state.module_claims.get(name) == ids)
-
-
-def module_claims(config: StationConfig, state: State) -> dict[str, frozenset[str]]:
-    """Who wants modules of each charger that has them: whoever is neither done nor suspended."""
-    claims: dict[str, set[str]] = {charger_id: set() for charger_id in config.module_kw}
+    wanted: dict[str, set[str]] = {charger_id: set() for charger_id in config.module_kw}
     for place, session in state.sessions.items():
-        if place[0] in claims and session.remaining_kwh != 0.0 and state.is_available(place):
-            claims[place[0]].add(session.session_id)
-    return {charger_id: frozenset(ids) for charger_id, ids in claims.items()}
+        if place[0] in wanted and session.remaining_kwh != 0.0 and state.is_available(place):
+            wanted[place[0]].add(session.session_id)
+    return {name for name, ids in wanted.items() if state.module_claims.get(name) == ids}
 
 
 def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]:

@@ -165,12 +165,13 @@ def keep(
     """Leave rows the modules that they had before, at each charger where those and all needs fit."""
     used = [0.0 for _ in charger_kw]
     for row in range(len(charger)):
-        if highest[row] > 0.0:
-            used[charger[row]] += max(modules[row], kept[row]) * module_kw[charger[row]]
+        at = charger[row]
+        if module_kw[at] > 0.0 and highest[row] > 0.0:
+            used[at] += max(modules[row], kept[row]) * module_kw[at]
     for row in range(len(charger)):
         at = charger[row]
-        if highest[row] > 0.0 and used[at] <= charger_kw[at] * (1.0 + ROUNDING):
-            modules[row] = max(modules[row], kept[row])
+        if kept[row] > modules[row] and highest[row] > 0.0 and used[at] <= charger_kw[at] * (1.0 + ROUNDING):
+            modules[row] = kept[row]
 
 
 def grant(

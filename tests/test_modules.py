@@ -433,3 +433,16 @@ def test_every_fault_of_a_module_size_is_in_the_one_error() -> None:
     ]
     words = ("must not be above maxPower 200", "at most 1000 modules", "less than minPower of connector 2")
     assert all(text in str(caught.value) for text in words)
+
+
+def test_a_car_that_is_done_holds_no_module_in_its_turn() -> None:
+    config = {
+        "stationId": "one module",
+        "gridCapacity": 100,
+        "rotation": 60,
+        "chargers": [{"id": "A", "maxPower": 50, "moduleSize": 50, "connectors": 2}],
+    }
+    here = Station(load_config(config))
+    here.plug_in("A", 1, Vehicle(50, battery_kwh=50), arrival_soc=0.8, target_soc=0.8)
+    hungry = here.plug_in("A", 2, Vehicle(50))
+    assert here.allocation.offered_kw[hungry] == 50

@@ -11,7 +11,6 @@ import math
 from dataclasses import replace
 
 from electra_core.config import StationConfig
-from electra_core.reading import module_claims
 from electra_core.snapshot import Allocation, Snapshot
 from electra_core.state import State
 
@@ -45,9 +44,18 @@ def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation:
     return replace(
         state,
         sessions=sessions,
-        module_claims=module_claims(config, state),
+        module_claims=_claims(config, snapshot),
         better_since_s=since,
     )
+
+
+def _claims(config: StationConfig, snapshot: Snapshot) -> dict[str, frozenset[str]]:
+    """Who wants modules of each charger that has them."""
+    claims: dict[str, set[str]] = {charger_id: set() for charger_id in config.module_kw}
+    for demand in snapshot.demands:
+        if demand.max_kw > 0.0 and demand.charger_id in claims:
+            claims[demand.charger_id].add(demand.session_id)
+    return {charger_id: frozenset(ids) for charger_id, ids in claims.items()}
 
 
 def next_s(config: StationConfig, state: State) -> float:

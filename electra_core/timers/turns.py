@@ -50,6 +50,8 @@ def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation:
         for session_id in allocation.waiting
         if allocation.limited_by[session_id] in (Limit.MINIMUM, Limit.MODULE)
     }
+    if not waiting and all(session.turn.since_s is None for session in state.sessions.values()):
+        return state
     # Who was admitted has its turn, even where the strategy gives the site's power to others.
     idle = {name for name, limit in allocation.limited_by.items() if limit in (Limit.FAULT, Limit.FINISHED)}
     sessions = {
