@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from electra_core.config import StationConfig
@@ -118,11 +118,22 @@ def natural_kw(config: StationConfig, session: Session, soc: float | None) -> tu
 
 def _keeping(config: StationConfig, state: State) -> set[str]:
     """Chargers whose modules stay where they are, because the same sessions want them as before."""
-    wanted: dict[str, set[str]] = {charger_id: set() for charger_id in config.module_kw}
-    for place, session in state.sessions.items():
-        if place[0] in wanted and session.remaining_kwh != 0.0 and state.is_available(place):
-            wanted[place[0]].add(session.session_id)
-    return {name for name, ids in wanted.items() if state.module_claims.get(name) == ids}
+    wanting = (
+        (place[0], session.session_id)
+        for place, session in state.sessions.items()
+        if session.remaining_kwh != 0.0 and state.is_available(place)
+    )
+    claims = module_claims(config, wanting)
+    return {name for name, ids in claims.items() if state.module_claims.get(name) == ids}
+
+
+def module_claims(config: StationConfig, wanting: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    """Who wants modules of each charger that has them, from pairs of charger and session."""
+    claims: dict[str, set[str]] = {charger_id: set() for charger_id in config.module_kw}
+    for charger_id, session_id in wanting:
+        if charger_id in claims:
+            claims[charger_id].add(session_id)
+    return {charger_id: frozenset(ids) for charger_id, ids in claims.items()}
 
 
 def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import math
 from dataclasses import replace
 
 from electra_core.config import StationConfig
+from electra_core.reading import module_claims
 from electra_core.snapshot import Allocation, Snapshot
 from electra_core.state import State
 
@@ -41,21 +42,13 @@ def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation:
         if count != session.modules:
             sessions[place] = replace(session, modules=count)
     since = {name: state.better_since_s.get(name, state.now_s) for name in allocation.better_modules}
+    wanting = ((each.charger_id, each.session_id) for each in snapshot.demands if each.max_kw > 0.0)
     return replace(
         state,
         sessions=sessions,
-        module_claims=_claims(config, snapshot),
+        module_claims=module_claims(config, wanting),
         better_since_s=since,
     )
-
-
-def _claims(config: StationConfig, snapshot: Snapshot) -> dict[str, frozenset[str]]:
-    """Who wants modules of each charger that has them."""
-    claims: dict[str, set[str]] = {charger_id: set() for charger_id in config.module_kw}
-    for demand in snapshot.demands:
-        if demand.max_kw > 0.0 and demand.charger_id in claims:
-            claims[demand.charger_id].add(demand.session_id)
-    return {charger_id: frozenset(ids) for charger_id, ids in claims.items()}
 
 
 def next_s(config: StationConfig, state: State) -> float:

@@ -1,0 +1,388 @@
+"""Always a reason: the sentence with its numbers, and what one more kilowatt of a limit would give."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stations import NAMED, Call, accepted, configs, plug_in, sane_calls
+
+from electra_core import ChargingCurve, Limit, Station, StationError, Vehicle, load_config
+from electra_core.explain import Explanation
+
+HUNGRY = Vehicle(150.0)
+
+BASE = {
+    "stationId": "ST",
+    "gridCapacity": 400,
+    "chargers": [
+        {"id": "CP1", "maxPower": 200, "connectors": 2},
+        {"id": "CP2", "maxPower": 300, "connectors": 2},
+    ],
+}
+
+
+def station(strategy: Any = "max_min", **changes: Any) -> Station:
+    return Station(load_config({**BASE, **changes}), strategy)
+
+
+def one_charger(kw: float, *plugs: dict[str, float], **keys: Any) -> list[dict[str, Any]]:
+    return [{"id": "CP1", "maxPower": kw, "connectors": list(plugs), **keys}]
+
+
+# A sentence for each reason
+
+
+def test_the_charger_in_the_words_of_the_issue() -> None:
+    here = station(chargers=[{"id": "CP001", "maxPower": 200, "connectors": 2}])
+    here.plug_in("CP001", 1, HUNGRY)
+    here.plug_in("CP001", 2, HUNGRY)
+    said = here.explain("S0001")
+    assert said == "offered 100 of 150 kW: CP001 shares 200 kW between 2 cars; the site could give 100 more"
+    assert said.limited_by is Limit.CHARGER
+
+
+def test_a_charger_behind_a_site_that_is_used_up_as_well() -> None:
+    here = station(gridCapacity=200)
+    here.plug_in("CP1", 1, HUNGRY)
+    here.plug_in("CP1", 2, HUNGRY)
+    assert here.explain("S0001").endswith("between 2 cars; the site has no more either")
+
+
+def test_the_vehicle() -> None:
+    """A straight line from 100 kW when empty to 20 when full: 60 kW at a half."""
+    here = station()
+    car = Vehicle(100, 60, ChargingCurve([(0, 100), (1, 20)]))
+    here.plug_in("CP1", 1, car, arrival_soc=0.5)
+    assert here.explain("S0001") == "offered 60 of 60 kW: the car takes no more at 50% of its battery"
+    here.plug_in("CP1", 2, Vehicle(50))
+    assert here.explain("S0002") == "offered 50 of 50 kW: the car takes no more"
+
+
+def test_a_car_whose_power_was_freed() -> None:
+    """It takes 40 kW, and keeps the margin of 2 beside them; then it draws up, and gets 15 back at a time."""
+    here = station()
+    here.plug_in("CP1", 1, HUNGRY)
+    here.report_draw("CP1", 1, 40)
+    here.advance(60)
+    said = here.explain("S0001")
+    assert said == ("offered 42 of 150 kW: the car was seen to take only 40 kW, and what it leaves is freed")
+    assert said.limited_by is Limit.VEHICLE
+    here.report_draw("CP1", 1, 42)
+    assert here.explain("S0001") == (
+        "offered 57 of 150 kW: the car took less before and gets its 150 kW back step by step"
+    )
+
+
+def test_the_connector() -> None:
+    here = station(chargers=one_charger(200, {"maxPower": 50}))
+    here.plug_in("CP1", 1, HUNGRY)
+    said = here.explain("S0001")
+    assert said == "offered 50 of 50 kW: connector 1 gives no more, and the car could take 150 kW"
+    assert said.limited_by is Limit.CONNECTOR
+    assert said.gain_per_kw == {"connector": 1.0}
+
+
+def test_a_module() -> None:
+    """Three of 75 kW: 150 for the first and 75 for the second; the site has 175 left, and they want 75."""
+    here = station(chargers=one_charger(225, {}, {}, moduleSize=75))
+    here.plug_in("CP1", 1, HUNGRY)
+    here.plug_in("CP1", 2, HUNGRY)
+    said = here.explain("S0002")
+    assert said == (
+        "offered 75 of 150 kW: CP1 has 3 modules of 75 kW between 2 cars, and 1 of them for this one;"
+        " the site could give 75 more"
+    )
+    assert said.limited_by is Limit.MODULE
+    # A part of a module is none.
+    assert said.gain_per_kw == {"charger": 0.0}
+
+
+def test_no_module_is_left() -> None:
+    here = station(chargers=one_charger(150, {}, {}, {}, moduleSize=75))
+    for connector in (1, 2, 3):
+        here.plug_in("CP1", connector, HUNGRY)
+    said = here.explain("S0003")
+    assert said == (
+        "waiting, offered 0 of 150 kW: CP1 has 2 modules of 75 kW between 3 cars, and none of them for this"
+        " one; the site could give 250 more"
+    )
+
+
+def test_the_site() -> None:
+    """400 kW less 4 of static load, for three cars of 150."""
+    here = station(staticLoad=4)
+    for place in (("CP1", 1), ("CP2", 1), ("CP2", 2)):
+        here.plug_in(*place, HUNGRY)
+    said = here.explain("S0002")
+    assert said == "offered 132 of 150 kW: the site has 396 kW left for 3 cars"
+    assert said.limited_by is Limit.SITE
+    assert said.gain_per_kw == {"site": pytest.approx(1 / 3, abs=1e-6)}
+    assert said.station_gain_per_kw == {"site": pytest.approx(1, abs=1e-6)}
+    assert said.what_if == "1 kW more of the site limit would give it 0.33 kW"
+
+
+def test_the_site_with_a_battery() -> None:
+    """60 kW of grid and 40 of battery for two cars of 150."""
+    battery = {"initialCapacity": 100, "power": 40, "initialSoc": 0.5}
+    here = station(gridCapacity=60, battery=battery)
+    here.plug_in("CP1", 1, HUNGRY)
+    here.plug_in("CP2", 1, HUNGRY)
+    said = here.explain("S0001")
+    assert said == ("offered 50 of 150 kW: the site has 60 kW left for 2 cars, and the battery adds 40 kW")
+    assert said.gain_per_kw == pytest.approx({"site": 0.5, "battery": 0.5}, abs=1e-6)
+    assert said.what_if == (
+        "1 kW more of the site limit would give it 0.5 kW;"
+        " 1 kW more of the battery limit would give it 0.5 kW"
+    )
+
+
+def test_the_site_with_a_battery_that_keeps_its_reserve() -> None:
+    """60 kW are more than the 30 that its reserve is for."""
+    battery = {"initialCapacity": 100, "power": 40, "initialSoc": 0.2, "reserveSoc": 0.5, "comfortPower": 30}
+    here = station(gridCapacity=60, battery=battery)
+    here.plug_in("CP1", 1, HUNGRY)
+    assert here.explain("S0001") == (
+        "offered 60 of 150 kW: the site has 60 kW left for 1 car,"
+        " and the battery keeps its reserve for those below 30 kW"
+    )
+
+
+def test_the_fail_safe_limit() -> None:
+    here = station(limitLease=120, failSafeLimit=50)
+    here.plug_in("CP1", 1, HUNGRY)
+    here.advance(120)
+    assert here.explain("S0001") == (
+        "offered 50 of 150 kW: the site has 50 kW left for 1 car;"
+        " it is at its fail-safe limit, no reading since the start"
+    )
+    here.set_site_limit(300)
+    assert here.explain("S0001") == "offered 150 of 150 kW: the car takes no more"
+    here.advance(120)
+    assert here.explain("S0001").endswith("it is at its fail-safe limit, no news of the site limit")
+
+
+def test_the_minimum() -> None:
+    """70 kW are one minimum of 50 and 20 beside it."""
+    here = station(gridCapacity=70, chargers=one_charger(200, {"minPower": 50}, {"minPower": 50}))
+    here.plug_in("CP1", 1, Vehicle(50))
+    here.plug_in("CP1", 2, HUNGRY)
+    said = here.explain("S0002")
+    assert said == (
+        "waiting, offered 0 of 150 kW: it needs at least 50 kW,"
+        " and the site has 20 kW left beside those before it"
+    )
+    assert said.limited_by is Limit.MINIMUM
+    assert said.what_if == ""
+
+
+def test_a_minimum_that_the_charger_has_no_room_for() -> None:
+    here = station(chargers=one_charger(80, {"minPower": 50}, {"minPower": 50}))
+    here.plug_in("CP1", 1, Vehicle(50))
+    here.plug_in("CP1", 2, HUNGRY)
+    assert "and CP1 has 30 kW left beside those before it" in here.explain("S0002")
+
+
+def test_a_minimum_whose_power_others_take_above_theirs() -> None:
+    """The first car has all 70 kW: nothing is left at all."""
+    here = station(gridCapacity=70, chargers=one_charger(200, {"minPower": 50}, {"minPower": 50}))
+    here.plug_in("CP1", 1, HUNGRY)
+    here.plug_in("CP1", 2, HUNGRY)
+    assert "needs at least 50 kW, and the site has 0 kW left beside those before it" in here.explain("S0002")
+
+
+@pytest.mark.parametrize(("connector", "what"), [(1, "connector 1 of CP1"), (None, "CP1")])
+def test_a_fault(connector: int | None, what: str) -> None:
+    here = station()
+    here.plug_in("CP1", 1, HUNGRY)
+    here.set_available("CP1", connector, False)
+    said = here.explain("S0001")
+    assert said == f"suspended: {what} is out of service"
+    assert (said.limited_by, said.gain_per_kw) == (Limit.FAULT, {})
+
+
+def test_finished() -> None:
+    here = station()
+    here.plug_in("CP1", 1, Vehicle(100, 50), arrival_soc=0.5, target_soc=0.8)
+    here.advance(3600)
+    said = here.explain("S0001")
+    assert said == "done: the car is at its target of 80%"
+    assert said.limited_by is Limit.FINISHED
+
+
+def test_losses_are_the_sites() -> None:
+    """100 kW of grid are 50 at the car behind a charger of 50 %, and one more is a half."""
+    here = station(gridCapacity=100, chargers=one_charger(200, {}, efficiency=0.5))
+    here.plug_in("CP1", 1, HUNGRY)
+    said = here.explain("S0001")
+    assert said == "offered 50 of 150 kW: the site has 100 kW left for 1 car"
+    assert said.gain_per_kw == {"site": pytest.approx(0.5, abs=1e-6)}
+
+
+# What-if: two cars on one charger, a third beside it
+
+
+def test_the_gain_of_one_is_not_the_gain_of_all() -> None:
+    """CP1 shares 200 kW between two; of 300 kW of grid the third has 100, and as much as they."""
+    here = station(gridCapacity=300)
+    for place in (("CP1", 1), ("CP1", 2), ("CP2", 1)):
+        here.plug_in(*place, HUNGRY)
+    # More of the charger gives nothing without the site: both bind.
+    first, third = here.explain("S0001"), here.explain("S0003")
+    assert third.gain_per_kw == pytest.approx({"site": 1.0}, abs=1e-6)
+    assert first.gain_per_kw == pytest.approx({"charger": 0.0, "site": 0.0}, abs=1e-6)
+    assert first.station_gain_per_kw == pytest.approx({"charger": 0.0, "site": 1.0}, abs=1e-6)
+
+
+def test_a_double_share_gains_double() -> None:
+    here = station(gridCapacity=90)
+    here.plug_in("CP1", 1, HUNGRY, weight=2)
+    here.plug_in("CP2", 1, HUNGRY)
+    assert here.explain("S0001").gain_per_kw == {"site": pytest.approx(2 / 3, abs=1e-6)}
+    assert here.explain("S0002").gain_per_kw == {"site": pytest.approx(1 / 3, abs=1e-6)}
+
+
+# What-if: the finite difference, over random stations
+
+# Two sizes, one below and one above the core's own: where they do not agree there is a kink in between.
+SMALL_KW, LARGE_KW = 2.0**-11, 2.0**-8
+
+Offers = dict[str, float]
+
+
+def difference(offers: Callable[[float], Offers]) -> Offers | None:
+    """kW of each session for one more kW, from what is offered with so many kW more; None at a kink."""
+    now = offers(0.0)
+    small, large = (
+        {name: (kw - now[name]) / more for name, kw in offers(more).items()} for more in (SMALL_KW, LARGE_KW)
+    )
+    return small if all(abs(small[name] - large[name]) < 1e-7 for name in now) else None
+
+
+def assert_gains(said: Explanation, limit: str, name: str, difference: Offers) -> None:
+    """A limit that is not named would give nothing."""
+    assert said.gain_per_kw.get(limit, 0.0) == pytest.approx(difference[name], abs=1e-6)
+    assert said.station_gain_per_kw.get(limit, 0.0) == pytest.approx(sum(difference.values()), abs=1e-6)
+
+
+every_strategy = st.sampled_from(NAMED)
+
+
+@given(
+    config=configs(),
+    strategy=every_strategy,
+    calls=st.lists(sane_calls.filter(lambda call: call[0] != "set_strategy"), min_size=3, max_size=15),
+    limit_kw=st.sampled_from([30.0, 100.0, 172.5, 390.0]),
+)
+def test_the_gain_of_the_site_is_the_difference(
+    config: dict[str, Any], strategy: str, calls: list[Call], limit_kw: float
+) -> None:
+    here = Station(load_config({**config, "gridCapacity": 400}), strategy)
+    list(accepted(here, calls))
+    here.set_site_limit(limit_kw)
+    said = {name: here.explain(name) for name in here.allocation.offered_kw}
+
+    def offers(more_kw: float) -> Offers:
+        here.set_site_limit(limit_kw + more_kw)
+        return dict(here.allocation.offered_kw)
+
+    gains = difference(offers)
+    if gains is not None:
+        for name in gains:
+            assert_gains(said[name], "site", name, gains)
+
+
+def with_more(config: dict[str, Any], limit: str, place: tuple[str, int], kw: float) -> dict[str, Any]:
+    """The configuration with a little more of a place's charger or connector, or of the battery."""
+    if limit == "battery":
+        return {**config, "battery": {**config["battery"], "power": config["battery"]["power"] + kw}}
+    chargers = copy.deepcopy(config["chargers"])
+    charger = next(each for each in chargers if each["id"] == place[0])
+    part = charger if limit == "charger" else charger["connectors"][place[1] - 1]
+    part["maxPower"] += kw
+    return {**config, "chargers": chargers}
+
+
+@pytest.mark.parametrize("limit", ["charger", "connector", "battery"])
+@given(
+    config=configs(rule="hybrid"),
+    strategy=every_strategy,
+    calls=st.lists(plug_in, min_size=2, max_size=8),
+    limit_kw=st.none() | st.sampled_from([30.0, 100.0, 172.5]),
+)
+@settings(max_examples=max(40, settings().max_examples // 2))
+def test_the_gain_of_a_part_is_the_difference(
+    limit: str, config: dict[str, Any], strategy: str, calls: list[Call], limit_kw: float | None
+) -> None:
+    """The same cars at a station of which one part is a little larger; a battery of 0 kW is no part."""
+    config = {**config, "battery": {**config["battery"], "power": config["battery"]["power"] or 30}}
+
+    def station_with(more_kw: float, place: tuple[str, int]) -> Station:
+        larger = with_more(config, limit, place, more_kw) if more_kw else config
+        there = Station(load_config(larger), strategy)
+        list(accepted(there, calls))
+        there.set_site_limit(limit_kw)
+        return there
+
+    here = station_with(0.0, ("", 0))
+    for place, session in here.state.sessions.items():
+        said = here.explain(session.session_id)
+        if limit == "connector" and "connector" not in said.gain_per_kw:
+            continue
+        gains = difference(lambda more_kw, at=place: dict(station_with(more_kw, at).allocation.offered_kw))
+        if gains is not None:
+            assert_gains(said, limit, session.session_id, gains)
+
+
+# Questions that cannot be meant, and what asking leaves
+
+
+@pytest.mark.parametrize("name", ["S0002", "", None, 1, ["S0001"]])
+def test_an_unknown_session(name: Any) -> None:
+    here = station()
+    here.plug_in("CP1", 1, HUNGRY)
+    with pytest.raises(StationError, match=r"there is no session .*; connected are S0001"):
+        here.explain(name)
+
+
+def test_a_session_that_left() -> None:
+    here = station()
+    here.plug_in("CP1", 1, HUNGRY)
+    here.unplug("CP1", 1)
+    with pytest.raises(StationError, match="connected are none"):
+        here.explain("S0001")
+
+
+@given(config=configs(), calls=st.lists(sane_calls, max_size=15))
+def test_every_session_has_a_sentence_and_asking_changes_nothing(
+    config: dict[str, Any], calls: list[Call]
+) -> None:
+    here = Station(load_config(config))
+    list(accepted(here, calls))
+    before = here.state, here.allocation, here.snapshot(), here.events
+    for session in here.state.sessions.values():
+        said = here.explain(session.session_id)
+        assert len(said.split()) > 3
+        assert said.limited_by is here.allocation.limited_by[session.session_id]
+        waits = session.session_id in here.allocation.waiting
+        assert said.startswith("waiting, offered 0 of") == waits
+    assert (here.state, here.allocation, here.snapshot(), here.events) == before
+
+
+def test_a_rank_function_that_fails_later_is_named() -> None:
+    """The question asks it again, and what it says then is a refusal like any other."""
+    asked = []
+
+    def tired(demand: Any, now_s: float) -> tuple[float, float]:
+        asked.append(demand)
+        return (0.0, 1.0) if len(asked) < 3 else (0.0, float("nan"))
+
+    here = station(tired, gridCapacity=50)
+    here.plug_in("CP1", 1, HUNGRY)
+    asked.extend([None, None])
+    with pytest.raises(StationError, match="strategy tired ranked session S0001"):
+        here.explain("S0001")
