@@ -64,10 +64,14 @@ def call_of(event: Event, strategies: Mapping[str, Rank]) -> tuple[str, dict[str
 
 def write_journal(events: Iterable[Event], path: str | os.PathLike[str]) -> None:
     """Write events to a file, one a line; a file that is there is replaced in one step."""
+    text = "".join(f"{event.model_dump_json()}\n" for event in events)
     target = Path(path)
-    draft = target.with_name(f"{target.name}.draft")
-    draft.write_text("".join(f"{event.model_dump_json()}\n" for event in events), encoding="utf-8")
-    draft.replace(target)
+    try:
+        draft = target.with_name(f"{target.name}.draft")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+    except (OSError, ValueError) as error:
+        raise BadValueError(f"{target.name or 'the journal'} cannot be written: {_cause(error)}") from None
 
 
 def read_events(
@@ -96,8 +100,8 @@ def read_events(
 def _lines_of(path: Path) -> Iterator[tuple[str, Event]]:
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise ReplayError(f"{path.name} cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise ReplayError(f"{path.name} cannot be read: {_cause(error)}") from None
     # By lines alone: other characters that end a line may stand inside a name.
     lines = [(number, line) for number, line in enumerate(content.split(b"\n"), start=1) if line.strip()]
     for number, line in lines:
@@ -109,6 +113,10 @@ def _lines_of(path: Path) -> Iterator[tuple[str, Event]]:
                 warnings.warn(f"{said}: {_words(error)}", JournalWarning, stacklevel=2)
                 return
             raise ReplayError(f"line {number} of {path.name} is damaged: {_words(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _words(error: ValidationError) -> str:

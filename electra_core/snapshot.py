@@ -89,6 +89,8 @@ class Demand:
             if not isinstance(text, str):
                 raise SnapshotError(f"demand: {name} must be text, got {shortened(text)}")
         where = f"demand {self.session_id!r}"
+        if self.session_id == BATTERY:
+            raise SnapshotError(f"{where}: this is what the station's battery is called")
         _check_amount(where, "max_kw", self.max_kw)
         _check_amount(where, "min_kw", self.min_kw)
         _check_amount(where, "weight", self.weight, MOST_SHARE, LEAST_SHARE)

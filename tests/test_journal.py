@@ -437,3 +437,15 @@ def test_a_rank_function_may_answer_any_number(tier: float, weight: float) -> No
     with pytest.raises(StationError, match="session S0001"):
         here.set_strategy(lambda demand, now_s: (tier, weight))
     assert fingerprint(here) == before
+
+
+@pytest.mark.parametrize("name", ["", "nowhere/journal.jsonl", "a\0b"])
+def test_a_journal_that_cannot_be_written_is_refused(name: str, tmp_path: Path) -> None:
+    here = Station(CONFIG)
+    with pytest.raises(StationError, match="cannot be written"):
+        here.save_events(tmp_path / name if name else "")
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(ReplayError, match="cannot be read"):
+        Station.replay(CONFIG, "a\0b")

@@ -3,8 +3,9 @@
 A car that takes less than its offer by more than the margin, for as long as the configuration says, keeps
 what it takes and the margin: the rest is free for others at once. A car that takes that little constantly
 stands one margin below its ceiling, which is neither clearly less nor at the ceiling, so nothing moves any
-more. When it draws up to its ceiling (within half a margin) the ceiling rises by a tenth of what car and
-connector allow, and again after each interval, until the car no longer follows or nothing is held back.
+more; nor does it while its readings differ by less than half a margin. When it draws up to its ceiling
+(within half a margin) the ceiling rises by a tenth of what car and connector allow, and again after each
+interval, until the car no longer follows or nothing is held back.
 """
 
 from __future__ import annotations
@@ -73,6 +74,9 @@ def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation:
         if drawn_kw is None:
             continue
         kept_kw = _kept_kw(config, session, drawn_kw)
+        if session.meter.ceiling_kw is not None:
+            # A ceiling stands one margin above a reading: noise of half a margin must not lower it.
+            kept_kw += 0.5 * config.reclaim_margin_kw
         low = allocation.offered_kw[session.session_id] > kept_kw * (1.0 + ROUNDING)
         if low != (since_s is not None):
             meter = replace(session.meter, low_since_s=state.now_s if low else None)
