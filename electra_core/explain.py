@@ -225,7 +225,9 @@ def _gains(config: StationConfig, moment: Moment, session: Session) -> dict[str,
         raised["charger"] = replace(snapshot, charger_kw=limits)
     site_kw = sum(allocation.site_kw.values())
     if reason is Limit.SITE or _used_up(site_kw, snapshot.site_limit_kw + max(0.0, -allocation.battery_kw)):
-        raised["site"] = replace(snapshot, grid_kw=max(0.0, site_left_kw(config, moment.state) + NUDGE_KW))
+        # Below the site's own load a little more limit reaches no car.
+        left_kw = site_left_kw(config, moment.state)
+        raised["site"] = replace(snapshot, grid_kw=left_kw + NUDGE_KW if left_kw >= 0.0 else 0.0)
     short = reason is Limit.SITE or _used_up(-allocation.battery_kw, snapshot.boost_kw)
     if snapshot.boost_kw > 0.0 and short:
         raised["battery"] = replace(snapshot, boost_kw=snapshot.boost_kw + NUDGE_KW)
