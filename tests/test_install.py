@@ -61,7 +61,9 @@ def test_the_readme_example_prints_what_it_says() -> None:
         [sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines() == ["{'S0001': 100.0, 'S0002': 100.0}", "charger", "66.7 kWh"]
+    sentence = "offered 100 of 210 kW: CP001 shares 200 kW between 2 cars; the site could give 220 more"
+    assert run.stdout.splitlines() == ["{'S0001': 100.0, 'S0002': 100.0}", sentence, "66.7 kWh"]
+    assert f"# {sentence}" in README
 
 
 def test_the_readme_map_names_every_file() -> None:
