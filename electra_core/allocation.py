@@ -32,12 +32,16 @@ class Table:
     weight: list[float]
     charger: list[int]
     cost: list[float]
+    lowest: list[float]
+    highest: list[float]
     queue: list[int]
     # Places in the queue, by row.
     order: list[float]
+    # Modules of each row: held now, of these kept in this decision, and needed for its turn to count.
+    held: list[int]
+    kept: list[int]
+    needed: list[int]
     divided: bool
-    # Whether any row's charger has power modules.
-    in_modules: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
         _beyond_comfort(table, tree, highest_kw, by_grid, filling, limited_by)
     parts.append((table, filling, limited_by, _boosts(table, by_grid.kw, filling.kw, given_kw)))
     better: set[str] = set()
-    if Limit.MODULE in limited_by and any(demand.keeps_modules for demand in table.demands):
+    if Limit.MODULE in limited_by and any(table.kept):
         better = _more_modules(table, filling, _fill(table, tree, site_kw, highest_kw, keep=False))
     return _answer(snapshot, tree, parts, better)
 
@@ -189,10 +193,17 @@ def _table(demands: Sequence[Demand], rank: Rank, now_s: float, tree: Tree) -> T
         weight=_tame([ranks[i][1] for i in rows], tier),
         charger=charger,
         cost=[tree.cost[at] for at in charger],
+        lowest=[float(demand.min_kw) for demand in sorted_demands],
+        highest=[float(demand.max_kw) for demand in sorted_demands],
         queue=queue,
         order=order,
+        held=[demand.modules for demand in sorted_demands],
+        kept=[demand.modules if demand.keeps_modules else 0 for demand in sorted_demands],
+        needed=[
+            int(demand.turn is not None and demand.max_kw > 0.0 and tree.module_kw[at] > 0.0)
+            for demand, at in zip(sorted_demands, charger, strict=True)
+        ],
         divided=rank is uniform,
-        in_modules=any(tree.module_kw[at] > 0.0 for at in charger),
     )
 
 
@@ -211,43 +222,20 @@ def _fill(
 
     ``highest_kw``: less than the demands ask; ``keep``: whether modules stay with who keeps them.
     """
-    highest = [float(demand.max_kw) for demand in table.demands] if highest_kw is None else list(highest_kw)
-    lowest = [float(demand.min_kw) for demand in table.demands]
-    sizes = [tree.module_kw[at] for at in table.charger]
-    # Where a row's turn has to count, it needs a module as it needs its lowest power.
-    turns = [demand.turn is not None and demand.max_kw > 0.0 for demand in table.demands]
-    modules = [int(turn and size > 0.0) for turn, size in zip(turns, sizes, strict=True)]
+    lowest, modules = list(table.lowest), list(table.needed)
+    highest = list(table.highest if highest_kw is None else highest_kw)
+    kept = table.kept if keep else [0] * len(lowest)
     cap, kw = [0.0] * len(lowest), [0.0] * len(lowest)
-    held = [demand.modules for demand in table.demands]
-    rows = (lowest, highest, table.weight, table.cost, table.order, held, modules)
-    waterfill.admit(
-        table.queue,
-        table.charger,
-        lowest,
-        highest,
-        table.cost,
-        modules,
-        tree.charger_kw,
-        tree.module_kw,
-        site_kw,
-    )
-    if keep and table.in_modules:
-        kept = [demand.modules if demand.keeps_modules else 0 for demand in table.demands]
-        waterfill.keep(table.charger, highest, kept, modules, tree.charger_kw, tree.module_kw)
+    limits = (tree.charger_kw, tree.module_kw)
+    rows = (lowest, highest, table.weight, table.cost, table.order, table.held, modules, *limits)
+    waterfill.admit(table.queue, table.charger, lowest, highest, table.cost, modules, *limits, site_kw)
+    waterfill.keep(table.charger, highest, kept, modules, *limits)
     if table.divided:
-        waterfill.equal_parts(table.charger, *rows, tree.charger_kw, tree.module_kw, site_kw, cap, kw)
+        waterfill.equal_parts(table.charger, *rows, site_kw, cap, kw)
     else:
-        waterfill.share(table.tier, table.charger, *rows, tree.charger_kw, tree.module_kw, site_kw, cap, kw)
-    if table.in_modules:
-        used = zip(table.demands, modules, kw, sizes, strict=True)
-        modules = [_used(*row, keep) if row[3] > 0.0 else 0 for row in used]
+        waterfill.share(table.tier, table.charger, *rows, site_kw, cap, kw)
+    waterfill.release(table.charger, kept, kw, modules, tree.module_kw)
     return Filling(kw, modules, highest, cap)
-
-
-def _used(demand: Demand, modules: int, kw: float, size_kw: float, keep: bool) -> int:
-    """Modules that a row keeps or takes; none is reserved only because the site had nothing to put in."""
-    kept = min(modules, demand.modules) if keep and demand.keeps_modules else 0
-    return max(kept, waterfill.modules_for(kw, size_kw))
 
 
 def _reasons(table: Table, tree: Tree, filling: Filling) -> list[Limit]:

@@ -165,13 +165,21 @@ def keep(
     """Leave rows the modules that they had before, at each charger where those and all needs fit."""
     used = [0.0 for _ in charger_kw]
     for row in range(len(charger)):
-        at = charger[row]
-        if module_kw[at] > 0.0 and highest[row] > 0.0:
-            used[at] += max(modules[row], kept[row]) * module_kw[at]
+        if highest[row] > 0.0:
+            used[charger[row]] += max(modules[row], kept[row]) * module_kw[charger[row]]
     for row in range(len(charger)):
         at = charger[row]
         if kept[row] > modules[row] and highest[row] > 0.0 and used[at] <= charger_kw[at] * (1.0 + ROUNDING):
             modules[row] = kept[row]
+
+
+def release(
+    charger: Indices, kept: Indices, kw: Numbers, modules: MutableSequence[int], module_kw: Numbers
+) -> None:
+    """Take back modules that a row neither keeps nor uses, for want of power on the site."""
+    for row in range(len(charger)):
+        if modules[row] > 0:
+            modules[row] = max(min(kept[row], modules[row]), modules_for(kw[row], module_kw[charger[row]]))
 
 
 def grant(
