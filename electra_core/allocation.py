@@ -133,8 +133,9 @@ def _answer(snapshot: Snapshot, tree: Tree, parts: Sequence[Part], better: set[s
             reserved[name] = waterfill.taken(kw, filling.modules[row], size_kw)
             if size_kw > 0.0:
                 modules[name] = filling.modules[row]
-        from_grid_kw += _at_site(table, filling.kw) - _at_site(table, boosts)
-        discharge_kw += _at_site(table, boosts)
+        boost_at_site_kw = _at_site(table, boosts)
+        from_grid_kw += _at_site(table, filling.kw) - boost_at_site_kw
+        discharge_kw += boost_at_site_kw
     # Two parts of one sum can miss it by a bit; the grid limit is the one that must not be missed.
     cars_kw = min(snapshot.site_limit_kw, max(0.0, from_grid_kw))
     charge_kw = 0.0 if discharge_kw > 0.0 else min(snapshot.charge_kw, snapshot.site_limit_kw - cars_kw)

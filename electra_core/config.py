@@ -295,8 +295,11 @@ class StationConfig(_Part):
     @functools.cached_property
     def module_hold(self) -> Mapping[str, float]:
         """How long a better assignment of modules must last at each charger that has them, s."""
-        holds = {charger.id: charger.module_hold_s for charger in self.chargers}
-        return {name: self.module_hold_s if (own := holds[name]) is None else own for name in self.module_kw}
+        return {
+            charger.id: self.module_hold_s if charger.module_hold_s is None else charger.module_hold_s
+            for charger in self.chargers
+            if charger.module_size_kw
+        }
 
     @functools.cached_property
     def plugs(self) -> Mapping[tuple[str, int], ConnectorConfig]:

@@ -13,6 +13,7 @@ from electra_core.refusals import BadValueError
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.state import START, Session
 from electra_core.strategies import StrategyError
+from electra_core.waterfill import whole_modules
 
 # A limit is raised by this much to see what that gives, kW: a power of two, so that adding it is exact,
 # and so small that no other limit begins to bind on the way.
@@ -121,7 +122,7 @@ def _by_charger(config: StationConfig, moment: Moment, session: Session, demand:
 def _by_module(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
     size_kw = config.module_kw[session.charger_id]
     mine = moment.allocation.modules[session.session_id]
-    count = int(config.charger_kw[session.charger_id] / size_kw + LEFT)
+    count = whole_modules(config.charger_kw[session.charger_id], size_kw)
     modules = f"{session.charger_id} has {count} modules of {kw(size_kw)} kW {_between(moment, session)}"
     return f"{modules}, and {mine or 'none'} of them for this one; {_spare(moment, session)}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from electra_core.refusals import BadValueError, ReplayError, shortened
+from electra_core.refusals import BadValueError, ReplayError, cause_of, shortened
 from electra_core.strategies import Rank
 from electra_core.vehicles import Vehicle
 
@@ -71,7 +71,7 @@ def write_journal(events: Iterable[Event], path: str | os.PathLike[str]) -> None
         draft.write_text(text, encoding="utf-8")
         draft.replace(target)
     except (OSError, ValueError) as error:
-        raise BadValueError(f"{target.name or 'the journal'} cannot be written: {_cause(error)}") from None
+        raise BadValueError(f"{target.name or 'the journal'} cannot be written: {cause_of(error)}") from None
 
 
 def read_events(
@@ -101,7 +101,7 @@ def _lines_of(path: Path) -> Iterator[tuple[str, Event]]:
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
-        raise ReplayError(f"{path.name} cannot be read: {_cause(error)}") from None
+        raise ReplayError(f"{path.name} cannot be read: {cause_of(error)}") from None
     # By lines alone: other characters that end a line may stand inside a name.
     lines = [(number, line) for number, line in enumerate(content.split(b"\n"), start=1) if line.strip()]
     for number, line in lines:
@@ -113,10 +113,6 @@ def _lines_of(path: Path) -> Iterator[tuple[str, Event]]:
                 warnings.warn(f"{said}: {_words(error)}", JournalWarning, stacklevel=2)
                 return
             raise ReplayError(f"line {number} of {path.name} is damaged: {_words(error)}") from None
-
-
-def _cause(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
 
 
 def _words(error: ValidationError) -> str:

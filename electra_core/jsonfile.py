@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from electra_core.faults import ConfigError, Fault, Repeated
+from electra_core.refusals import cause_of
 
 # The parser that knows comments takes seconds for more than this, and no station needs it.
 MAX_COMMENTED = 100_000
@@ -30,8 +31,7 @@ def read_json(path: Path) -> tuple[str, Any]:
     except UnicodeDecodeError:
         raise ConfigError(name, [Fault("", "the file is not UTF-8 text")]) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(name, [Fault("", f"the file cannot be read: {reason}")]) from None
+        raise ConfigError(name, [Fault("", f"the file cannot be read: {cause_of(error)}")]) from None
     if not text.strip():
         raise ConfigError(name, [Fault("", "the file is empty")])
     try:

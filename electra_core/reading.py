@@ -56,7 +56,7 @@ def read_snapshot(config: StationConfig, state: State, asked: Asked | None = Non
     A decision holds until somebody's energy runs out: see `clock.holds_s`.
     """
     pairs = (read_demands(config, state) if asked is None else asked).values()
-    demands = [demand for _, demand in pairs]
+    demands = tuple(demand for _, demand in pairs)
     boost_kw, charge_kw = battery_reach_kw(config, state)
     if config.battery is not None and config.battery.rule == "whole_session":
         boost_kw, charge_kw = min(boost_kw, carried_kw(config, demands)), 0.0

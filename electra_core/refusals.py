@@ -69,6 +69,11 @@ def number(name: str, value: object, least: float, most: float = math.inf) -> fl
     return found
 
 
+def cause_of(error: Exception) -> str:
+    """Why a file could not be read or written, without its path."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def shortened(value: object) -> str:
     """A refused value as text of bounded length, whatever it is."""
     try:

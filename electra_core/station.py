@@ -12,9 +12,9 @@ import itertools
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
@@ -57,6 +57,8 @@ from electra_core.vehicles import Vehicle
 # A year: a longer call is a slip of the finger, and would keep its caller waiting for minutes.
 MAX_ADVANCE_S = 366 * 86_400.0
 MAX_LOAD_KW = 1e9
+
+Part = TypeVar("Part", State, Snapshot, Allocation)
 
 
 class Station:
@@ -102,14 +104,7 @@ class Station:
     @property
     def state(self) -> State:
         """Everything that changes, as it is now: a copy, which changes nothing here."""
-        state = self._moment.state
-        return replace(
-            state,
-            sessions=dict(state.sessions),
-            readings=dict(state.readings),
-            module_claims=dict(state.module_claims),
-            better_since_s=dict(state.better_since_s),
-        )
+        return _copied(self._moment.state)
 
     @property
     def ledger(self) -> Ledger:
@@ -124,17 +119,7 @@ class Station:
     @property
     def allocation(self) -> Allocation:
         """The decision in force: a copy, which changes nothing here."""
-        decided = self._moment.allocation
-        return replace(
-            decided,
-            offered_kw=dict(decided.offered_kw),
-            boost_kw=dict(decided.boost_kw),
-            limited_by=dict(decided.limited_by),
-            charger_of=dict(decided.charger_of),
-            site_kw=dict(decided.site_kw),
-            modules=dict(decided.modules),
-            reserved_kw=dict(decided.reserved_kw),
-        )
+        return _copied(self._moment.allocation)
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -143,14 +128,7 @@ class Station:
 
     def snapshot(self) -> Snapshot:
         """What the decision in force was made of: a copy, which changes nothing here."""
-        snapshot = self._moment.snapshot
-        return replace(
-            snapshot,
-            charger_kw=dict(snapshot.charger_kw),
-            demands=tuple(snapshot.demands),
-            efficiency=dict(snapshot.efficiency),
-            module_kw=dict(snapshot.module_kw),
-        )
+        return _copied(self._moment.snapshot)
 
     def status(self) -> StationStatus:
         """The station in the seed's field names and ours, all of one moment."""
@@ -426,3 +404,13 @@ class Station:
         count = self._in_force[1]
         self._events[count:] = events
         self._in_force = (moment, count + len(events))
+
+
+def _copied(part: Part) -> Part:
+    """A copy with mappings of its own: whoever writes into them changes nothing here."""
+    copies: dict[str, Any] = {}
+    for each in fields(part):
+        value = getattr(part, each.name)
+        if isinstance(value, Mapping):
+            copies[each.name] = dict(value)
+    return replace(part, **copies)

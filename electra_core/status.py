@@ -187,6 +187,7 @@ def _session(
     name = session.session_id
     offered_kw, boost_kw = allocation.offered_kw[name], allocation.boost_kw[name]
     limited_by, takes_kw = allocation.limited_by[name], session.takes_kw(offered_kw)
+    condition = _condition(limited_by, offered_kw)
     return SessionStatus(
         session_id=name,
         allocated_power=offered_kw,
@@ -199,8 +200,8 @@ def _session(
         departs_s=session.departs_s,
         priority=session.priority,
         weight=session.weight,
-        condition=_condition(limited_by, offered_kw),
-        waiting=_condition(limited_by, offered_kw) == "waiting",
+        condition=condition,
+        waiting=condition == "waiting",
         ceiling_kw=demands[name].max_kw,
         grid_kw=offered_kw - boost_kw,
         battery_kw=boost_kw,

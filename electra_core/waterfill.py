@@ -194,16 +194,16 @@ def grant(
     start: int,
     end: int,
     cap: MutableSequence[float],
-) -> None:
+) -> int:
     """Give free modules one by one to the row that stands lowest and can use any part of one.
 
     Of rows that stand equally low the one that it lifts highest comes first, then who ``held`` such a
     module before, then ``order``. On one charger the sorted powers are then lexicographically maximal: a
     module that went to a higher row instead would leave the lowest where it was. The rows keep the
-    modules that they come with.
+    modules that they come with. It returns how many modules nobody could use.
     """
     for row in range(start, end):
-        cap[row] = max(lowest[row], min(highest[row], modules[row] * size))
+        cap[row] = pour(lowest[row], highest[row], size, modules[row])
     while free > 0:
         best = -1
         best_now = best_then = best_place = 0.0
@@ -222,10 +222,11 @@ def grant(
             ):
                 best, best_now, best_then, best_place = row, now, then, place
         if best < 0:
-            return
+            break
         modules[best] += 1
-        cap[best] = max(lowest[best], min(highest[best], modules[best] * size))
+        cap[best] = pour(lowest[best], highest[best], size, modules[best])
         free -= 1
+    return free
 
 
 def share(
@@ -285,11 +286,8 @@ def share(
                 end += 1
             if size > 0.0:
                 free = int(charger_left[at] / size + 0.5)
-                for row in range(first, end):
-                    charger_left[at] += modules[row] * size
-                grant(lowest, highest, weight, order, held, modules, size, free, first, end, cap)
-                for row in range(first, end):
-                    charger_left[at] -= modules[row] * size
+                free = grant(lowest, highest, weight, order, held, modules, size, free, first, end, cap)
+                charger_left[at] = free * size
             else:
                 limit = max(own, charger_left[at] + own)
                 level = math.inf

@@ -23,6 +23,7 @@ from electra_core import (
     StationError,
     Vehicle,
     catalogue,
+    load_config,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +32,22 @@ NAMED = ("max_min", "proportional", "first_come", "earliest_deadline", "least_la
 
 # Rounding in sums of some hundred kW; a real fault is never this small.
 TINY_KW = 1e-6
+
+
+# Two chargers behind 400 kW.
+BASE = {
+    "stationId": "ST",
+    "gridCapacity": 400,
+    "chargers": [
+        {"id": "CP1", "maxPower": 200, "connectors": 2},
+        {"id": "CP2", "maxPower": 300, "connectors": 2},
+    ],
+}
+
+
+def station(strategy: Any = "max_min", **changes: Any) -> Station:
+    """That station, with what a test changes in it."""
+    return Station(load_config({**BASE, **changes}), strategy)
 
 
 def shared_file(path: str) -> Path:

@@ -9,25 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stations import NAMED, Call, accepted, configs, plug_in, sane_calls
+from stations import NAMED, Call, accepted, configs, plug_in, sane_calls, station
 
 from electra_core import ChargingCurve, Limit, Station, StationError, Vehicle, load_config
 from electra_core.explain import Explanation
 
 HUNGRY = Vehicle(150.0)
-
-BASE = {
-    "stationId": "ST",
-    "gridCapacity": 400,
-    "chargers": [
-        {"id": "CP1", "maxPower": 200, "connectors": 2},
-        {"id": "CP2", "maxPower": 300, "connectors": 2},
-    ],
-}
-
-
-def station(strategy: Any = "max_min", **changes: Any) -> Station:
-    return Station(load_config({**BASE, **changes}), strategy)
 
 
 def one_charger(kw: float, *plugs: dict[str, float], **keys: Any) -> list[dict[str, Any]]:

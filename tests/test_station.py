@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stations import (
+    BASE,
     CARS,
     TINY_KW,
     Call,
@@ -25,6 +26,7 @@ from stations import (
     connectors,
     plug_in,
     sane_calls,
+    station,
     straight_line,
 )
 
@@ -44,19 +46,7 @@ from electra_core.refusals import LimitBrokenError, ReplayError
 from electra_core.state import Session
 from electra_core.status import ConnectorStatus, SessionStatus
 
-BASE = {
-    "stationId": "ST",
-    "gridCapacity": 400,
-    "chargers": [
-        {"id": "CP1", "maxPower": 200, "connectors": 2},
-        {"id": "CP2", "maxPower": 300, "connectors": 2},
-    ],
-}
 BATTERY = {"initialCapacity": 100, "power": 100, "initialSoc": 0.5, "minSoc": 0.1, "maxSoc": 0.9}
-
-
-def station(strategy: Any = "max_min", **changes: Any) -> Station:
-    return Station(load_config({**BASE, **changes}), strategy)
 
 
 def fingerprint(station: Station) -> tuple[str, ...]:

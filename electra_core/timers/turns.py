@@ -54,8 +54,9 @@ def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation:
         return state
     # Who was admitted has its turn, even where the strategy gives the site's power to others.
     idle = {name for name, limit in allocation.limited_by.items() if limit in (Limit.FAULT, Limit.FINISHED)}
+    without = waiting | idle
     sessions = {
-        place: _counted(session, state.now_s, bool(waiting) and session.session_id not in waiting | idle)
+        place: _counted(session, state.now_s, bool(waiting) and session.session_id not in without)
         for place, session in state.sessions.items()
     }
     return replace(state, sessions=sessions)
