@@ -8,10 +8,10 @@ from electra_core.config import (
     StationConfig,
     load_config,
 )
+from electra_core.days import day_names, load_day
 from electra_core.faults import ConfigError
 from electra_core.journal import Event
 from electra_core.refusals import StationError
-from electra_core.sessions import day_names, load_day
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot, SnapshotError, violations
 from electra_core.station import Station
 from electra_core.status import StationStatus

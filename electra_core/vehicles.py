@@ -222,7 +222,7 @@ def climb(
     its energy divided by the logarithmic mean of a and b.
     """
     # Summed by itself: the difference of two SoC would lose the little that a large battery gains.
-    gained, left_h = 0.0, hours
+    gained, total_h, left_h = 0.0, 0.0, hours
     pieces = len(curve_soc) + 1
     for piece in range(pieces):
         low = 0.0 if piece == 0 else curve_soc[piece - 1]
@@ -248,13 +248,14 @@ def climb(
             )
             soc += part
             gained += part
+            total_h += used_h
             left_h -= used_h
             if left_h <= 0.0:
                 return gained, hours
             soc = max(soc, end)
         if soc >= target_soc:
             break
-    return gained, hours - left_h
+    return gained, total_h
 
 
 def _climb_part(

@@ -22,7 +22,10 @@ LINES = [
     ["config"],
     ["strategies"],
     ["allocation"],
+    ["days"],
     ["sessions"],
+    ["scenario", "metrics"],
+    ["optimum"],
     ["state"],
     ["reading"],
     ["baseline", "timers", "status", "journal"],
@@ -30,7 +33,6 @@ LINES = [
     ["clock", "explain"],
     ["station"],
     ["simulation"],
-    ["metrics", "optimum"],
     ["studies", "figures"],
     ["dashboard", "api"],
 ]

@@ -11,10 +11,10 @@ from typing import Any
 from traitlets import Bool, Dict, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
 from electra_core.config import StationConfig, load_config
+from electra_core.days import Day, Visit, day_names, load_day
 from electra_core.figures import Sample
 from electra_core.reading import site_limit_kw
 from electra_core.refusals import StationError
-from electra_core.sessions import Day, Visit, day_names, load_day
 from electra_core.state import Place, Session
 from electra_core.station import Station
 from electra_core.strategies import STRATEGIES

@@ -1,4 +1,4 @@
-"""Who comes when: days that are shipped as small tables of figures."""
+"""Shipped days: who comes when, as small tables of figures."""
 
 from __future__ import annotations
 
