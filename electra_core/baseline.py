@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from electra_core import storage
 from electra_core.config import StationConfig
 from electra_core.reading import battery_reach_kw, carried_kw, demand_of, read_snapshot, site_limit_kw
 from electra_core.snapshot import Allocation
-from electra_core.state import BATTERY_PLACE, Ledger, Place, Session, State, above_kwh, below_kwh
+from electra_core.state import BATTERY_PLACE, Ledger, Place, Session, State
 from electra_core.vehicles import SOC_ROUNDING
 
 
@@ -36,7 +37,7 @@ def takes_on_battery(config: StationConfig, state: State, newcomer: Session) -> 
     power_kw = sum(_peak_kw(config, each) / share for each, share in zip(carried, shares, strict=True))
     need_kwh = sum((each.remaining_kwh or 0.0) / share for each, share in zip(carried, shares, strict=True))
     reach_kw, _ = battery_reach_kw(config, state)
-    above_floor_kwh = above_kwh(battery, state, battery.min_soc)
+    above_floor_kwh = storage.above_kwh(battery, state.battery_kwh, battery.min_soc)
     return power_kw <= reach_kw and need_kwh <= above_floor_kwh * battery.discharge_efficiency
 
 
@@ -62,7 +63,7 @@ def gains(config: StationConfig, state: State, allocation: Allocation) -> State:
     used_kw = state.static_load_kw + config.standing_kw + allocation.grid_kw
     if site_limit_kw(config, state) - used_kw < battery.recharge_free_share * config.grid_capacity_kw:
         return state
-    room_kwh = below_kwh(battery, state, battery.max_soc)
+    room_kwh = storage.below_kwh(battery, state.battery_kwh, battery.max_soc)
     gain_kwh = min(room_kwh, battery.recharge_step_soc * battery.initial_capacity_kwh)
     gained = Ledger(seed_gain_kwh=gain_kwh)
     return replace(

@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from electra_core import timers
+from electra_core import storage, timers
 from electra_core.config import StationConfig
 from electra_core.decision import Moment, decide
 from electra_core.snapshot import Allocation, Limit
-from electra_core.state import Ledger, Session, State, Tally, above_kwh, below_kwh, rested
+from electra_core.state import Ledger, Session, State, Tally, rested
+from electra_core.storage import HOUR_S
 from electra_core.strategies import TIMELESS
-
-HOUR_S = 3600.0
 
 # Limits that sessions share: where one binds, it counts who comes first.
 CONTENDED = (Limit.CHARGER, Limit.SITE, Limit.MINIMUM, Limit.MODULE)
@@ -51,7 +50,10 @@ def holds_s(config: StationConfig, state: State, allocation: Allocation) -> floa
     No power is promised that the energy cannot carry, and however finely time is cut, a car is done at
     the same moment.
     """
-    times = [_battery_holds_s(config, state, _battery_flow_kw(config, state, allocation))]
+    times = [math.inf]
+    if config.battery is not None:
+        flow_kw = _battery_flow_kw(config, state, allocation)
+        times.append(storage.holds_s(config.battery, state.battery_kwh, flow_kw))
     for session in state.sessions.values():
         soc = session.soc
         if soc is not None and session.remaining_kwh:
@@ -72,21 +74,6 @@ def _battery_flow_kw(config: StationConfig, state: State, allocation: Allocation
             boost_kw = allocation.boost_kw[session.session_id]
             given_kw += share * boost_kw / config.efficiency[session.charger_id]
     return -given_kw
-
-
-def _battery_holds_s(config: StationConfig, state: State, battery_kw: float) -> float:
-    battery = config.battery
-    if battery is None or battery_kw == 0.0:
-        return math.inf
-    marks = (battery.min_soc, battery.reserve_soc, battery.max_soc)
-    if battery_kw < 0.0:
-        rooms_kwh = [above_kwh(battery, state, soc) for soc in marks]
-        kwh_an_hour = -battery_kw / battery.discharge_efficiency
-    else:
-        rooms_kwh = [below_kwh(battery, state, soc) for soc in marks]
-        kwh_an_hour = battery_kw * battery.charge_efficiency
-    nearest_kwh = min((room_kwh for room_kwh in rooms_kwh if room_kwh > 0.0), default=0.0)
-    return HOUR_S * nearest_kwh / kwh_an_hour
 
 
 def _through_hours(
@@ -126,7 +113,10 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
         sessions[place] = session
     charged_kwh = max(0.0, allocation.battery_kw) * hours
     static_kwh, standby_kwh = state.static_load_kw * hours, config.standing_kw * hours
-    loss_kwh = _battery_loss_kwh(config, charged_kwh, boosted_kwh)
+    battery, stored_kwh, loss_kwh = config.battery, state.battery_kwh, 0.0
+    if battery is not None:
+        loss_kwh = storage.loss_kwh(battery, charged_kwh, boosted_kwh)
+        stored_kwh = storage.stored_after(battery, stored_kwh, charged_kwh, boosted_kwh)
     used_kwh = Ledger(
         imported_kwh=static_kwh + standby_kwh + max(0.0, from_site_kwh - boosted_kwh) + charged_kwh,
         static_kwh=static_kwh,
@@ -137,12 +127,10 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
         battery_out_kwh=boosted_kwh,
         battery_loss_kwh=loss_kwh,
     )
-    capacity_kwh = config.battery.initial_capacity_kwh if config.battery else 0.0
-    stored_kwh = state.battery_kwh + charged_kwh - boosted_kwh - loss_kwh
     moved = replace(
         state,
         now_s=state.now_s + seconds,
-        battery_kwh=min(capacity_kwh, max(0.0, stored_kwh)),
+        battery_kwh=stored_kwh,
         sessions=sessions,
         energy=state.energy + used_kwh,
         this_hour=state.this_hour + used_kwh,
@@ -155,14 +143,6 @@ def _taken_kwh(session: Session, takes_kw: float, seconds: float) -> float:
     if soc is None:
         return takes_kw * seconds / HOUR_S
     return session.vehicle.climb(soc, session.target_soc, takes_kw, seconds)[0]
-
-
-def _battery_loss_kwh(config: StationConfig, charged_kwh: float, boosted_kwh: float) -> float:
-    battery = config.battery
-    if battery is None:
-        return 0.0
-    into_kwh = charged_kwh * (1.0 - battery.charge_efficiency)
-    return into_kwh + boosted_kwh * (1.0 / battery.discharge_efficiency - 1.0)
 
 
 def is_steady(moment: Moment) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from electra_core import storage
 from electra_core.config import StationConfig
 from electra_core.snapshot import Demand, Limit, Snapshot
-from electra_core.state import BATTERY_PLACE, Place, Session, State, above_kwh, below_kwh
+from electra_core.state import BATTERY_PLACE, Place, Session, State
 
 # Sessions by their place, with what they ask for.
 Asked = Mapping[Place, tuple[Session, Demand]]
@@ -141,18 +142,18 @@ def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]
     battery = config.battery
     if battery is None or BATTERY_PLACE in state.out_of_service:
         return 0.0, 0.0
-    gives = above_kwh(battery, state, battery.min_soc) > 0.0 and state.now_s >= state.battery_rests_until_s
-    give_kw = battery.discharge_power_kw if gives else 0.0
-    take_kw = min(battery.charge_power_kw, battery.recharge_share * site_limit_kw(config, state))
-    return give_kw, take_kw if below_kwh(battery, state, battery.max_soc) > 0.0 else 0.0
+    rests = state.now_s < state.battery_rests_until_s
+    take_kw = storage.takes_kw(battery, state.battery_kwh, site_limit_kw(config, state))
+    return storage.gives_kw(battery, state.battery_kwh, rests), take_kw
 
 
 def _comfort_kw(config: StationConfig, state: State) -> float | None:
     """Up to where the battery lifts sessions, kW; None above its reserve, where it lifts them to any."""
     battery = config.battery
-    if battery is None or battery.rule != "hybrid" or battery.reserve_soc <= battery.min_soc:
+    if battery is None or battery.rule != "hybrid" or not storage.has_reserve(battery):
         return None
-    free = above_kwh(battery, state, battery.reserve_soc) and state.now_s >= state.reserve_rests_until_s
+    above_kwh = storage.above_kwh(battery, state.battery_kwh, battery.reserve_soc)
+    free = above_kwh > 0.0 and state.now_s >= state.reserve_rests_until_s
     return None if free else battery.comfort_power_kw
 
 

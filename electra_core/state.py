@@ -7,7 +7,8 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from electra_core.config import BatteryConfig, StationConfig
+from electra_core import storage
+from electra_core.config import StationConfig
 from electra_core.setpoints import BATTERY
 from electra_core.strategies import Rank
 from electra_core.vehicles import SOC_ROUNDING, Vehicle
@@ -17,11 +18,6 @@ Place = tuple[str, int]
 # A charger as a whole, where connectors count from 1; and the battery.
 WHOLE_CHARGER = 0
 BATTERY_PLACE: Place = (BATTERY, WHOLE_CHARGER)
-
-# The battery is at its floor or top when it is this close: kWh, and as a share of its capacity. Rounding
-# must not keep it charging for ever.
-EMPTY_KWH = 1e-9
-EMPTY_SHARE = 1e-12
 
 # Readings that have a lease; until the first one comes, the silence counts from the start.
 START, SITE_LIMIT, STATIC_LOAD = "start", "site limit", "static load"
@@ -223,22 +219,8 @@ def rested(config: StationConfig, state: State) -> State:
     if battery is None or battery.rule != "hybrid":
         return state
     until_s = state.now_s + config.control_interval_s
-    if not above_kwh(battery, state, battery.reserve_soc):
+    if not storage.above_kwh(battery, state.battery_kwh, battery.reserve_soc):
         state = replace(state, reserve_rests_until_s=until_s)
-    if not above_kwh(battery, state, battery.min_soc):
+    if not storage.above_kwh(battery, state.battery_kwh, battery.min_soc):
         state = replace(state, battery_rests_until_s=until_s)
     return state
-
-
-def above_kwh(battery: BatteryConfig, state: State, soc: float) -> float:
-    """Energy of the battery above a SoC, kWh; 0 where there is none to speak of."""
-    return _worth(battery, state.battery_kwh - soc * battery.initial_capacity_kwh)
-
-
-def below_kwh(battery: BatteryConfig, state: State, soc: float) -> float:
-    """Room of the battery below a SoC, kWh; 0 where there is none to speak of."""
-    return _worth(battery, soc * battery.initial_capacity_kwh - state.battery_kwh)
-
-
-def _worth(battery: BatteryConfig, kwh: float) -> float:
-    return kwh if kwh > max(EMPTY_KWH, EMPTY_SHARE * battery.initial_capacity_kwh) else 0.0

@@ -75,13 +75,7 @@ class ChargingCurve:
 
     def __call__(self, soc: float) -> float:
         """Power at a state of charge, kW; beyond the first and last point, theirs."""
-        if soc <= self.soc[0]:
-            return self.kw[0]
-        for left in range(len(self.soc) - 1):
-            if soc <= self.soc[left + 1]:
-                part = (soc - self.soc[left]) / (self.soc[left + 1] - self.soc[left])
-                return self.kw[left] + part * (self.kw[left + 1] - self.kw[left])
-        return self.kw[-1]
+        return power_at(self.soc, self.kw, soc)
 
     @property
     def points(self) -> tuple[tuple[float, float], ...]:
@@ -170,18 +164,11 @@ class Vehicle:
             raise VehicleError("vehicle: without battery_kwh there is no SoC to move")
         if not seconds >= 0.0:
             raise VehicleError(f"vehicle: seconds must be 0 or more, got {seconds:g}")
-        if target_soc <= soc:
-            return 0.0, 0.0
-        if offered_kw < LEAST_OFFER_KW:
-            return 0.0, seconds
-        offer = min(offered_kw, self.max_power_kw)
-        curve = self.curve
-        if curve is None:
-            gained, hours = _climb_part(target_soc - soc, offer, offer, self.battery_kwh, seconds / 3600.0)
-        else:
-            gained, hours = climb(
-                curve.soc, curve.kw, self.battery_kwh, soc, target_soc, offer, seconds / 3600.0
-            )
+        offer_kw = min(offered_kw, self.max_power_kw)
+        curve_soc, curve_kw = ((), ()) if self.curve is None else (self.curve.soc, self.curve.kw)
+        gained, hours = climb(
+            curve_soc, curve_kw, self.battery_kwh, soc, target_soc, offer_kw, seconds / 3600.0
+        )
         return gained * self.battery_kwh, hours * 3600.0
 
     def to_json(self) -> dict[str, Any]:
@@ -206,6 +193,17 @@ class Vehicle:
         return cls(**{**data, "curve": ChargingCurve(curve) if curve is not None else None})
 
 
+def power_at(curve_soc: Sequence[float], curve_kw: Sequence[float], soc: float) -> float:
+    """Power of a piecewise linear curve at a state of charge, kW; beyond its ends, theirs."""
+    if soc <= curve_soc[0]:
+        return curve_kw[0]
+    for left in range(len(curve_soc) - 1):
+        if soc <= curve_soc[left + 1]:
+            part = (soc - curve_soc[left]) / (curve_soc[left + 1] - curve_soc[left])
+            return curve_kw[left] + part * (curve_kw[left + 1] - curve_kw[left])
+    return curve_kw[-1]
+
+
 def climb(
     curve_soc: Sequence[float],
     curve_kw: Sequence[float],
@@ -217,10 +215,18 @@ def climb(
 ) -> tuple[float, float]:
     """SoC gained along a piecewise linear curve under a constant offer, and the hours that it took.
 
+    A curve without points limits nothing.
+
     Piece by piece: where the curve is above the offer the car takes the offer; where it is below, the
     power p follows dp/dt = slope * p / capacity, so a piece from power a to power b takes as long as
     its energy divided by the logarithmic mean of a and b.
     """
+    if target_soc <= soc:
+        return 0.0, 0.0
+    if offered_kw < LEAST_OFFER_KW:
+        return 0.0, hours
+    if len(curve_soc) == 0:
+        return _climb_part(target_soc - soc, offered_kw, offered_kw, battery_kwh, hours)
     # Summed by itself: the difference of two SoC would lose the little that a large battery gains.
     gained, total_h, left_h = 0.0, 0.0, hours
     pieces = len(curve_soc) + 1

@@ -174,12 +174,18 @@ def keep(
 
 
 def release(
-    charger: Indices, kept: Indices, kw: Numbers, modules: MutableSequence[int], module_kw: Numbers
+    charger: Indices,
+    kept: Indices,
+    keeps: bool,
+    kw: Numbers,
+    modules: MutableSequence[int],
+    module_kw: Numbers,
 ) -> None:
     """Take back modules that a row neither keeps nor uses, for want of power on the site."""
     for row in range(len(charger)):
         if modules[row] > 0:
-            modules[row] = max(min(kept[row], modules[row]), modules_for(kw[row], module_kw[charger[row]]))
+            still = min(kept[row], modules[row]) if keeps else 0
+            modules[row] = max(still, modules_for(kw[row], module_kw[charger[row]]))
 
 
 def grant(

@@ -20,7 +20,7 @@ LINES = [
     ["faults", "vehicles", "snapshot"],
     ["jsonfile"],
     ["config"],
-    ["strategies"],
+    ["strategies", "filling", "storage"],
     ["allocation"],
     ["days"],
     ["sessions"],
