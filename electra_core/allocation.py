@@ -148,12 +148,14 @@ def _part(
     order = [0.0] * len(rows)
     for number, row in enumerate(queue):
         order[row] = float(number)
+    weight = [ranks[i][1] for i in rows]
+    filling.tame(tier, weight)
     columns = Rows(
         tier=tier,
         charger=charger,
         lowest=[float(demand.min_kw) for demand in sorted_demands],
         highest=[float(demand.max_kw) for demand in sorted_demands],
-        weight=_tame([ranks[i][1] for i in rows], tier),
+        weight=weight,
         cost=[snapshot.cost(demand.charger_id) for demand in sorted_demands],
         queue=queue,
         order=order,
@@ -189,11 +191,3 @@ def _blank_answer(rows: int, chargers: int) -> Answer:
         better=counts(),
         left=[0.0] * chargers,
     )
-
-
-def _tame(weights: Sequence[float], tiers: Sequence[float]) -> list[float]:
-    """Weights relative to the largest of their tier: only ratios count, and sums must not overflow."""
-    largest: dict[float, float] = {}
-    for tier, weight in zip(tiers, weights, strict=True):
-        largest[tier] = max(weight, largest.get(tier, 0.0))
-    return [weight / largest[tier] for tier, weight in zip(tiers, weights, strict=True)]

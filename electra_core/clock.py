@@ -15,7 +15,7 @@ from electra_core.storage import HOUR_S
 from electra_core.strategies import TIMELESS
 
 # Limits that sessions share: where one binds, it counts who comes first.
-CONTENDED = (Limit.CHARGER, Limit.SITE, Limit.MINIMUM, Limit.MODULE)
+CONTENDED = (Limit.CHARGER, Limit.SITE, Limit.MINIMUM, Limit.MODULE, Limit.PLAN)
 
 
 def moments(config: StationConfig, moment: Moment, end_s: float) -> Iterator[Moment]:
@@ -83,15 +83,17 @@ def _through_hours(
     while True:
         hour_s = HOUR_S * (len(state.hours) + 1)
         if hour_s > end_s:
-            return replace(after(config, state, allocation, seconds), now_s=end_s)
+            return after(config, state, allocation, seconds, end_s)
         part_s = min(seconds, hour_s - state.now_s)
-        state = after(config, state, allocation, part_s)
-        state = replace(state, now_s=hour_s, hours=(*state.hours, state.this_hour.total), this_hour=Tally())
+        state = after(config, state, allocation, part_s, hour_s)
+        state = replace(state, hours=(*state.hours, state.this_hour.total), this_hour=Tally())
         seconds -= part_s
 
 
-def after(config: StationConfig, state: State, allocation: Allocation, seconds: float) -> State:
-    """The state after a time under one allocation, which must hold that long.
+def after(
+    config: StationConfig, state: State, allocation: Allocation, seconds: float, end_s: float
+) -> State:
+    """The state after a time under one allocation, which must hold that long; the clock then shows ``end_s``.
 
     A car draws what it is offered, or less where its curve falls on the way or its meter says so; what it
     does not draw is taken from neither grid nor battery.
@@ -129,7 +131,7 @@ def after(config: StationConfig, state: State, allocation: Allocation, seconds: 
     )
     moved = replace(
         state,
-        now_s=state.now_s + seconds,
+        now_s=end_s,
         battery_kwh=stored_kwh,
         sessions=sessions,
         energy=state.energy + used_kwh,
@@ -149,13 +151,16 @@ def is_steady(moment: Moment) -> bool:
     """Whether time alone changes no decision before somebody's energy runs out.
 
     No car moves on a curve, and either nobody is held back, so that no rank counts, or the ranks do not
-    change with time and the battery is not on its way out of its reserve. Then the next decision can wait
-    that long, and a month of rest costs one step.
+    change with time and the battery is not on its way out of its floor or reserve. Then the next decision
+    can wait that long, and a month of rest costs one step.
     """
-    state, allocation = moment.state, moment.allocation
+    state, snapshot, allocation = moment.state, moment.snapshot, moment.allocation
     timeless = isinstance(state.strategy, str) and state.strategy in TIMELESS
-    rising = moment.snapshot.comfort_kw is not None and allocation.battery_kw > 0.0
-    contended = any(limit in CONTENDED for limit in allocation.limited_by.values())
+    may_soon_help = snapshot.boost_kw == 0.0 or snapshot.comfort_kw is not None
+    rising = may_soon_help and allocation.battery_kw > 0.0
+    # Who is helped by the battery would be held back without it: ranks count for the parts of the boost.
+    helped = allocation.battery_kw < 0.0
+    contended = helped or any(limit in CONTENDED for limit in allocation.limited_by.values())
     moving = any(
         session.vehicle.curve is not None
         and session.soc is not None

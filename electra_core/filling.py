@@ -20,7 +20,7 @@ Indices = Sequence[int]
 SAME = 1e-12
 
 # What stopped a row from rising, in the order of `snapshot.Limit`.
-VEHICLE, CONNECTOR, CHARGER, SITE, MINIMUM, MODULE, FAULT, FINISHED = range(8)
+VEHICLE, CONNECTOR, CHARGER, SITE, MINIMUM, MODULE, FAULT, FINISHED, PLAN = range(9)
 
 
 class Tree(NamedTuple):
@@ -82,6 +82,19 @@ class Answer(NamedTuple):
     before: MutableSequence[int]
     better: MutableSequence[int]
     left: MutableSequence[float]
+
+
+def tame(tier: Numbers, weight: MutableSequence[float]) -> None:
+    """Make weights relative to the largest of their tier: only ratios count, and sums must not overflow."""
+    start = 0
+    while start < len(tier):
+        end, largest = start, 0.0
+        while end < len(tier) and tier[end] == tier[start]:
+            largest = max(largest, weight[end])
+            end += 1
+        for row in range(start, end):
+            weight[row] /= largest
+        start = end
 
 
 def decide(

@@ -38,6 +38,8 @@ class Limit(StrEnum):
     MODULE = "module"
     FAULT = "fault"
     FINISHED = "finished"
+    # A strategy that plans for all sessions at once holds this one back.
+    PLAN = "plan"
 
 
 class SnapshotError(ValueError):

@@ -1,0 +1,1 @@
+"""A station for days and years."""

@@ -1,0 +1,128 @@
+"""The clock of a simulation compiled by numba: the very functions that run as they are elsewhere.
+
+Compiled code is kept on disk. Numba looks only at the file of the function that it keeps, so a digest of
+every file that goes into it is part of the key: a change in any of them compiles anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numba
+from numba.core import event, types
+from numba.core.errors import NumbaError
+from numba.extending import register_jitable
+
+from electra_core import filling, storage, vehicles, waterfill
+from electra_core.simulation import deciding, passing, playing, visiting, world
+from electra_core.simulation.playing import play
+from electra_core.simulation.world import World
+from electra_core.strategies import Rank
+
+# Whose functions run compiled, each knowing only those before it.
+MODULES: tuple[ModuleType, ...] = (
+    waterfill,
+    filling,
+    storage,
+    vehicles,
+    world,
+    deciding,
+    passing,
+    visiting,
+    playing,
+)
+
+RANK = types.UniTuple(types.float64, 2)(types.int64, *[types.float64] * 8)
+
+
+class Asked(NamedTuple):
+    """A `Demand` as compiled rank functions see it: its numbers."""
+
+    max_kw: float
+    min_kw: float
+    arrived_s: float
+    departs_s: float | None
+    remaining_kwh: float
+    priority: float
+    weight: float
+
+
+@functools.cache
+def compiled_play(kind: Any) -> Callable[[World, Any, None, float], bool]:
+    """`play` for worlds of a type (numba's), from disk or compiled now."""
+    for module in MODULES:
+        for function in vars(module).values():
+            if inspect.isfunction(function) and function.__module__ == module.__name__:
+                register_jitable(function)
+    with event.install_listener("numba:compile", _Announcer()):
+        return _compiled(_digest(), types.boolean(kind, types.FunctionType(RANK), types.none, types.float64))
+
+
+def _compiled(digest: str, signature: Any) -> Callable[[World, Any, None, float], bool]:
+    def run(world: World, rank: Any, plan: None, stop_s: float) -> bool:
+        # Part of what numba's key is made of.
+        digest  # noqa: B018
+        return play(world, rank, plan, stop_s)
+
+    compiled: Callable[[World, Any, None, float], bool] = numba.njit(signature, cache=True, nogil=True)(run)
+    return compiled
+
+
+def _digest() -> str:
+    """What all the code is made of that `play` is compiled from."""
+    found = hashlib.sha256()
+    for module in MODULES:
+        found.update(Path(str(module.__file__)).read_bytes())
+    return found.hexdigest()
+
+
+class _Announcer(event.Listener):  # type: ignore[misc]
+    """Says once that something is compiled, which takes a while."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        if not self.said:
+            self.said = True
+            print("electra_core: compiling the simulation, once for this installation ...", file=sys.stderr)
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+@functools.lru_cache(maxsize=64)
+def compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:
+    """A rank function that compiled code can call; None where numba cannot compile it."""
+    compiled = numba.njit(rank)
+
+    def answer(
+        visit: int,
+        max_kw: float,
+        min_kw: float,
+        arrived_s: float,
+        departs_s: float,
+        remaining_kwh: float,
+        priority: float,
+        weight: float,
+        now_s: float,
+    ) -> tuple[float, float]:
+        departs = None if math.isinf(departs_s) else departs_s
+        asked = Asked(max_kw, min_kw, arrived_s, departs, remaining_kwh, priority, weight)
+        tier, share = compiled(asked, now_s)
+        # Sums, because an optional number is one only when it is asked for.
+        return tier + 0.0, share + 0.0
+
+    try:
+        found: Callable[..., tuple[float, float]] = numba.njit(RANK)(answer)
+    except NumbaError:
+        return None
+    return found

@@ -1,0 +1,206 @@
+"""Drivers come, wait for a connector, plug in, and leave."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from electra_core import storage
+from electra_core.simulation.deciding import (
+    ask,
+    begin_turns,
+    carried_kw,
+    decide,
+    is_carried,
+)
+from electra_core.simulation.passing import measure
+from electra_core.simulation.world import NOBODY, Record, World
+from electra_core.vehicles import SOC_ROUNDING
+
+
+def settle(world: World, rank: Any, plan: Any) -> None:
+    """Everything that happens at this moment: the site changes, drivers leave, and others come."""
+    moment = world.moment[0]
+    if moment.change < len(world.site) and world.site[moment.change].step <= moment.step:
+        site = world.site[moment.change]
+        moment.static_kw, moment.pv_kw, moment.limit_kw = site.static_kw, site.pv_kw, site.limit_kw
+        moment.change += 1
+        called(world, rank, plan, False)
+    while True:
+        slot = next_to_leave(world)
+        if slot == NOBODY:
+            break
+        unplug(world, slot)
+        called(world, rank, plan, True)
+    give_up(world)
+    number = 0
+    while number < moment.waiting:
+        visit = world.waiting[number]
+        slot = free_slot(world, visit)
+        if slot == NOBODY:
+            number += 1
+        else:
+            stop_waiting(world, number)
+            plug_in(world, visit, slot)
+            called(world, rank, plan, True)
+    while moment.next_visit < len(world.wishes) and world.wishes[moment.next_visit].arrival_s <= moment.now_s:
+        visit = moment.next_visit
+        moment.next_visit += 1
+        slot = free_slot(world, visit)
+        if slot == NOBODY:
+            world.waiting[moment.waiting] = visit
+            moment.waiting += 1
+            give_up(world)
+        else:
+            plug_in(world, visit, slot)
+            called(world, rank, plan, True)
+
+
+def called(world: World, rank: Any, plan: Any, counts: bool) -> None:
+    """After a call: decide, where each is decided by itself; the seed's battery gains where it ``counts``."""
+    world.moment[0].undecided = 1
+    if world.settings[0].each_call and world.moment[0].fault == 0:
+        decide(world, rank, plan)
+        if counts and world.settings[0].whole_session:
+            gain(world)
+
+
+def gain(world: World) -> None:
+    """At each arrival and departure the seed's battery gains when enough of the grid is free."""
+    settings, battery, moment = world.settings[0], world.battery[0], world.moment[0]
+    used_kw = moment.static_kw - moment.pv_kw + settings.standing_kw + moment.grid_kw
+    if moment.limit_kw - used_kw < battery.recharge_free_share * settings.grid_kw:
+        return
+    room_kwh = storage.below_kwh(battery, moment.stored_kwh, battery.max_soc)
+    gain_kwh = min(room_kwh, battery.recharge_step_soc * battery.initial_capacity_kwh)
+    moment.stored_kwh += gain_kwh
+    moment.seed_gain_kwh += gain_kwh
+
+
+def next_to_leave(world: World) -> int:
+    """The connector of a driver who leaves now, who came first before others; -1 where nobody does."""
+    moment, leaves = world.moment[0], NOBODY
+    for number in range(moment.cars):
+        slot = world.line[number]
+        car = world.slots[slot]
+        done = car.departs_s == math.inf and car.remaining_kwh == 0.0
+        if (done or car.departs_s <= moment.now_s) and (
+            leaves == NOBODY or car.number < world.slots[leaves].number
+        ):
+            leaves = slot
+    return leaves
+
+
+def unplug(world: World, slot: int) -> None:
+    """A car leaves."""
+    moment, car = world.moment[0], world.slots[slot]
+    write_fate(world, slot)
+    world.fates[car.visit].left_s = moment.now_s
+    car.visit = NOBODY
+    car.on_battery = car.modules = 0
+    car.ask_kw = car.offered_kw = 0.0
+    number = 0
+    while world.line[number] != slot:
+        number += 1
+    for place in range(number, moment.cars - 1):
+        world.line[place] = world.line[place + 1]
+    moment.cars -= 1
+
+
+def write_fate(world: World, slot: int) -> None:
+    """What a car that stands there has got."""
+    car = world.slots[slot]
+    world.fates[car.visit].energy_kwh = car.energy_kwh
+    world.fates[car.visit].boost_kwh = car.boost_kwh
+
+
+def give_up(world: World) -> None:
+    """Drivers whose patience, or time, is over leave without a connector."""
+    moment, number = world.moment[0], 0
+    while number < moment.waiting:
+        visit = world.waiting[number]
+        if gives_up_s(world.wishes[visit]) <= moment.now_s:
+            stop_waiting(world, number)
+            world.fates[visit].balked, world.fates[visit].left_s = 1, moment.now_s
+        else:
+            number += 1
+
+
+def gives_up_s(wish: Record) -> float:
+    """When a driver who waits leaves, s."""
+    return min(wish.arrival_s + wish.patience_s, wish.departure_s)
+
+
+def stop_waiting(world: World, number: int) -> None:
+    """Take one out of the queue for connectors."""
+    moment = world.moment[0]
+    for place in range(number, moment.waiting - 1):
+        world.waiting[place] = world.waiting[place + 1]
+    moment.waiting -= 1
+
+
+def free_slot(world: World, visit: int) -> int:
+    """The first free connector that a driver would take; -1 where there is none."""
+    wish = world.wishes[visit]
+    first, end = 0, len(world.slots)
+    if wish.slot != NOBODY:
+        first, end = wish.slot, wish.slot + 1
+    elif wish.charger != NOBODY:
+        first, end = world.chargers[wish.charger].first, world.chargers[wish.charger].end
+    for slot in range(first, end):
+        if world.slots[slot].visit == NOBODY:
+            return slot
+    return NOBODY
+
+
+def plug_in(world: World, visit: int, slot: int) -> None:
+    """A car is plugged in."""
+    moment, wish, car, fate = world.moment[0], world.wishes[visit], world.slots[slot], world.fates[visit]
+    moment.numbers += 1
+    moment.places += 1
+    car.visit, car.number = visit, moment.numbers
+    car.arrived_s, car.departs_s = moment.now_s, wish.departure_s
+    car.max_kw, car.car_least_kw = wish.max_kw, wish.min_kw
+    car.battery_kwh, car.arrival_soc, car.target_soc = wish.battery_kwh, wish.arrival_soc, wish.target_soc
+    car.curve_start, car.curve_end = wish.curve_start, wish.curve_end
+    car.priority, car.weight = wish.priority, wish.weight
+    car.energy_kwh = car.boost_kwh = car.offered_kw = car.boost_kw = 0.0
+    car.modules = car.on_battery = 0
+    begin_turns(car, moment.places)
+    measure(car)
+    fate.slot, fate.plugged_s = slot, moment.now_s
+    if car.remaining_kwh == 0.0:
+        fate.done_s = moment.now_s
+    # The line is in the order of chargers, and of plugging in at each.
+    place = moment.cars
+    while place > 0 and world.slots[world.line[place - 1]].charger > car.charger:
+        world.line[place] = world.line[place - 1]
+        place -= 1
+    world.line[place] = slot
+    moment.cars += 1
+    if world.settings[0].whole_session and may_be_carried(world, slot):
+        car.on_battery = 1
+
+
+def may_be_carried(world: World, newcomer: int) -> bool:
+    """May the battery carry this newcomer, whole? The seed's rule: see `baseline.takes_on_battery`."""
+    settings, battery, moment = world.settings[0], world.battery[0], world.moment[0]
+    ask(world)
+    asked_kw = power_kw = need_kwh = 0.0
+    for slot in range(len(world.slots)):
+        car = world.slots[slot]
+        charger = world.chargers[car.charger]
+        if car.visit == NOBODY:
+            continue
+        if not is_carried(car):
+            asked_kw += car.ask_kw * charger.cost
+        if is_carried(car) or slot == newcomer:
+            power_kw += min(car.max_kw, charger.max_power_kw, car.plug_kw) / charger.efficiency
+            need_kwh += car.remaining_kwh / charger.efficiency
+    site_kw = max(0.0, moment.limit_kw - moment.static_kw + moment.pv_kw - settings.standing_kw)
+    lowest_kwh = battery.boost_from_soc * battery.initial_capacity_kwh * (1.0 - SOC_ROUNDING)
+    if asked_kw <= site_kw or moment.stored_kwh < lowest_kwh:
+        return False
+    reach_kw = storage.gives_kw(battery, moment.stored_kwh, moment.now_s < moment.battery_rests_until_s)
+    above_kwh = storage.above_kwh(battery, moment.stored_kwh, battery.min_soc)
+    return power_kw <= reach_kw and need_kwh <= above_kwh * battery.discharge_efficiency
