@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from electra_core import filling, waterfill
-from electra_core.filling import Answer, Filling, Rows, Tree
+from electra_core import filling
+from electra_core.filling import Outcome, Table
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.strategies import Rank, find, max_min, ranked, uniform
+from electra_core.waterfill import Cell, Room, Row, Share, taken, whole_modules
 
 LIMITS = tuple(Limit)
 
@@ -19,8 +20,7 @@ class Part:
     """Sessions that were filled together."""
 
     demands: Sequence[Demand]
-    rows: Rows
-    answer: Answer
+    table: Table
 
 
 def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation:
@@ -47,7 +47,7 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
     """
     rank = find(strategy)
     place = {name: index for index, name in enumerate(snapshot.charger_kw)}
-    tree = _tree(snapshot)
+    rooms = _rooms(snapshot)
     # By name, so that the order in which demands are listed cannot change even the last bit.
     demands = sorted(snapshot.demands, key=lambda demand: demand.session_id)
     carried = [demand for demand in demands if demand.on_battery]
@@ -56,22 +56,20 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
 
     # Sessions that the battery carries whole have it for themselves, and its power is not divided.
     if carried:
-        part = _part(carried, max_min, snapshot, place, tree)
-        filling.carry(part.rows, tree, boost_kw, part.answer)
+        part = _part(carried, max_min, snapshot, place, rooms)
+        filling.carry(part.table, boost_kw)
         parts.append(part)
         boost_kw = 0.0
 
     others = [demand for demand in demands if not demand.on_battery]
-    part = _part(others, rank, snapshot, place, tree)
+    part = _part(others, rank, snapshot, place, rooms)
     comfort_kw = math.inf if snapshot.comfort_kw is None else snapshot.comfort_kw
-    filling.decide(
-        part.rows, tree, snapshot.site_limit_kw, boost_kw, comfort_kw, rank is uniform, part.answer
-    )
+    filling.decide(part.table, snapshot.site_limit_kw, boost_kw, comfort_kw, rank is uniform)
     parts.append(part)
-    return _answered(snapshot, tree, parts)
+    return _answered(snapshot, parts)
 
 
-def _answered(snapshot: Snapshot, tree: Tree, parts: Sequence[Part]) -> Allocation:
+def _answered(snapshot: Snapshot, parts: Sequence[Part]) -> Allocation:
     """Put the parts together, and charge the battery with what the grid has left."""
     offered: dict[str, float] = {}
     boost: dict[str, float] = {}
@@ -82,20 +80,19 @@ def _answered(snapshot: Snapshot, tree: Tree, parts: Sequence[Part]) -> Allocati
     better: set[str] = set()
     cars_kw = discharge_kw = 0.0
     for part in parts:
-        rows, answer = part.rows, part.answer
-        for row, demand in enumerate(part.demands):
-            name, kw, count = demand.session_id, answer.filling.kw[row], answer.filling.modules[row]
-            size_kw = tree.module_kw[rows.charger[row]]
-            offered[name], boost[name] = kw, answer.boost[row]
-            limited_by[name] = LIMITS[answer.reason[row]]
-            site[name] = rows.cost[row] * kw
-            reserved[name] = waterfill.taken(kw, count, size_kw)
+        rows, shares, outcomes = part.table.rows, part.table.shares, part.table.outcomes
+        for demand, row, share, outcome in zip(part.demands, rows, shares, outcomes, strict=True):
+            name, size_kw = demand.session_id, part.table.rooms[row.charger].module_kw
+            offered[name], boost[name] = share.kw, outcome.boost
+            limited_by[name] = LIMITS[outcome.reason]
+            site[name] = row.cost * share.kw
+            reserved[name] = taken(share.kw, share.modules, size_kw)
             if size_kw > 0.0:
-                modules[name] = count
-            if answer.better[row]:
+                modules[name] = share.modules
+            if outcome.better:
                 better.add(demand.charger_id)
-        cars_kw += filling.at_site(rows, answer.filling.kw)
-        discharge_kw += filling.at_site(rows, answer.boost)
+            cars_kw += row.cost * share.kw
+            discharge_kw += row.cost * outcome.boost
     site_kw = snapshot.site_limit_kw
     grid_kw, charge_kw = filling.site_use(site_kw, cars_kw, discharge_kw, snapshot.charge_kw)
     return Allocation(
@@ -113,81 +110,63 @@ def _answered(snapshot: Snapshot, tree: Tree, parts: Sequence[Part]) -> Allocati
     )
 
 
-def _tree(snapshot: Snapshot) -> Tree:
-    module_kw = [snapshot.module_kw.get(name, 0.0) for name in snapshot.charger_kw]
-    limits_kw = [snapshot.charger_limit_kw(name) for name in snapshot.charger_kw]
-    return Tree(
-        [
-            waterfill.whole_modules(kw, size) * size if size > 0.0 else kw
-            for kw, size in zip(limits_kw, module_kw, strict=True)
-        ],
-        module_kw,
-    )
+def _rooms(snapshot: Snapshot) -> list[Room]:
+    rooms = []
+    for name in snapshot.charger_kw:
+        kw, size_kw = snapshot.charger_limit_kw(name), snapshot.module_kw.get(name, 0.0)
+        rooms.append(Room(whole_modules(kw, size_kw) * size_kw if size_kw > 0.0 else kw, size_kw))
+    return rooms
 
 
 def _part(
-    demands: Sequence[Demand], rank: Rank, snapshot: Snapshot, place: Mapping[str, int], tree: Tree
+    demands: Sequence[Demand], rank: Rank, snapshot: Snapshot, place: Mapping[str, int], rooms: list[Room]
 ) -> Part:
-    """Rank demands, sort them, and put them into columns."""
+    """Rank demands and sort them into a table."""
     # A demand of 0 asks for nothing, so nobody has to rank it.
     ranks = [
         ranked(rank, demand, snapshot.now_s) if demand.max_kw > 0.0 else (0.0, 1.0) for demand in demands
     ]
-    rows = sorted(range(len(demands)), key=lambda i: (ranks[i][0], place[demands[i].charger_id]))
-    sorted_demands = [demands[i] for i in rows]
-    tier = [ranks[i][0] for i in rows]
-    charger = [place[demand.charger_id] for demand in sorted_demands]
+    by_tier = sorted(range(len(demands)), key=lambda i: (ranks[i][0], place[demands[i].charger_id]))
+    sorted_demands = [demands[i] for i in by_tier]
+    rows = [_row(demands[i], ranks[i], snapshot, place[demands[i].charger_id], rooms) for i in by_tier]
 
     def turn(row: int) -> tuple[float, float, int]:
         demand = sorted_demands[row]
         # Where sessions take turns that comes before any tier, or the last tier would wait for ever.
-        first = tier[row] if demand.turn is None else demand.turn
-        return first, demand.arrived_s, rows[row]
+        first = rows[row].tier if demand.turn is None else demand.turn
+        return first, demand.arrived_s, by_tier[row]
 
     queue = sorted(range(len(rows)), key=turn)
-    order = [0.0] * len(rows)
     for number, row in enumerate(queue):
-        order[row] = float(number)
-    weight = [ranks[i][1] for i in rows]
-    filling.tame(tier, weight)
-    columns = Rows(
-        tier=tier,
-        charger=charger,
-        lowest=[float(demand.min_kw) for demand in sorted_demands],
-        highest=[float(demand.max_kw) for demand in sorted_demands],
-        weight=weight,
-        cost=[snapshot.cost(demand.charger_id) for demand in sorted_demands],
+        rows[row].order = float(number)
+    filling.tame(rows)
+    table = Table(
+        rows=rows,
         queue=queue,
-        order=order,
-        held=[demand.modules for demand in sorted_demands],
-        kept=[demand.modules if demand.keeps_modules else 0 for demand in sorted_demands],
-        needed=[
-            int(demand.turn is not None and demand.max_kw > 0.0 and tree.module_kw[at] > 0.0)
-            for demand, at in zip(sorted_demands, charger, strict=True)
-        ],
-        ceiling=[LIMITS.index(demand.ceiling_by) for demand in sorted_demands],
+        rooms=rooms,
+        shares=[Share() for _ in rows],
+        by_grid=[Share() for _ in rows],
+        anew=[Share() for _ in rows],
+        cells=[Cell() for _ in rows],
+        outcomes=[Outcome() for _ in rows],
     )
-    return Part(sorted_demands, columns, _blank_answer(len(rows), len(place)))
+    return Part(sorted_demands, table)
 
 
-def _blank_answer(rows: int, chargers: int) -> Answer:
-    def numbers() -> list[float]:
-        return [0.0] * rows
-
-    def counts() -> list[int]:
-        return [0] * rows
-
-    def blank() -> Filling:
-        return Filling(numbers(), counts(), numbers(), numbers(), numbers())
-
-    return Answer(
-        filling=blank(),
-        by_grid=blank(),
-        anew=blank(),
-        reach=numbers(),
-        boost=numbers(),
-        reason=counts(),
-        before=counts(),
-        better=counts(),
-        left=[0.0] * chargers,
+def _row(
+    demand: Demand, rank: tuple[float, float], snapshot: Snapshot, charger: int, rooms: Sequence[Room]
+) -> Row:
+    """One demand as a row of numbers."""
+    needs = demand.turn is not None and demand.max_kw > 0.0 and rooms[charger].module_kw > 0.0
+    return Row(
+        tier=rank[0],
+        weight=rank[1],
+        lowest=float(demand.min_kw),
+        highest=float(demand.max_kw),
+        cost=snapshot.cost(demand.charger_id),
+        charger=charger,
+        held=demand.modules,
+        kept=demand.modules if demand.keeps_modules else 0,
+        needed=int(needs),
+        ceiling=LIMITS.index(demand.ceiling_by),
     )

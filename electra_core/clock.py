@@ -90,9 +90,7 @@ def _through_hours(
         seconds -= part_s
 
 
-def after(
-    config: StationConfig, state: State, allocation: Allocation, seconds: float, end_s: float
-) -> State:
+def after(config: StationConfig, state: State, allocation: Allocation, seconds: float, end_s: float) -> State:
     """The state after a time under one allocation, which must hold that long; the clock then shows ``end_s``.
 
     A car draws what it is offered, or less where its curve falls on the way or its meter says so; what it

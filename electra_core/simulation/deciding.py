@@ -7,24 +7,33 @@ there; how power is shared is the very same code, `electra_core.filling`.
 from __future__ import annotations
 
 import math
+from collections.abc import MutableSequence, Sequence
 from typing import Any
 
-import numpy as np
-
 from electra_core import filling, storage
-from electra_core.filling import CHARGER, CONNECTOR, FAULT, FINISHED, MINIMUM, MODULE, PLAN, SITE, VEHICLE, Tree
+from electra_core.filling import (
+    CHARGER,
+    CONNECTOR,
+    FAULT,
+    FINISHED,
+    MINIMUM,
+    MODULE,
+    PLAN,
+    SITE,
+    VEHICLE,
+    Table,
+)
 from electra_core.simulation.world import (
     BAD_RANK,
     FINE,
     NOBODY,
-    ROW_SLOT,
-    TIERS,
-    WEIGHTS,
-    Record,
-    Records,
+    Battery,
+    Charger,
+    Moment,
+    Settings,
+    Slot,
     World,
-    answer_of,
-    rows_of,
+    part_of,
 )
 from electra_core.strategies import LEAST_WEIGHT, MOST_WEIGHT
 from electra_core.vehicles import power_at
@@ -50,14 +59,14 @@ def decide(world: World, rank: Any, plan: Any) -> None:
     moment.undecided = 0
 
 
-def fall_due(settings: Record, slots: Records, chargers: Records, moment: Record) -> None:
+def fall_due(settings: Settings, slots: Sequence[Slot], chargers: Sequence[Charger], moment: Moment) -> None:
     """Turns that are over go to the end of the queue; better modules that have lasted are given."""
     while settings.takes_turns:
         over = NOBODY
         for slot in range(len(slots)):
-            if slots[slot].visit != NOBODY and turn_over_s(settings, slots[slot]) <= moment.now_s:
-                if over == NOBODY or slots[slot].turn_place < slots[over].turn_place:
-                    over = slot
+            is_over = slots[slot].visit != NOBODY and turn_over_s(settings, slots[slot]) <= moment.now_s
+            if is_over and (over == NOBODY or slots[slot].turn_place < slots[over].turn_place):
+                over = slot
         if over == NOBODY:
             break
         moment.places += 1
@@ -70,22 +79,24 @@ def fall_due(settings: Record, slots: Records, chargers: Records, moment: Record
                 chargers[charger].better_since_s = math.inf
 
 
-def begin_turns(car: Record, place: int) -> None:
+def begin_turns(car: Slot, place: int) -> None:
     """A car queues for its turn."""
     car.turn_place, car.turn_had_s, car.turn_since_s = place, 0.0, math.inf
 
 
-def turn_over_s(settings: Record, car: Record) -> float:
+def turn_over_s(settings: Settings, car: Slot) -> float:
     """When a turn is over, s; infinite while it does not count."""
     return car.turn_since_s + max(0.0, settings.rotation_s - car.turn_had_s)
 
 
-def better_at_s(charger: Record) -> float:
+def better_at_s(charger: Charger) -> float:
     """When a better assignment of modules has lasted, s."""
     return charger.better_since_s + charger.module_hold_s
 
 
-def next_due_s(settings: Record, slots: Records, chargers: Records, moment: Record) -> float:
+def next_due_s(
+    settings: Settings, slots: Sequence[Slot], chargers: Sequence[Charger], moment: Moment
+) -> float:
     """When a turn or an assignment of modules changes next, s."""
     due_s = math.inf
     if settings.takes_turns:
@@ -116,13 +127,13 @@ def ask(world: World) -> None:
         keep_modules(slots, world.chargers)
 
 
-def curve_of(world: World, car: Record) -> tuple[Any, Any]:
+def curve_of(world: World, car: Slot) -> tuple[Sequence[float], Sequence[float]]:
     """The points of a car's charging curve."""
     start, end = car.curve_start, car.curve_end
     return world.curve_soc[start:end], world.curve_kw[start:end]
 
 
-def keep_modules(slots: Records, chargers: Records) -> None:
+def keep_modules(slots: Sequence[Slot], chargers: Sequence[Charger]) -> None:
     """Modules stay where they are while the same cars want them as before."""
     for number in range(len(chargers)):
         charger = chargers[number]
@@ -148,12 +159,12 @@ def release_carried(world: World) -> None:
         slots[newest].on_battery = 0
 
 
-def is_carried(car: Record) -> bool:
+def is_carried(car: Slot) -> bool:
     """Whether the battery alone feeds this car."""
     return car.visit != NOBODY and car.on_battery == 1
 
 
-def carried_kw(slots: Records, chargers: Records) -> float:
+def carried_kw(slots: Sequence[Slot], chargers: Sequence[Charger]) -> float:
     """What the cars that the battery carries take of it, within their chargers' limits, kW."""
     for charger in range(len(chargers)):
         chargers[charger].asked_kw = 0.0
@@ -169,38 +180,33 @@ def carried_kw(slots: Records, chargers: Records) -> float:
 
 def share_out(world: World, rank: Any) -> None:
     """Read grid and battery, share their power, and write down what each car gets."""
-    settings, battery, moment = world.settings[0], world.battery[0], world.moment[0]
+    settings, moment, table = world.settings[0], world.moment[0], world.table
     carried = line_up(world, rank)
     if moment.fault != FINE:
         return
-    boost_kw, charge_kw = reach_of_battery(settings, battery, moment)
+    boost_kw, charge_kw = reach_of_battery(settings, world.battery[0], moment)
     moment.may_boost = 1 if boost_kw > 0.0 else 0
-    site_kw, cars = moment.site_kw, moment.cars
-    tree = Tree(world.charger_floats[1], world.charger_floats[2])
     for charger in range(len(world.chargers)):
-        tree.charger_kw[charger] = world.chargers[charger].kw
-        tree.module_kw[charger] = world.chargers[charger].module_kw
+        table.rooms[charger].kw = world.chargers[charger].kw
+        table.rooms[charger].module_kw = world.chargers[charger].module_kw
         world.chargers[charger].better = 0
-    left = world.charger_floats[0]
     moment.grid_kw = moment.discharge_kw = moment.offered_kw = 0.0
     if settings.whole_session:
         charge_kw, boost_kw = 0.0, min(boost_kw, carried_kw(world.slots, world.chargers))
-        rows = rows_of(world.row_floats, world.row_counts, 0, carried)
-        answer = answer_of(world.row_floats, world.row_counts, left, 0, carried)
-        filling.carry(rows, tree, boost_kw, answer)
-        write_down(world, rows, answer, 0)
-        if carried > 0:
-            boost_kw = 0.0
-    rows = rows_of(world.row_floats, world.row_counts, carried, cars)
-    answer = answer_of(world.row_floats, world.row_counts, left, carried, cars)
-    filling.decide(rows, tree, site_kw, boost_kw, moment.comfort_kw, settings.divided == 1, answer)
-    write_down(world, rows, answer, carried)
+    if carried > 0:
+        part = part_of(table, 0, carried)
+        filling.carry(part, boost_kw)
+        write_down(world, part, 0)
+        boost_kw = 0.0
+    part = part_of(table, carried, moment.cars)
+    filling.decide(part, moment.site_kw, boost_kw, moment.comfort_kw, settings.divided == 1)
+    write_down(world, part, carried)
     cars_kw, given_kw = moment.grid_kw, moment.discharge_kw
-    moment.grid_kw, moment.charge_kw = filling.site_use(site_kw, cars_kw, given_kw, charge_kw)
+    moment.grid_kw, moment.charge_kw = filling.site_use(moment.site_kw, cars_kw, given_kw, charge_kw)
     weigh(world)
 
 
-def reach_of_battery(settings: Record, battery: Record, moment: Record) -> tuple[float, float]:
+def reach_of_battery(settings: Settings, battery: Battery, moment: Moment) -> tuple[float, float]:
     """What the battery can give and take now, kW; beside it what the site has left, and comfort."""
     moment.site_kw = max(0.0, moment.limit_kw - moment.static_kw + moment.pv_kw - settings.standing_kw)
     moment.comfort_kw = math.inf
@@ -222,7 +228,7 @@ def line_up(world: World, rank: Any) -> int:
         How many are on the battery.
     """
     moment, slots, line = world.moment[0], world.slots, world.line
-    tiers, weights = world.row_floats[TIERS], world.row_floats[WEIGHTS]
+    tiers, weights = world.tiers, world.weights
     cars, carried, sort = moment.cars, 0, False
     for number in range(cars):
         car = slots[line[number]]
@@ -242,72 +248,97 @@ def line_up(world: World, rank: Any) -> int:
                 car.weight,
                 moment.now_s,
             )
-            fine = math.isfinite(tiers[number]) and LEAST_WEIGHT <= weights[number] <= MOST_WEIGHT
-            if not fine:
-                moment.fault, moment.change = BAD_RANK, line[number]
+            if not (math.isfinite(tiers[number]) and LEAST_WEIGHT <= weights[number] <= MOST_WEIGHT):
+                moment.fault, moment.fault_visit = BAD_RANK, car.visit
+                moment.jain_power, moment.jain_share = tiers[number], weights[number]
                 return 0
         sort = sort or tiers[number] != tiers[0]
     # The line is in order of chargers and numbers already, which a stable sort keeps.
-    places = np.argsort(tiers[:cars], kind="mergesort") if sort else np.arange(cars)
-    rows = rows_of(world.row_floats, world.row_counts, 0, cars)
+    for number in range(cars):
+        world.places[number] = number
+    if sort:
+        sort_places(tiers, world.places, world.spare, cars)
     for row in range(cars):
-        write_row(world, rows, row, line[places[row]], tiers[places[row]], weights[places[row]])
-    if world.settings[0].has_modules or world.settings[0].has_minima:
-        queue_up(world, 0, carried)
-        queue_up(world, carried, cars)
+        place = world.places[row]
+        world.row_slot[row] = line[place]
+        write_row(world, row, tiers[place], weights[place])
     for start, end in ((0, carried), (carried, cars)):
-        part = rows_of(world.row_floats, world.row_counts, start, end)
-        filling.tame(part.tier, part.weight)
+        if start < end:
+            queue_up(world, start, end)
+            filling.tame(world.table.rows[start:end])
     return carried
 
 
-def write_row(world: World, rows: filling.Rows, row: int, slot: int, tier: float, weight: float) -> None:
+def write_row(world: World, row: int, tier: float, weight: float) -> None:
     """One car as a row of numbers."""
-    car = world.slots[slot]
+    car, asked = world.slots[world.row_slot[row]], world.table.rows[row]
     charger = world.chargers[car.charger]
-    in_modules = charger.module_kw > 0.0
-    rows.tier[row] = tier if tier > -math.inf else 0.0
-    rows.charger[row] = car.charger
-    rows.lowest[row], rows.highest[row] = car.least_kw, car.ask_kw
-    rows.weight[row], rows.cost[row] = weight, charger.cost
-    rows.held[row] = car.modules
-    rows.kept[row] = car.modules if charger.keeps == 1 else 0
-    needs = world.settings[0].takes_turns == 1 and car.ask_kw > 0.0 and in_modules
-    rows.needed[row] = 1 if needs else 0
-    rows.ceiling[row] = car.ceiling
-    world.row_counts[ROW_SLOT, row] = slot
+    asked.tier, asked.weight, asked.cost = tier, weight, charger.cost
+    asked.lowest, asked.highest = car.least_kw, car.ask_kw
+    asked.charger, asked.ceiling = car.charger, car.ceiling
+    asked.held = car.modules
+    asked.kept = car.modules if charger.keeps == 1 else 0
+    needs = world.settings[0].takes_turns == 1 and car.ask_kw > 0.0 and charger.module_kw > 0.0
+    asked.needed = 1 if needs else 0
 
 
 def queue_up(world: World, start: int, end: int) -> None:
     """The order in which rows are admitted: by turn or tier, then by who came first."""
-    rows = rows_of(world.row_floats, world.row_counts, start, end)
-    slots, row_slot = world.slots, world.row_counts[ROW_SLOT, start:end]
-    numbers = np.zeros(end - start)
-    for row in range(end - start):
-        numbers[row] = slots[row_slot[row]].number
+    settings, queue = world.settings[0], world.table.queue[start:end]
+    if not settings.has_modules and not settings.has_minima:
+        # Everybody is admitted, in any order.
+        for row in range(end - start):
+            queue[row] = row
+        return
     # Numbers are given in the order of arrival.
-    by_number = np.argsort(numbers)
-    for place in range(end - start):
-        car = slots[row_slot[by_number[place]]]
-        numbers[place] = car.turn_place if world.settings[0].takes_turns else rows.tier[by_number[place]]
-    by_first = np.argsort(numbers, kind="mergesort")
-    for place in range(end - start):
-        row = by_number[by_first[place]]
-        rows.queue[place] = row
-        rows.order[row] = place
+    keys, places, count = world.tiers, world.places, end - start
+    for row in range(count):
+        keys[row], places[row] = world.slots[world.row_slot[start + row]].number, row
+    sort_places(keys, places, world.spare, count)
+    for row in range(count):
+        turn = world.slots[world.row_slot[start + row]].turn_place
+        keys[row] = turn if settings.takes_turns else world.table.rows[start + row].tier
+    sort_places(keys, places, world.spare, count)
+    for place in range(count):
+        queue[place] = places[place]
+        world.table.rows[start + queue[place]].order = place
 
 
-def write_down(world: World, rows: filling.Rows, answer: filling.Answer, start: int) -> None:
+def sort_places(
+    keys: Sequence[float], places: MutableSequence[int], spare: MutableSequence[int], count: int
+) -> None:
+    """Sort places by their keys; equal ones stay in their order (merging from the bottom up).
+
+    A library's sort would allocate, which compiled code here never does: see `compiled`.
+    """
+    width = 1
+    while width < count:
+        for start in range(0, count, 2 * width):
+            left, right = start, min(start + width, count)
+            middle, end = right, min(start + 2 * width, count)
+            for at in range(start, end):
+                if left < middle and (right >= end or keys[places[left]] <= keys[places[right]]):
+                    spare[at] = places[left]
+                    left += 1
+                else:
+                    spare[at] = places[right]
+                    right += 1
+        for at in range(count):
+            places[at] = spare[at]
+        width *= 2
+
+
+def write_down(world: World, part: Table, start: int) -> None:
     """Give each car what its row got."""
     moment = world.moment[0]
-    for row in range(len(rows.tier)):
-        car = world.slots[world.row_counts[ROW_SLOT, start + row]]
-        car.offered_kw, car.boost_kw = answer.filling.kw[row], answer.boost[row]
-        car.modules, car.reason = answer.filling.modules[row], answer.reason[row]
-        moment.grid_kw += rows.cost[row] * car.offered_kw
-        moment.discharge_kw += rows.cost[row] * car.boost_kw
-        moment.offered_kw += car.offered_kw
-        if answer.better[row] == 1:
+    for row in range(len(part.rows)):
+        car, share, outcome = world.slots[world.row_slot[start + row]], part.shares[row], part.outcomes[row]
+        car.offered_kw, car.boost_kw = share.kw, outcome.boost
+        car.modules, car.reason = share.modules, outcome.reason
+        moment.grid_kw += part.rows[row].cost * share.kw
+        moment.discharge_kw += part.rows[row].cost * outcome.boost
+        moment.offered_kw += share.kw
+        if outcome.better == 1:
             world.chargers[car.charger].better = 1
 
 
@@ -338,7 +369,13 @@ def weigh(world: World) -> None:
     moment.jain_share = share * share / (count * share2) if share2 > 0.0 else 1.0
 
 
-def watch(settings: Record, slots: Records, chargers: Records, line: Any, moment: Record) -> None:
+def watch(
+    settings: Settings,
+    slots: Sequence[Slot],
+    chargers: Sequence[Charger],
+    line: Sequence[int],
+    moment: Moment,
+) -> None:
     """Start and stop the clocks of turns and modules by what was decided."""
     if settings.takes_turns:
         watch_turns(slots, line, moment)
@@ -356,7 +393,7 @@ def watch(settings: Record, slots: Records, chargers: Records, line: Any, moment
             slots[slot].claim = slots[slot].number if wants else NOBODY
 
 
-def watch_turns(slots: Records, line: Any, moment: Record) -> None:
+def watch_turns(slots: Sequence[Slot], line: Sequence[int], moment: Moment) -> None:
     """A turn counts from when the car is admitted and somebody waits to be."""
     somebody = False
     for number in range(moment.cars):
@@ -373,6 +410,6 @@ def watch_turns(slots: Records, line: Any, moment: Record) -> None:
             car.turn_since_s = moment.now_s
 
 
-def waits(car: Record) -> bool:
+def waits(car: Slot) -> bool:
     """Whether a car waits to be admitted."""
     return car.offered_kw == 0.0 and (car.reason == MINIMUM or car.reason == MODULE)

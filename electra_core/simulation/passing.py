@@ -10,7 +10,7 @@ import math
 from electra_core import storage
 from electra_core.filling import FAULT, FINISHED
 from electra_core.simulation.deciding import curve_of
-from electra_core.simulation.world import Record, World
+from electra_core.simulation.world import Battery, Moment, Settings, Slot, World
 from electra_core.storage import HOUR_S
 from electra_core.vehicles import SOC_ROUNDING, climb
 
@@ -33,7 +33,7 @@ def pass_time(world: World, until_s: float) -> None:
     moment.now_s = end_s
 
 
-def battery_flow_kw(moment: Record) -> float:
+def battery_flow_kw(moment: Moment) -> float:
     """Power into the battery, kW; negative out of it."""
     return moment.charge_kw - moment.discharge_kw
 
@@ -46,9 +46,7 @@ def charge(world: World, seconds: float) -> float:
         car.taken_kwh = 0.0
         if car.remaining_kwh > 0.0 and car.offered_kw > 0.0:
             soc, kw = curve_of(world, car)
-            gained, used_h = climb(
-                soc, kw, car.battery_kwh, car.soc, car.target_soc, car.offered_kw, hours
-            )
+            gained, used_h = climb(soc, kw, car.battery_kwh, car.soc, car.target_soc, car.offered_kw, hours)
             car.taken_kwh = gained * car.battery_kwh
             if used_h < hours:
                 first_s = min(first_s, HOUR_S * used_h)
@@ -92,34 +90,36 @@ def account(world: World, seconds: float, end_s: float) -> None:
         moment.contested_s += seconds
         moment.jain_power_s += seconds * moment.jain_power
         moment.jain_share_s += seconds * moment.jain_share
-    write_steps(world, end_s, imported_kwh, used_kwh, charged_kwh - boosted_kwh, drawn_kwh, curtailed_kwh, stored_kwh)
+    write_steps(
+        world, end_s, imported_kwh, used_kwh, charged_kwh - boosted_kwh, drawn_kwh, curtailed_kwh, stored_kwh
+    )
     moment.stored_kwh = stored_kwh
     if boosted_kwh > 0.0:
         rest(settings, battery, moment, end_s)
 
 
-def wait_or_charge(world: World, car: Record, seconds: float) -> None:
+def wait_or_charge(world: World, car: Slot, seconds: float) -> None:
     """Count what held a car back, and how long it had nothing."""
     world.limited_s[car.visit, car.reason] += seconds
     if car.offered_kw == 0.0 and car.reason != FINISHED and car.reason != FAULT:
         world.fates[car.visit].without_power_s += seconds
 
 
-def take(car: Record, boost_kwh: float) -> None:
+def take(car: Slot, boost_kwh: float) -> None:
     """Put energy into a car."""
     car.energy_kwh += car.taken_kwh
     car.boost_kwh += boost_kwh
     measure(car)
 
 
-def measure(car: Record) -> None:
+def measure(car: Slot) -> None:
     """A car's SoC, and what is missing to its target; 0 where that is rounding."""
     car.soc = min(1.0, car.arrival_soc + car.energy_kwh / car.battery_kwh)
     missing = car.target_soc - car.soc
     car.remaining_kwh = missing * car.battery_kwh if missing > SOC_ROUNDING else 0.0
 
 
-def rest(settings: Record, battery: Record, moment: Record, now_s: float) -> None:
+def rest(settings: Settings, battery: Battery, moment: Moment, now_s: float) -> None:
     """A battery at its floor, or its reserve, gives nothing for a control interval, or it would flutter."""
     if settings.whole_session or battery.initial_capacity_kwh == 0.0:
         return

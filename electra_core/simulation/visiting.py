@@ -9,12 +9,11 @@ from electra_core import storage
 from electra_core.simulation.deciding import (
     ask,
     begin_turns,
-    carried_kw,
     decide,
     is_carried,
 )
 from electra_core.simulation.passing import measure
-from electra_core.simulation.world import NOBODY, Record, World
+from electra_core.simulation.world import NOBODY, Wish, World
 from electra_core.vehicles import SOC_ROUNDING
 
 
@@ -126,7 +125,7 @@ def give_up(world: World) -> None:
             number += 1
 
 
-def gives_up_s(wish: Record) -> float:
+def gives_up_s(wish: Wish) -> float:
     """When a driver who waits leaves, s."""
     return min(wish.arrival_s + wish.patience_s, wish.departure_s)
 

@@ -1,29 +1,27 @@
-"""A station and its visitors as arrays of records: what the clock of a simulation runs on.
+"""A station and its visitors as records: what the clock of a simulation runs on.
 
-Records have names, so that the same code reads well, runs as it is, and compiles. Times are s, and
-infinite for never; an index of -1 means nobody.
+The classes say what a record has; arrays of records have the same names, so that the same code reads well,
+runs as it is, and compiles. Times are s, and infinite for never; an index of -1 means nobody.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import MutableSequence, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from electra_core.config import BatteryConfig, StationConfig
-from electra_core.filling import Answer, Filling, Rows
+from electra_core.filling import Outcome, Table
 from electra_core.scenario import Scenario
 from electra_core.sessions import Visits
 from electra_core.snapshot import Limit
-from electra_core.waterfill import whole_modules
+from electra_core.waterfill import Cell, Room, Row, Share, whole_modules
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Ints: TypeAlias = npt.NDArray[np.int64]
-# One record, or an array of them: an attribute for each name of its type.
-Record: TypeAlias = Any
-Records: TypeAlias = Any
 
 NOBODY = -1
 
@@ -31,181 +29,336 @@ NOBODY = -1
 FINE, BAD_RANK = 0, 1
 
 
-def _record(floats: str, whole: str = "") -> np.dtype[Any]:
-    """A type of records, of floats and of whole numbers."""
-    return np.dtype([*((name, "f8") for name in floats.split()), *((name, "i8") for name in whole.split())], align=True)
+@dataclass
+class Settings:
+    """What stays as it is for the whole run.
+
+    ``each_call``: each arrival, departure and step is decided by itself, as a station does, because a
+    decision leaves traces in the next one. ``divided`` and ``timeless`` are the strategy's: in equal parts;
+    and ranks that time alone does not change. ``whole_session`` is the seed's battery rule.
+    """
+
+    step_s: float
+    horizon_s: float
+    control_interval_s: float
+    rotation_s: float
+    grid_kw: float
+    standing_kw: float
+    until_empty: int
+    takes_turns: int
+    has_modules: int
+    has_minima: int
+    whole_session: int
+    each_call: int
+    divided: int
+    timeless: int
+    keeps_steps: int
 
 
-# What stays as it is. `each_call`: each arrival, departure and step is decided by itself, as a station does,
-# because a decision leaves traces in the next one. `divided` and `timeless` are the strategy's: in equal
-# parts; and ranks that time alone does not change.
-SETTINGS = _record(
-    "step_s horizon_s control_interval_s rotation_s grid_kw standing_kw",
-    "until_empty takes_turns has_modules has_minima whole_session each_call divided timeless keeps_steps",
-)
-# The figures of `BatteryConfig`, by the same names.
-BATTERY = _record(
-    "initial_capacity_kwh charge_power_kw discharge_power_kw min_soc max_soc initial_soc reserve_soc"
-    " comfort_power_kw recharge_share charge_efficiency discharge_efficiency boost_from_soc"
-    " recharge_free_share recharge_step_soc"
-)
-# Columns of `Visits`; the curve is a part of all curves.
-WISH = _record(
-    "arrival_s departure_s patience_s battery_kwh arrival_soc target_soc max_kw min_kw priority weight",
-    "charger slot curve_start curve_end",
-)
-# What holds at the site from a step on.
-SITE = _record("static_kw pv_kw limit_kw", "step")
-# A connector: what it is; the car that stands there; what it asks for now; and what it gets.
-SLOT = _record(
-    "plug_kw plug_least_kw"
-    " arrived_s departs_s max_kw car_least_kw battery_kwh arrival_soc target_soc priority weight"
-    " energy_kwh boost_kwh soc remaining_kwh turn_place turn_had_s turn_since_s"
-    " ask_kw least_kw offered_kw boost_kw taken_kwh",
-    "charger visit number curve_start curve_end on_battery modules claim ceiling reason",
-)
-# A charger: what it is; and what is known of its modules.
-CHARGER = _record(
-    "max_power_kw kw module_kw module_hold_s efficiency cost better_since_s asked_kw",
-    "first end claimed keeps better",
-)
-# The clock, the battery and the site; the decision in force; and the energy so far.
-MOMENT = _record(
-    "now_s stored_kwh battery_rests_until_s reserve_rests_until_s static_kw pv_kw limit_kw"
-    " comfort_kw site_kw grid_kw charge_kw discharge_kw offered_kw jain_power jain_share"
-    " imported_kwh static_kwh standby_kwh delivered_kwh charger_loss_kwh battery_in_kwh battery_out_kwh"
-    " battery_loss_kwh seed_gain_kwh pv_kwh curtailed_kwh contested_s jain_power_s jain_share_s",
-    "step change cars numbers places next_visit waiting may_boost contested steady undecided fault",
-)
-# What became of a visitor.
-FATE = _record("plugged_s done_s left_s energy_kwh boost_kwh without_power_s", "slot balked")
-# What is written of a step: energies, and what held at its beginning.
-STEP = _record("grid_kwh battery_kwh drawn_kwh curtailed_kwh offered_kw stored_kwh")
+@dataclass
+class Battery:
+    """The figures of `BatteryConfig`, by the same names."""
+
+    initial_capacity_kwh: float
+    charge_power_kw: float
+    discharge_power_kw: float
+    min_soc: float
+    max_soc: float
+    initial_soc: float
+    reserve_soc: float
+    comfort_power_kw: float
+    recharge_share: float
+    charge_efficiency: float
+    discharge_efficiency: float
+    boost_from_soc: float
+    recharge_free_share: float
+    recharge_step_soc: float
+
+
+@dataclass
+class Wish:
+    """One of `Visits`; its curve is a part of all curves, and has no points where there is none."""
+
+    arrival_s: float
+    departure_s: float
+    patience_s: float
+    battery_kwh: float
+    arrival_soc: float
+    target_soc: float
+    max_kw: float
+    min_kw: float
+    priority: float
+    weight: float
+    charger: int
+    slot: int
+    curve_start: int
+    curve_end: int
+
+
+@dataclass
+class Site:
+    """What holds at the site from a step on."""
+
+    static_kw: float
+    pv_kw: float
+    limit_kw: float
+    step: int
+
+
+@dataclass
+class Slot:
+    """A connector: what it is; the car that stands there; what it asks for now; and what it gets."""
+
+    plug_kw: float
+    plug_least_kw: float
+    arrived_s: float
+    departs_s: float
+    max_kw: float
+    car_least_kw: float
+    battery_kwh: float
+    arrival_soc: float
+    target_soc: float
+    priority: float
+    weight: float
+    energy_kwh: float
+    boost_kwh: float
+    soc: float
+    remaining_kwh: float
+    turn_place: float
+    turn_had_s: float
+    turn_since_s: float
+    ask_kw: float
+    least_kw: float
+    offered_kw: float
+    boost_kw: float
+    taken_kwh: float
+    charger: int
+    visit: int
+    number: int
+    curve_start: int
+    curve_end: int
+    on_battery: int
+    modules: int
+    claim: int
+    ceiling: int
+    reason: int
+
+
+@dataclass
+class Charger:
+    """A charger: what it is (``kw``: of its modules together, where it has them), and its modules."""
+
+    max_power_kw: float
+    kw: float
+    module_kw: float
+    module_hold_s: float
+    efficiency: float
+    cost: float
+    better_since_s: float
+    asked_kw: float
+    first: int
+    end: int
+    claimed: int
+    keeps: int
+    better: int
+
+
+@dataclass
+class Moment:
+    """The clock, the battery and the site; the decision in force; and the energy so far."""
+
+    now_s: float
+    stored_kwh: float
+    battery_rests_until_s: float
+    reserve_rests_until_s: float
+    static_kw: float
+    pv_kw: float
+    limit_kw: float
+    comfort_kw: float
+    site_kw: float
+    grid_kw: float
+    charge_kw: float
+    discharge_kw: float
+    offered_kw: float
+    jain_power: float
+    jain_share: float
+    imported_kwh: float
+    static_kwh: float
+    standby_kwh: float
+    delivered_kwh: float
+    charger_loss_kwh: float
+    battery_in_kwh: float
+    battery_out_kwh: float
+    battery_loss_kwh: float
+    seed_gain_kwh: float
+    pv_kwh: float
+    curtailed_kwh: float
+    contested_s: float
+    jain_power_s: float
+    jain_share_s: float
+    step: int
+    change: int
+    cars: int
+    numbers: int
+    places: int
+    next_visit: int
+    waiting: int
+    may_boost: int
+    contested: int
+    steady: int
+    undecided: int
+    fault: int
+    fault_visit: int
+
+
+@dataclass
+class Fate:
+    """What became of a visitor."""
+
+    plugged_s: float
+    done_s: float
+    left_s: float
+    energy_kwh: float
+    boost_kwh: float
+    without_power_s: float
+    slot: int
+    balked: int
+
+
+@dataclass
+class Step:
+    """What is written of a step: energies, and what held at its beginning."""
+
+    grid_kwh: float
+    battery_kwh: float
+    drawn_kwh: float
+    curtailed_kwh: float
+    offered_kw: float
+    stored_kwh: float
 
 
 class World(NamedTuple):
-    """All of it: records as above, and what else the clock reads and writes."""
+    """All of it.
 
-    settings: Records
-    battery: Records
-    wishes: Records
-    curve_soc: Floats
-    curve_kw: Floats
-    site: Records
-    slots: Records
-    chargers: Records
-    moment: Records
-    fates: Records
-    # Seconds that each visitor was limited by each of `Limit`.
+    ``limited_s``: seconds that each visitor was limited by each of `Limit`. ``waiting``: visitors who wait
+    for a connector. ``line``: connectors with cars, by charger and in the order of plugging in. Of each
+    step there are the import, the full record, and what each connector gave, in all and of the battery.
+    ``table`` is what a decision is made in; ``tiers`` and ``weights`` are each car's rank by its place in
+    the line, ``places`` and ``spare`` serve to sort them, and ``row_slot`` is the connector of each row.
+    """
+
+    settings: Sequence[Settings]
+    battery: Sequence[Battery]
+    wishes: Sequence[Wish]
+    curve_soc: Sequence[float]
+    curve_kw: Sequence[float]
+    site: Sequence[Site]
+    slots: Sequence[Slot]
+    chargers: Sequence[Charger]
+    moment: Sequence[Moment]
+    fates: Sequence[Fate]
     limited_s: Floats
-    # Visitors who wait for a connector; connectors with cars, by charger and in the order of plugging in.
-    waiting: Ints
-    line: Ints
-    # Import of each step; the full record of each; and what each connector gave, in all and of the battery.
+    waiting: MutableSequence[int]
+    line: MutableSequence[int]
     imported_kwh: Floats
-    steps: Records
+    steps: Sequence[Step]
     slot_kwh: npt.NDArray[np.float32]
     slot_boost_kwh: npt.NDArray[np.float32]
-    # Rows and answers of a decision, a line a column: see `rows_of` and `answer_of`.
-    row_floats: Floats
-    row_counts: Ints
-    charger_floats: Floats
+    table: Table
+    tiers: MutableSequence[float]
+    weights: MutableSequence[float]
+    places: MutableSequence[int]
+    spare: MutableSequence[int]
+    row_slot: MutableSequence[int]
+
+
+def record_type(kind: type) -> np.dtype[Any]:
+    """The type of records that have what a class has: floats and whole numbers."""
+    types = {"float": "f8", "int": "i8"}
+    return np.dtype([(field.name, types[str(field.type)]) for field in fields(kind)], align=True)
+
+
+def blank(kind: type, count: int) -> Any:
+    """An array of records, all zero."""
+    return np.zeros(count, record_type(kind)).view(np.recarray)
+
+
+def _zeros(kind: str, *shape: int) -> Any:
+    return np.zeros(shape, kind)
 
 
 def build(scenario: Scenario, *, divided: bool, timeless: bool, keeps_steps: bool) -> World:
     """The world of a scenario before anything has happened."""
     config, visits = scenario.config, scenario.visits
-    places, chargers = len(config.plugs), len(config.chargers)
-    steps = scenario.steps if keeps_steps else 0
+    places, steps = len(config.plugs), scenario.steps if keeps_steps else 0
     settings = _settings(scenario)
     settings.divided, settings.timeless, settings.keeps_steps = divided, timeless, keeps_steps
     battery = _battery(config.battery)
-    moment = _blank(MOMENT, 1)
+    moment = blank(Moment, 1)
     moment.stored_kwh = battery.initial_soc * battery.initial_capacity_kwh
     moment.battery_rests_until_s = moment.reserve_rests_until_s = -math.inf
-    fates = _blank(FATE, len(visits))
+    fates = blank(Fate, len(visits))
     fates.plugged_s = fates.done_s = fates.left_s = np.nan
     fates.slot = NOBODY
-    boosts = steps if config.battery is not None else 0
     return World(
         settings=settings,
         battery=battery,
         wishes=_wishes(visits),
-        curve_soc=visits.curve_soc,
-        curve_kw=visits.curve_kw,
+        curve_soc=cast("Sequence[float]", visits.curve_soc),
+        curve_kw=cast("Sequence[float]", visits.curve_kw),
         site=_site(scenario),
         slots=_slots(config),
         chargers=_chargers(config),
         moment=moment,
         fates=fates,
-        limited_s=np.zeros((len(visits), len(Limit))),
-        waiting=np.zeros(len(visits), np.int64),
-        line=np.zeros(places, np.int64),
-        imported_kwh=np.zeros(scenario.steps),
-        steps=_blank(STEP, steps),
-        slot_kwh=np.zeros((steps, places), np.float32),
-        slot_boost_kwh=np.zeros((boosts, places), np.float32),
-        row_floats=np.zeros((22, places)),
-        row_counts=np.zeros((13, places), np.int64),
-        charger_floats=np.zeros((3, chargers)),
+        limited_s=_zeros("f8", len(visits), len(Limit)),
+        waiting=_zeros("i8", len(visits)),
+        line=_zeros("i8", places),
+        imported_kwh=_zeros("f8", scenario.steps),
+        steps=blank(Step, steps),
+        slot_kwh=_zeros("f4", steps, places),
+        slot_boost_kwh=_zeros("f4", steps if config.battery else 0, places),
+        table=blank_table(places, len(config.chargers)),
+        tiers=_zeros("f8", places),
+        weights=_zeros("f8", places),
+        places=_zeros("i8", places),
+        spare=_zeros("i8", places),
+        row_slot=_zeros("i8", places),
     )
 
 
-def rows_of(floats: Floats, counts: Ints, start: int, end: int) -> Rows:
-    """The columns of a decision, from one row to another."""
-    return Rows(
-        tier=floats[0, start:end],
-        charger=counts[0, start:end],
-        lowest=floats[1, start:end],
-        highest=floats[2, start:end],
-        weight=floats[3, start:end],
-        cost=floats[4, start:end],
-        queue=counts[1, start:end],
-        order=floats[5, start:end],
-        held=counts[2, start:end],
-        kept=counts[3, start:end],
-        needed=counts[4, start:end],
-        ceiling=counts[5, start:end],
+def blank_table(rows: int, rooms: int) -> Table:
+    """A table of arrays for so many rows and chargers."""
+    return Table(
+        rows=blank(Row, rows),
+        queue=_zeros("i8", rows),
+        rooms=blank(Room, rooms),
+        shares=blank(Share, rows),
+        by_grid=blank(Share, rows),
+        anew=blank(Share, rows),
+        cells=blank(Cell, rows),
+        outcomes=blank(Outcome, rows),
     )
 
 
-def _filling_of(floats: Floats, counts: Ints, line: int, count: int, start: int, end: int) -> Filling:
-    return Filling(
-        kw=floats[line, start:end],
-        modules=counts[count, start:end],
-        lowest=floats[line + 1, start:end],
-        highest=floats[line + 2, start:end],
-        cap=floats[line + 3, start:end],
+def part_of(table: Table, start: int, end: int) -> Table:
+    """Some of a table's rows."""
+    return Table(
+        table.rows[start:end],
+        table.queue[start:end],
+        table.rooms,
+        table.shares[start:end],
+        table.by_grid[start:end],
+        table.anew[start:end],
+        table.cells[start:end],
+        table.outcomes[start:end],
     )
 
 
-def answer_of(floats: Floats, counts: Ints, left: Floats, start: int, end: int) -> Answer:
-    """Where the decision of those rows is written."""
-    return Answer(
-        filling=_filling_of(floats, counts, 6, 6, start, end),
-        by_grid=_filling_of(floats, counts, 10, 7, start, end),
-        anew=_filling_of(floats, counts, 14, 8, start, end),
-        reach=floats[18, start:end],
-        boost=floats[19, start:end],
-        reason=counts[9, start:end],
-        before=counts[10, start:end],
-        better=counts[11, start:end],
-        left=left,
-    )
-
-
-# Lines beside those: each car's rank, by its place in the line; and the connector of each row.
-TIERS, WEIGHTS, ROW_SLOT = 20, 21, 12
-
-
-def _blank(kind: np.dtype[Any], count: int) -> Records:
-    return np.zeros(count, kind).view(np.recarray)
-
-
-def _settings(scenario: Scenario) -> Records:
+def _settings(scenario: Scenario) -> Any:
     config, visits = scenario.config, scenario.visits
     whole_session = config.battery is not None and config.battery.rule == "whole_session"
-    settings = _blank(SETTINGS, 1)
+    settings = blank(Settings, 1)
     settings.step_s, settings.horizon_s = scenario.step_s, scenario.horizon_s
     settings.until_empty = scenario.until_empty
     settings.control_interval_s = config.control_interval_s
@@ -220,43 +373,47 @@ def _settings(scenario: Scenario) -> Records:
     return settings
 
 
-def _battery(config: BatteryConfig | None) -> Records:
-    battery = _blank(BATTERY, 1)
+def _battery(config: BatteryConfig | None) -> Any:
+    battery = blank(Battery, 1)
     # One of nothing loses nothing.
     battery.charge_efficiency = battery.discharge_efficiency = 1.0
     if config is not None:
-        for name in BATTERY.names or ():
-            battery[name] = getattr(config, name)
+        for field in fields(Battery):
+            battery[field.name] = getattr(config, field.name)
     return battery
 
 
-def _wishes(visits: Visits) -> Records:
-    wishes = _blank(WISH, len(visits))
-    for name in set(WISH.names or ()) - {"curve_start", "curve_end"}:
-        wishes[name] = getattr(visits, name)
-    # A car without a curve has one of no points.
+def _wishes(visits: Visits) -> Any:
+    wishes = blank(Wish, len(visits))
+    for field in fields(Wish):
+        if not field.name.startswith("curve"):
+            wishes[field.name] = getattr(visits, field.name)
     has_curve = visits.curve >= 0
     wishes.curve_start[has_curve] = visits.curve_start[visits.curve[has_curve]]
     wishes.curve_end[has_curve] = visits.curve_start[visits.curve[has_curve] + 1]
     return wishes
 
 
-def _site(scenario: Scenario) -> Records:
+def _site(scenario: Scenario) -> Any:
     """Only the steps at which something changes."""
-    columns = {"static_kw": scenario.static_load_kw, "pv_kw": scenario.pv_kw, "limit_kw": scenario.site_limit_kw}
+    columns = {
+        "static_kw": scenario.static_load_kw,
+        "pv_kw": scenario.pv_kw,
+        "limit_kw": scenario.site_limit_kw,
+    }
     differs = np.zeros(scenario.steps, bool)
     differs[0] = True
     for column in columns.values():
         differs[1:] |= column[1:] != column[:-1]
-    site = _blank(SITE, int(differs.sum()))
+    site = blank(Site, int(differs.sum()))
     site.step = np.flatnonzero(differs)
     for name, column in columns.items():
         site[name] = column[differs]
     return site
 
 
-def _slots(config: StationConfig) -> Records:
-    slots = _blank(SLOT, len(config.plugs))
+def _slots(config: StationConfig) -> Any:
+    slots = blank(Slot, len(config.plugs))
     numbers = {name: number for number, name in enumerate(config.charger_kw)}
     slots.charger = [numbers[charger_id] for charger_id, _ in config.plugs]
     plugs = config.plugs.values()
@@ -266,8 +423,8 @@ def _slots(config: StationConfig) -> Records:
     return slots
 
 
-def _chargers(config: StationConfig) -> Records:
-    chargers = _blank(CHARGER, len(config.chargers))
+def _chargers(config: StationConfig) -> Any:
+    chargers = blank(Charger, len(config.chargers))
     chargers.max_power_kw = [charger.max_power_kw for charger in config.chargers]
     chargers.module_kw = [charger.module_size_kw or 0.0 for charger in config.chargers]
     chargers.module_hold_s = [config.module_hold.get(charger.id, 0.0) for charger in config.chargers]
