@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from electra_core import filling
 from electra_core.filling import Outcome, Table
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
-from electra_core.strategies import Rank, find, max_min, ranked, uniform
+from electra_core.strategies import Planner, Rank, Strategy, find, max_min, planned, ranked, uniform
 from electra_core.waterfill import Cell, Room, Row, Share, taken, whole_modules
 
 LIMITS = tuple(Limit)
@@ -23,7 +23,7 @@ class Part:
     table: Table
 
 
-def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation:
+def allocate(snapshot: Snapshot, strategy: str | Strategy = "max_min") -> Allocation:
     """Decide every session's power at once.
 
     The grid fills first, then grid and battery together: the battery gives exactly what the second
@@ -33,7 +33,8 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
     Parameters
     ----------
     snapshot : what is asked and what there is
-    strategy : a name of `strategies.STRATEGIES`, or a rank function ``(demand, now_s) -> (tier, weight)``
+    strategy : a name of `strategies.STRATEGIES`, a rank function ``(demand, now_s) -> (tier, weight)``, or
+        a `Planner`
 
     Returns
     -------
@@ -43,9 +44,12 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
     Raises
     ------
     StrategyError
-        On an unknown name or a rank function that fails or answers nonsense.
+        On an unknown name, or a rank function or planner that fails or answers nonsense.
     """
-    rank = find(strategy)
+    found = find(strategy)
+    if isinstance(found, Planner):
+        snapshot, found = _held_back(snapshot, planned(found, snapshot)), max_min
+    rank = found
     place = {name: index for index, name in enumerate(snapshot.charger_kw)}
     rooms = _rooms(snapshot)
     # By name, so that the order in which demands are listed cannot change even the last bit.
@@ -67,6 +71,18 @@ def allocate(snapshot: Snapshot, strategy: str | Rank = "max_min") -> Allocation
     filling.decide(part.table, snapshot.site_limit_kw, boost_kw, comfort_kw, rank is uniform)
     parts.append(part)
     return _answered(snapshot, parts)
+
+
+def _held_back(snapshot: Snapshot, ceilings_kw: Mapping[str, float]) -> Snapshot:
+    """The snapshot in which nobody asks for more than was planned."""
+    demands = []
+    for demand in snapshot.demands:
+        kw = ceilings_kw.get(demand.session_id, demand.max_kw)
+        if kw < demand.max_kw:
+            least_kw = min(demand.min_kw, kw)
+            demand = replace(demand, max_kw=kw, min_kw=least_kw, ceiling_by=Limit.PLAN)
+        demands.append(demand)
+    return replace(snapshot, demands=demands)
 
 
 def _answered(snapshot: Snapshot, parts: Sequence[Part]) -> Allocation:

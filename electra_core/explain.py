@@ -12,7 +12,7 @@ from electra_core.reading import natural_kw, site_left_kw
 from electra_core.refusals import BadValueError
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.state import START, Session
-from electra_core.strategies import StrategyError
+from electra_core.strategies import StrategyError, name_of
 from electra_core.waterfill import whole_modules
 
 # A limit is raised by this much to see what that gives, kW: a power of two, so that adding it is exact,
@@ -160,6 +160,10 @@ def _by_minimum(config: StationConfig, moment: Moment, session: Session, demand:
     return f"{least}, and those before it need the rest"
 
 
+def _by_plan(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    return f"strategy {name_of(moment.state.strategy)} plans no more than {kw(demand.max_kw)} kW for it now"
+
+
 _WORDS: Mapping[Limit, Callable[[StationConfig, Moment, Session, Demand], str]] = {
     Limit.FAULT: _by_fault,
     Limit.FINISHED: _by_target,
@@ -169,6 +173,7 @@ _WORDS: Mapping[Limit, Callable[[StationConfig, Moment, Session, Demand], str]] 
     Limit.MODULE: _by_module,
     Limit.SITE: _by_site,
     Limit.MINIMUM: _by_minimum,
+    Limit.PLAN: _by_plan,
 }
 
 

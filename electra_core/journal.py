@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from electra_core.refusals import BadValueError, ReplayError, cause_of, shortened
-from electra_core.strategies import Rank
+from electra_core.strategies import Strategy
 from electra_core.vehicles import Vehicle
 
 CALLS = (
@@ -43,7 +43,7 @@ class Event(BaseModel):
     arguments: dict[str, JsonValue]
 
 
-def call_of(event: Event, strategies: Mapping[str, Rank]) -> tuple[str, dict[str, Any]]:
+def call_of(event: Event, strategies: Mapping[str, Strategy]) -> tuple[str, dict[str, Any]]:
     """Name and arguments of the recorded call; ``strategies`` holds the user's own functions by name.
 
     Raises

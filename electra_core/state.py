@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from electra_core import storage
 from electra_core.config import StationConfig
 from electra_core.setpoints import BATTERY
-from electra_core.strategies import Rank
+from electra_core.strategies import Strategy
 from electra_core.vehicles import SOC_ROUNDING, Vehicle
 
 Place = tuple[str, int]
@@ -161,7 +161,7 @@ class Tally:
 class State:
     """Everything that changes at a station; a new one replaces the old one."""
 
-    strategy: str | Rank
+    strategy: str | Strategy
     static_load_kw: float
     battery_kwh: float
     site_limit_kw: float | None = None
@@ -205,7 +205,7 @@ class State:
         return replace(self, readings={**readings, name: self.now_s})
 
 
-def first_state(config: StationConfig, strategy: str | Rank) -> State:
+def first_state(config: StationConfig, strategy: str | Strategy) -> State:
     """The station before anything happened: no cars, the battery as configured."""
     battery = config.battery
     stored_kwh = battery.initial_soc * battery.initial_capacity_kwh if battery else 0.0

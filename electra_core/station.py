@@ -50,7 +50,7 @@ from electra_core.state import (
     first_state,
 )
 from electra_core.status import StationStatus, read_status
-from electra_core.strategies import STRATEGIES, Rank, StrategyError, find, name_of
+from electra_core.strategies import STRATEGIES, Strategy, StrategyError, find, name_of
 from electra_core.timers import reclaim
 from electra_core.vehicles import Vehicle
 
@@ -76,7 +76,7 @@ class Station:
         changed then.
     """
 
-    def __init__(self, config: StationConfig, strategy: str | Rank = "max_min") -> None:
+    def __init__(self, config: StationConfig, strategy: str | Strategy = "max_min") -> None:
         if not isinstance(config, StationConfig):
             kind = type(config).__name__
             raise BadValueError(f"config must be a StationConfig (see load_config), got {kind}")
@@ -316,7 +316,7 @@ class Station:
             return self._config.known_place(charger_id, connector)
         return self._config.known_charger(charger_id), WHOLE_CHARGER
 
-    def set_strategy(self, strategy: str | Rank) -> None:
+    def set_strategy(self, strategy: str | Strategy) -> None:
         """Change who comes first: a name of `STRATEGIES`, or a rank function."""
         try:
             rank = find(strategy)
@@ -340,7 +340,7 @@ class Station:
         cls,
         config: StationConfig,
         events: str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]],
-        strategies: Mapping[str, Rank] = MappingProxyType({}),
+        strategies: Mapping[str, Strategy] = MappingProxyType({}),
     ) -> Station:
         """The station that a record of events leads to, the same to the last bit.
 
@@ -365,7 +365,7 @@ class Station:
                 raise ReplayError(f"{place} cannot have happened: {error}") from None
         return station
 
-    def _repeat(self, event: Event, strategies: Mapping[str, Rank]) -> None:
+    def _repeat(self, event: Event, strategies: Mapping[str, Strategy]) -> None:
         if event.call == FAIL_SAFE:
             # The station notes this by itself: its own notes must be there already.
             notes = itertools.takewhile(lambda own: own.call == FAIL_SAFE, reversed(self._events))

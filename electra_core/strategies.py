@@ -1,8 +1,8 @@
 """Who comes first, and in what share? One small function a strategy.
 
 A strategy is a plain function ``rank(demand, now_s) -> (tier, weight)``. Lower tiers are filled first;
-inside a tier power is shared in proportion to the weights. No strategy can break a limit: limits are the
-allocator's business.
+inside a tier power is shared in proportion to the weights. A strategy that has to look at all sessions at
+once is a `Planner`. No strategy can break a limit: limits are the allocator's business.
 """
 
 from __future__ import annotations
@@ -11,11 +11,33 @@ import difflib
 import math
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeAlias
 
-from electra_core.snapshot import Demand
+from electra_core.refusals import is_finite, shortened
+from electra_core.snapshot import Demand, Snapshot
 
-Rank = Callable[[Demand, float], tuple[float, float]]
+Rank: TypeAlias = Callable[[Demand, float], tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """A strategy that looks at all sessions at once, where a rank looks at one.
+
+    Parameters
+    ----------
+    plan : a function of a `Snapshot` that gives the most that each session should have now, kW by its id;
+        who is not named is not held back. Within these ceilings power is shared as under ``max_min``, so
+        that no plan can break a limit
+    name : what people call it
+    """
+
+    plan: Callable[[Snapshot], Mapping[str, float]]
+    name: str
+
+
+Strategy: TypeAlias = Rank | Planner
 
 # Tier of a session of which nobody knows when it leaves: after all those that said so.
 LAST = sys.float_info.max
@@ -86,15 +108,15 @@ STRATEGIES: Mapping[str, Rank] = MappingProxyType(
 TIMELESS = frozenset(STRATEGIES) - {least_laxity.__name__}
 
 
-def find(strategy: str | Rank) -> Rank:
-    """The rank function that a name stands for; a rank function stands for itself.
+def find(strategy: str | Strategy) -> Strategy:
+    """The rank function that a name stands for; a rank function or a planner stands for itself.
 
     Raises
     ------
     StrategyError
         On an unknown name, with the nearest known one, or on anything else than a name or a function.
     """
-    if callable(strategy):
+    if callable(strategy) or isinstance(strategy, Planner):
         return strategy
     if not isinstance(strategy, str):
         raise StrategyError(f"a strategy is a name or a rank function, got {type(strategy).__name__}")
@@ -105,9 +127,13 @@ def find(strategy: str | Rank) -> Rank:
     raise StrategyError(f"unknown strategy {strategy!r}; {hint}")
 
 
-def name_of(strategy: str | Rank) -> str:
+def name_of(strategy: str | Strategy) -> str:
     """What a strategy is called; shipped functions by their names."""
-    return strategy if isinstance(strategy, str) else getattr(strategy, "__name__", type(strategy).__name__)
+    if isinstance(strategy, str):
+        return strategy
+    if isinstance(strategy, Planner):
+        return strategy.name
+    return getattr(strategy, "__name__", type(strategy).__name__)
 
 
 def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
@@ -133,3 +159,29 @@ def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
             f" the tier must be finite, the weight from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}"
         )
     return tier, weight
+
+
+def planned(planner: Planner, snapshot: Snapshot) -> dict[str, float]:
+    """Ceilings that a planner sets, kW by session id, checked: it may be a user's own.
+
+    A ceiling below a session's least useful power is 0: it waits.
+
+    Raises
+    ------
+    StrategyError
+        When the planner fails, or answers with anything else than amounts for sessions that are there.
+    """
+    try:
+        plan = dict(planner.plan(snapshot))
+    except Exception as error:
+        raise StrategyError(f"strategy {planner.name} failed: {type(error).__name__}: {error}") from error
+    demands = {demand.session_id: demand for demand in snapshot.demands}
+    ceilings_kw = {}
+    for name, kw in plan.items():
+        if name not in demands or not is_finite(kw) or kw < 0.0:
+            raise StrategyError(
+                f"strategy {planner.name} planned {shortened(kw)} kW for session {shortened(name)};"
+                " it must be 0 or more, for a session that is there"
+            )
+        ceilings_kw[name] = float(kw) if kw >= demands[name].min_kw else 0.0
+    return ceilings_kw

@@ -18,10 +18,11 @@ REASONS = {
     Limit.MODULE: "no power module is free",
     Limit.FAULT: "out of service",
     Limit.FINISHED: "done",
+    Limit.PLAN: "held back by the plan",
 }
 
 # Reasons that lie with the station: the car could take more.
-HELD_BACK = (Limit.CONNECTOR, Limit.CHARGER, Limit.SITE, Limit.MINIMUM, Limit.MODULE)
+HELD_BACK = (Limit.CONNECTOR, Limit.CHARGER, Limit.SITE, Limit.MINIMUM, Limit.MODULE, Limit.PLAN)
 
 
 def headline(status: StationStatus) -> str:

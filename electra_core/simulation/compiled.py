@@ -17,14 +17,17 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numba
+import pandas as pd
 from numba.core import event, types
 from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
 from electra_core import filling, storage, vehicles, waterfill
+from electra_core.config import load_config
+from electra_core.scenario import read_scenario
 from electra_core.simulation import deciding, passing, playing, visiting, world
 from electra_core.simulation.playing import play
-from electra_core.simulation.world import World
+from electra_core.simulation.world import World, build
 from electra_core.strategies import Rank
 
 # Whose functions run compiled, each knowing only those before it.
@@ -40,7 +43,7 @@ MODULES: tuple[ModuleType, ...] = (
     playing,
 )
 
-RANK: Any = types.Tuple([types.float64, types.float64])(types.int64, *[types.float64] * 8)
+RANK = types.UniTuple(types.float64, 2)(types.int64, *[types.float64] * 8)
 
 
 # Arrays are handed in, nothing is allocated, and so nobody has to count references to arrays: that alone is
@@ -61,14 +64,14 @@ class Asked(NamedTuple):
 
 
 @functools.cache
-def compiled_play(kind: Any) -> Callable[[World, Any, None, float], bool]:
-    """`play` for worlds of a type (numba's), from disk or compiled now."""
+def compiled_play() -> Callable[[World, Any, None, float], bool]:
+    """`play`, from disk or compiled now."""
     for module in MODULES:
         for function in vars(module).values():
             if inspect.isfunction(function) and function.__module__ == module.__name__:
                 register_jitable(**UNCOUNTED)(function)
     with event.install_listener("numba:compile", _Announcer()):
-        return _compiled(_digest(), types.boolean(kind, types.FunctionType(RANK), types.none, types.float64))
+        return _compiled(_digest(), _signature())
 
 
 def _compiled(digest: str, signature: Any) -> Callable[[World, Any, None, float], bool]:
@@ -83,6 +86,19 @@ def _compiled(digest: str, signature: Any) -> Callable[[World, Any, None, float]
     return compiled
 
 
+def _signature() -> Any:
+    """The types of `play`: every world has the same as the smallest one."""
+    plug = {
+        "stationId": "any",
+        "gridCapacity": 1,
+        "chargers": [{"id": "any", "maxPower": 1, "connectors": 1}],
+    }
+    scenario = read_scenario(load_config(plug), pd.DataFrame())
+    smallest = build(scenario, divided=False, timeless=True, keeps_steps=True)
+    rank = types.FunctionType(RANK)
+    return types.boolean(numba.typeof(smallest), rank, types.none, types.float64)
+
+
 def _digest() -> str:
     """What all the code is made of that `play` is compiled from."""
     found = hashlib.sha256()
@@ -91,7 +107,7 @@ def _digest() -> str:
     return found.hexdigest()
 
 
-class _Announcer(event.Listener):
+class _Announcer(event.Listener):  # type: ignore[misc]
     """Says once that something is compiled, which takes a while."""
 
     def __init__(self) -> None:
@@ -112,7 +128,7 @@ def compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:
     compiled: Any = numba.njit(rank)
 
     def answer(
-        visit: int,
+        slot: int,
         max_kw: float,
         min_kw: float,
         arrived_s: float,

@@ -42,8 +42,8 @@ from electra_core.vehicles import power_at
 def decide(world: World, rank: Any, plan: Any) -> None:
     """Decide until nothing falls due at once any more.
 
-    ``rank`` answers with tier and weight for the numbers of one demand; ``plan``, where there is one, has
-    the last word on what cars may ask for.
+    ``rank`` answers with tier and weight for a connector and the numbers of its demand; ``plan``, where
+    there is one, has the last word on what cars may ask for.
     """
     moment = world.moment[0]
     while moment.fault == FINE:
@@ -238,7 +238,7 @@ def line_up(world: World, rank: Any) -> int:
             carried += 1
         elif car.ask_kw > 0.0:
             tiers[number], weights[number] = rank(
-                car.visit,
+                line[number],
                 car.ask_kw,
                 car.least_kw,
                 car.arrived_s,

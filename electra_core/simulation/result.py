@@ -1,0 +1,364 @@
+"""What a run leaves: arrays of numbers, which give pandas frames and metrics."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from electra_core.metrics import (
+    battery_cycles,
+    clock_peak_kw,
+    energy_cost,
+    load_factor,
+    quantile,
+)
+from electra_core.scenario import Scenario
+from electra_core.simulation.world import NOBODY, World
+from electra_core.snapshot import Limit
+from electra_core.storage import HOUR_S
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+# Where one of these never bound, an unlimited grid would have given the same.
+OF_THE_SITE = (Limit.SITE, Limit.MINIMUM, Limit.MODULE, Limit.PLAN)
+MINUTE_S = 60.0
+
+
+class ResultError(ValueError):
+    """A result that has no such thing, or a file that holds none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A run of a scenario under a strategy.
+
+    Attributes
+    ----------
+    scenario : what was run
+    strategy : its name
+    end_s : when the run ended, s
+    fates : a record a visitor, in the order of ``scenario.visits``: see `simulation.world.Fate`
+    limited_s : seconds that each visitor was limited by each `Limit`, a column each
+    totals : energies of the whole run, kWh, and shares, by name
+    imported_kwh : import of each step, kWh
+    steps : a record a step (`simulation.world.Step`); empty where the run kept no timeline
+    slot_kwh, slot_boost_kwh : what each connector gave in each step, kWh: in all, and from the battery
+    ideal : runs the same with an unlimited grid, for `added_s`
+    """
+
+    scenario: Scenario
+    strategy: str
+    end_s: float
+    fates: Any
+    limited_s: Floats
+    totals: dict[str, float]
+    imported_kwh: Floats
+    steps: Any
+    slot_kwh: npt.NDArray[np.float32]
+    slot_boost_kwh: npt.NDArray[np.float32]
+    ideal: Callable[[], Result] | None
+
+    @property
+    def delivered_kwh(self) -> Floats:
+        """Energy that each visitor got, kWh, in the order of ``scenario.visits``."""
+        return np.asarray(self.fates.energy_kwh)
+
+    @functools.cached_property
+    def sessions(self) -> pd.DataFrame:
+        """What became of each session: a frame by ``session_id``, in the order of the table that was run.
+
+        Columns
+        -------
+        charger_id, connector : where; empty for who found none
+        arrival_s, plugged_s, done_s, left_s : s; NaN for what did not happen
+        requested_kwh, energy_kwh, boost_kwh : wanted; got; and of that from the battery
+        lacked_kwh, delivered_share : what is missing, kWh; and 0 to 1
+        waited_s : for a connector, s
+        added_s : s from arrival to the target, or the departure where that came first, beyond what it would
+            have been at the same station with an unlimited grid; NaN for who found no connector
+        without_power_s : s at a connector, wanting power and getting none
+        balked : left without a connector
+        limited_by_... : s that each limit was what stopped the session from rising
+        """
+        visits, fates = self.scenario.visits, self.fates
+        requested, got = visits.requested_kwh, self.delivered_kwh
+        places = list(self.scenario.config.plugs)
+        at = [None if slot == NOBODY else places[slot] for slot in fates.slot]
+        frame = pd.DataFrame(
+            {
+                "charger_id": [None if place is None else place[0] for place in at],
+                "connector": pd.array([None if place is None else place[1] for place in at], dtype="Int64"),
+                "arrival_s": visits.arrival_s,
+                "plugged_s": fates.plugged_s,
+                "done_s": fates.done_s,
+                "left_s": fates.left_s,
+                "requested_kwh": requested,
+                "energy_kwh": got,
+                "boost_kwh": fates.boost_kwh,
+                "lacked_kwh": np.maximum(0.0, requested - got),
+                "delivered_share": self._shares(),
+                "waited_s": self._waited_s(),
+                "added_s": self.added_s,
+                "without_power_s": fates.without_power_s,
+                "balked": fates.balked.astype(bool),
+                **{f"limited_by_{limit}_s": self.limited_s[:, number] for number, limit in enumerate(Limit)},
+            },
+            index=pd.Index(visits.session_id, name="session_id"),
+        )
+        return frame.iloc[np.argsort(visits.row)]
+
+    def _shares(self) -> Floats:
+        """Part of its wish that each visitor got; 1 where there was none."""
+        requested = self.scenario.visits.requested_kwh
+        return np.where(requested > 0.0, self.delivered_kwh / np.where(requested > 0.0, requested, 1.0), 1.0)
+
+    def _waited_s(self) -> Floats:
+        """How long each visitor waited for a connector, s."""
+        until = np.where(np.isnan(self.fates.plugged_s), self.fates.left_s, self.fates.plugged_s)
+        until = np.where(np.isnan(until), self.end_s, until)
+        return np.maximum(0.0, until - self.scenario.visits.arrival_s)
+
+    @functools.cached_property
+    def added_s(self) -> Floats:
+        """Seconds that each visitor needed more than with an unlimited grid: see `sessions`."""
+        limits = list(Limit)
+        bound = any(self.limited_s[:, limits.index(limit)].any() for limit in OF_THE_SITE)
+        if self.ideal is None or not bound:
+            return np.where(np.isnan(self.fates.plugged_s), np.nan, 0.0)
+        return self._needed_s() - self.ideal()._needed_s()
+
+    def _needed_s(self) -> Floats:
+        """From arrival to the target, or the end of the stay; NaN for who found no connector."""
+        until = np.where(np.isnan(self.fates.done_s), self.fates.left_s, self.fates.done_s)
+        until = np.where(np.isnan(until), self.end_s, until)
+        return np.where(np.isnan(self.fates.plugged_s), np.nan, until - self.scenario.visits.arrival_s)
+
+    @property
+    def starts_s(self) -> Floats:
+        """When each step begins, s."""
+        starts: Floats = np.arange(len(self.imported_kwh)) * self.scenario.step_s
+        return starts
+
+    @property
+    def lengths_s(self) -> Floats:
+        """How long each step is, s: the last one may be shorter."""
+        lengths: Floats = np.minimum(self.scenario.step_s, self.end_s - self.starts_s)
+        return lengths
+
+    @property
+    def import_kw(self) -> Floats:
+        """Mean import of each step, kW: cars, battery, static load and standby less what the PV gives."""
+        return self.imported_kwh * HOUR_S / self.lengths_s
+
+    @functools.cached_property
+    def timeline(self) -> pd.DataFrame:
+        """The site step by step: a frame by the second at which each step begins.
+
+        Powers are means over the step, so that they add up to energies exactly; ``battery_soc`` and
+        ``offered_kw`` are those of its beginning. A last row closes it: the state at the end, with no power.
+
+        Columns
+        -------
+        grid_kw : what cars and battery take from the site, kW (as `Allocation.grid_kw`)
+        battery_kw : positive charges it; ``battery_soc``: 0 to 1; 0 where there is none
+        offered_kw, drawn_kw : ceilings of all cars together, and what they took, kW on the cars' side
+        import_kw : of the whole site, static load and standby included, less what the PV gives
+        static_load_kw, pv_kw, curtailed_kw : the site's own load; what the PV could give; what of it was lost
+        site_limit_kw : the import limit in force
+        price_per_kwh : where the run has prices
+        """
+        self._check_timeline()
+        scenario, count = self.scenario, len(self.imported_kwh)
+        hours = self.lengths_s / HOUR_S
+        battery = scenario.config.battery
+        capacity_kwh = battery.initial_capacity_kwh if battery else math.inf
+        columns = {
+            "grid_kw": self.steps.grid_kwh / hours,
+            "battery_kw": self.steps.battery_kwh / hours,
+            "offered_kw": self.steps.offered_kw,
+            "drawn_kw": self.steps.drawn_kwh / hours,
+            "import_kw": self.import_kw,
+            "static_load_kw": scenario.static_load_kw[:count],
+            "pv_kw": scenario.pv_kw[:count],
+            "curtailed_kw": self.steps.curtailed_kwh / hours,
+            "site_limit_kw": scenario.site_limit_kw[:count],
+        }
+        if scenario.price_per_kwh is not None:
+            columns["price_per_kwh"] = scenario.price_per_kwh[:count]
+        frame = pd.DataFrame({name: np.append(column, 0.0) for name, column in columns.items()})
+        stored_kwh = np.append(self.steps.stored_kwh, self.totals["stored_kwh"])
+        frame.insert(2, "battery_soc", stored_kwh / capacity_kwh)
+        frame.index = self._moments()
+        return frame
+
+    def _moments(self) -> pd.Index:
+        return pd.Index(np.append(self.starts_s, self.end_s), name="time_s")
+
+    def _check_timeline(self) -> None:
+        if len(self.steps) == 0:
+            raise ResultError("this run kept no timeline: simulate(..., keep_timeline=True) does")
+
+    @property
+    def connectors(self) -> pd.DataFrame:
+        """Mean power of each connector, kW: a frame like `timeline`, a column a charger and connector."""
+        return self._of_connectors(self.slot_kwh)
+
+    @property
+    def connectors_boost(self) -> pd.DataFrame:
+        """What of it came from the battery, kW."""
+        return self._of_connectors(self.slot_boost_kwh if len(self.slot_boost_kwh) else 0.0 * self.slot_kwh)
+
+    def _of_connectors(self, energies_kwh: npt.NDArray[np.float32]) -> pd.DataFrame:
+        self._check_timeline()
+        hours = (self.lengths_s / HOUR_S).astype(np.float32)
+        power_kw = np.vstack(
+            [energies_kwh / hours[:, None], np.zeros((1, energies_kwh.shape[1]), np.float32)]
+        )
+        names = pd.MultiIndex.from_tuples(list(self.scenario.config.plugs), names=["charger_id", "connector"])
+        return pd.DataFrame(power_kw, index=self._moments(), columns=names)
+
+    @functools.cached_property
+    def events(self) -> pd.DataFrame:
+        """Who came, plugged in, was done, left, or gave up, in the order of time.
+
+        Columns: ``at_s``, ``event``, ``session_id``, ``charger_id``, ``connector``.
+        """
+        sessions = self.sessions.reset_index()
+        arrived = sessions[sessions.arrival_s <= self.end_s]
+        parts = []
+        for order, (event, column) in enumerate(
+            (("arrives", "arrival_s"), ("plugs in", "plugged_s"), ("is done", "done_s"), ("leaves", "left_s"))
+        ):
+            part = arrived[["session_id", "charger_id", "connector", "balked"]].copy()
+            part.insert(0, "at_s", arrived[column])
+            part.insert(1, "event", event)
+            part["order"] = order
+            parts.append(part[part.at_s.notna()])
+        events = pd.concat(parts, ignore_index=True)
+        events.loc[(events.event == "leaves") & events.balked, "event"] = "gives up"
+        events = events.sort_values(["at_s", "order"], kind="stable", ignore_index=True)
+        return events.drop(columns=["balked", "order"])
+
+    @property
+    def cost(self) -> float | None:
+        """What the import cost at the scenario's prices; None where it has none."""
+        prices = self.scenario.price_per_kwh
+        if prices is None:
+            return None
+        return energy_cost(self.import_kw, prices[: len(self.imported_kwh)], self.lengths_s)
+
+    def metrics(self) -> dict[str, float]:
+        """The run in numbers: see `electra_core.metrics` for the definitions and their sources.
+
+        Returns
+        -------
+        dict
+            By name, each with its unit: energy of sessions (``_kwh``, ``_share``), drivers' time (``_min``),
+            the site (``_kw``), fairness (``jain``: on power, ``jain_share``: on power over demand, means
+            over the time in which two or more cars want power), the battery, losses, PV, and ``energy_cost``
+            where the run has prices.
+        """
+        totals, fates = self.totals, self.fates
+        requested_kwh, delivered_kwh = (
+            math.fsum(self.scenario.visits.requested_kwh),
+            math.fsum(self.delivered_kwh),
+        )
+        waited_min, added_min = self._waited_s() / MINUTE_S, self.added_s / MINUTE_S
+        contested_s = totals["contested_s"]
+        found = {
+            "sessions": float(len(fates)),
+            "served": float(np.isfinite(fates.plugged_s).sum()),
+            "balked": float(fates.balked.sum()),
+            "requested_kwh": requested_kwh,
+            "delivered_kwh": delivered_kwh,
+            "lacked_kwh": float(
+                np.maximum(0.0, self.scenario.visits.requested_kwh - self.delivered_kwh).sum()
+            ),
+            "delivered_share": delivered_kwh / requested_kwh if requested_kwh > 0.0 else 1.0,
+            "waited_mean_min": float(waited_min.mean()) if len(waited_min) else 0.0,
+            "waited_p95_min": quantile(waited_min, 0.95),
+            "added_p50_min": quantile(added_min, 0.5),
+            "added_p95_min": quantile(added_min, 0.95),
+            "without_power_min": float(fates.without_power_s.sum()) / MINUTE_S,
+            "peak_kw": float(self.import_kw.max(initial=0.0)),
+            "peak_15min_kw": clock_peak_kw(self.import_kw, self.scenario.step_s, lengths_s=self.lengths_s),
+            "load_factor": load_factor(self.import_kw, self.lengths_s),
+            "jain": totals["jain_power_s"] / contested_s if contested_s > 0.0 else 1.0,
+            "jain_share": totals["jain_share_s"] / contested_s if contested_s > 0.0 else 1.0,
+            **{name: totals[name] for name in ENERGIES},
+            "battery_cycles": self._cycles(),
+        }
+        return found if self.cost is None else {**found, "energy_cost": self.cost}
+
+    def _cycles(self) -> float:
+        battery, totals = self.scenario.config.battery, self.totals
+        if battery is None:
+            return 0.0
+        # What goes in and out of the cells themselves, which is what wears them.
+        charged_kwh = totals["battery_in_kwh"] * battery.charge_efficiency + totals["seed_gain_kwh"]
+        given_kwh = totals["battery_out_kwh"] / battery.discharge_efficiency
+        return battery_cycles(charged_kwh, given_kwh, battery.initial_capacity_kwh)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything into one Parquet file; `load` reads it back."""
+        from electra_core.simulation.storing import write_result
+
+        write_result(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Result:
+        """The result that `save` wrote.
+
+        Raises
+        ------
+        ResultError
+            When the file is missing, damaged or something else.
+        """
+        from electra_core.simulation.storing import read_result
+
+        return read_result(Path(path))
+
+
+# Energies of a run in its metrics.
+ENERGIES = (
+    "imported_kwh",
+    "static_kwh",
+    "standby_kwh",
+    "charger_loss_kwh",
+    "battery_in_kwh",
+    "battery_out_kwh",
+    "battery_loss_kwh",
+    "pv_kwh",
+    "curtailed_kwh",
+)
+_TOTALS = (*ENERGIES, "stored_kwh", "seed_gain_kwh", "contested_s", "jain_power_s", "jain_share_s")
+
+
+def result_of(scenario: Scenario, strategy: str, world: World, ideal: Callable[[], Result] | None) -> Result:
+    """What a world that was played to its end leaves."""
+    moment: Any = world.moment[0]
+    count = len(world.imported_kwh)
+    if moment.now_s < scenario.horizon_s:
+        count = max(1, math.ceil(moment.now_s / scenario.step_s))
+    kept = count if len(world.steps) else 0
+    return Result(
+        scenario=scenario,
+        strategy=strategy,
+        end_s=float(moment.now_s) if moment.now_s > 0.0 else scenario.step_s,
+        fates=world.fates,
+        limited_s=world.limited_s,
+        totals={name: float(moment[name]) for name in _TOTALS},
+        imported_kwh=world.imported_kwh[:count],
+        steps=world.steps[:kept],
+        slot_kwh=world.slot_kwh[:kept],
+        slot_boost_kwh=world.slot_boost_kwh[:kept],
+        ideal=ideal,
+    )
