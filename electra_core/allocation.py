@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from electra_core import filling
-from electra_core.filling import Outcome, Table
+from electra_core.filling import Table
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.strategies import Planner, Rank, Strategy, find, max_min, planned, ranked, uniform
 from electra_core.waterfill import Cell, Room, Row, Share, taken, whole_modules
@@ -96,19 +96,19 @@ def _answered(snapshot: Snapshot, parts: Sequence[Part]) -> Allocation:
     better: set[str] = set()
     cars_kw = discharge_kw = 0.0
     for part in parts:
-        rows, shares, outcomes = part.table.rows, part.table.shares, part.table.outcomes
-        for demand, row, share, outcome in zip(part.demands, rows, shares, outcomes, strict=True):
+        rows, shares = part.table.rows, part.table.shares
+        for demand, row, share in zip(part.demands, rows, shares, strict=True):
             name, size_kw = demand.session_id, part.table.rooms[row.charger].module_kw
-            offered[name], boost[name] = share.kw, outcome.boost
-            limited_by[name] = LIMITS[outcome.reason]
+            offered[name], boost[name] = share.kw, row.boost
+            limited_by[name] = LIMITS[row.reason]
             site[name] = row.cost * share.kw
             reserved[name] = taken(share.kw, share.modules, size_kw)
             if size_kw > 0.0:
                 modules[name] = share.modules
-            if outcome.better:
+            if row.better:
                 better.add(demand.charger_id)
             cars_kw += row.cost * share.kw
-            discharge_kw += row.cost * outcome.boost
+            discharge_kw += row.cost * row.boost
     site_kw = snapshot.site_limit_kw
     grid_kw, charge_kw = filling.site_use(site_kw, cars_kw, discharge_kw, snapshot.charge_kw)
     return Allocation(
@@ -154,17 +154,15 @@ def _part(
 
     queue = sorted(range(len(rows)), key=turn)
     for number, row in enumerate(queue):
-        rows[row].order = float(number)
+        rows[row].order, rows[number].queued = float(number), row
     filling.tame(rows)
     table = Table(
         rows=rows,
-        queue=queue,
         rooms=rooms,
         shares=[Share() for _ in rows],
         by_grid=[Share() for _ in rows],
         anew=[Share() for _ in rows],
         cells=[Cell() for _ in rows],
-        outcomes=[Outcome() for _ in rows],
     )
     return Part(sorted_demands, table)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -88,7 +89,7 @@ def load_day(name: str) -> Day:
 
 
 def _visit(table: dict[str, Any], row: dict[str, Any]) -> Visit:
-    vehicle = catalogue()[row["vehicle"]] if "vehicle" in row else _logged_car(table["station_kw"], row)
+    vehicle = catalogue()[row["vehicle"]] if "vehicle" in row else logged_car(table["station_kw"], row)
     return Visit(
         name=row["session"],
         charger_id=row["charger"] if "charger" in row else table["charger"],
@@ -102,8 +103,21 @@ def _visit(table: dict[str, Any], row: dict[str, Any]) -> Visit:
     )
 
 
-def _logged_car(station_kw: float, row: dict[str, Any]) -> Vehicle:
-    """A car that fits a row of a log, which names neither its model nor its curve: see `load_day`."""
+def logged_car(station_kw: float, row: Mapping[str, Any]) -> Vehicle:
+    """A car that fits a row of a log, which names neither its model nor its curve: see `load_day`.
+
+    Parameters
+    ----------
+    station_kw : the station's own power
+    row : ``session``; ``energy_kwh`` measured between ``soc_arrival`` and ``soc_departure`` (0 to 1);
+        ``battery_kwh``, the log's own estimate, for the name only; ``measured_kw`` and ``requested_kw``, the
+        highest of each; ``limited``, whether the station limited the car
+
+    Raises
+    ------
+    VehicleError
+        On figures that no car can have.
+    """
     peak_kw = min(row["requested_kw"], station_kw) if row["limited"] else row["measured_kw"]
     return Vehicle(
         name=f"Car {row['session']} ({row['battery_kwh']:.0f} kWh)",

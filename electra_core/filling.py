@@ -8,8 +8,7 @@ of small objects there, and arrays of records with the same names here.
 from __future__ import annotations
 
 import math
-from collections.abc import MutableSequence, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from electra_core import waterfill
@@ -22,36 +21,19 @@ SAME = 1e-12
 VEHICLE, CONNECTOR, CHARGER, SITE, MINIMUM, MODULE, FAULT, FINISHED, PLAN = range(9)
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What is said about a row beside its power.
-
-    ``reach``: how high it may be lifted; ``boost``: its part of the battery's power; ``reason``: what
-    stopped it, and ``before`` the battery came; ``better``: it would have more modules if nobody kept any.
-    """
-
-    reach: float = 0.0
-    boost: float = 0.0
-    reason: int = 0
-    before: int = 0
-    better: int = 0
-
-
 class Table(NamedTuple):
-    """Rows sorted by tier and charger, the order in which they are admitted, and where answers go.
+    """Rows sorted by tier and charger, and what they get.
 
     ``shares`` are what counts; ``by_grid`` is what the grid alone would give, and ``anew`` what there would
     be if nobody kept modules. ``cells`` is scratch; ``rooms`` are the chargers.
     """
 
     rows: Sequence[Row]
-    queue: MutableSequence[int]
     rooms: Sequence[Room]
     shares: Sequence[Share]
     by_grid: Sequence[Share]
     anew: Sequence[Share]
     cells: Sequence[Cell]
-    outcomes: Sequence[Outcome]
 
 
 def tame(rows: Sequence[Row]) -> None:
@@ -75,22 +57,22 @@ def decide(table: Table, site_kw: float, boost_kw: float, comfort_kw: float, div
 
     Parameters
     ----------
-    table : its shares and outcomes are written
+    table : written
     site_kw, boost_kw : kW of the grid and of the battery
     comfort_kw : kW above which the battery lifts nobody; may be infinite
     divided : in equal parts, the seed's rule
     """
-    rows, shares, by_grid, outcomes = table.rows, table.shares, table.by_grid, table.outcomes
+    rows, shares, by_grid = table.rows, table.shares, table.by_grid
     total_kw, given_kw = site_kw, 0.0
     for row in range(len(rows)):
-        outcomes[row].reach = rows[row].highest
+        rows[row].reach = rows[row].highest
     fill(table, by_grid, site_kw, True, divided)
     if boost_kw > 0.0:
         total_kw = site_kw + boost_kw
         for row in range(len(rows)):
             # Below its reserve the battery lifts a row no further than to comfort.
             lifted = min(rows[row].highest, max(comfort_kw, rows[row].lowest))
-            outcomes[row].reach = by_grid[row].kw if by_grid[row].kw >= comfort_kw else lifted
+            rows[row].reach = by_grid[row].kw if by_grid[row].kw >= comfort_kw else lifted
         fill(table, shares, total_kw, True, divided)
         given_kw = min(boost_kw, max(0.0, at_site(rows, shares) - site_kw))
     else:
@@ -108,9 +90,9 @@ def fill(table: Table, shares: Sequence[Share], site_kw: float, keeps: bool, div
     for row in range(len(rows)):
         share = shares[row]
         share.kw = share.cap = 0.0
-        share.lowest, share.highest = rows[row].lowest, table.outcomes[row].reach
+        share.lowest, share.highest = rows[row].lowest, rows[row].reach
         share.modules = rows[row].needed
-    waterfill.admit(table.queue, rows, shares, rooms, site_kw)
+    waterfill.admit(rows, shares, rooms, site_kw)
     if keeps:
         waterfill.keep(rows, shares, rooms)
     if divided:
@@ -144,7 +126,7 @@ def give_reasons(table: Table, shares: Sequence[Share]) -> None:
         room = rooms[rows[row].charger]
         room.used_kw += shares[row].modules * room.module_kw
     for row in range(len(rows)):
-        table.outcomes[row].reason = reason_of(rows[row], shares[row], rooms[rows[row].charger])
+        rows[row].reason = reason_of(rows[row], shares[row], rooms[rows[row].charger])
 
 
 def reason_of(row: Row, share: Share, room: Room) -> int:
@@ -165,54 +147,53 @@ def reason_of(row: Row, share: Share, room: Room) -> int:
 
 def beyond_comfort(table: Table) -> None:
     """Who stands where comfort ends is there for want of grid power, or of what stopped it before."""
-    outcomes = table.outcomes
-    for row in range(len(table.rows)):
-        outcomes[row].before = outcomes[row].reason
+    rows = table.rows
+    for row in range(len(rows)):
+        rows[row].before = rows[row].reason
     give_reasons(table, table.by_grid)
-    for row in range(len(table.rows)):
-        outcome, kw = outcomes[row], table.shares[row].kw
-        now, before = outcome.before, outcome.reason
-        outcome.before, outcome.reason = before, now
-        if outcome.reach < table.rows[row].highest and kw >= outcome.reach * (1.0 - SAME):
-            outcome.reason = SITE if before == MINIMUM and kw > 0.0 else before
+    for row in range(len(rows)):
+        asked, kw = rows[row], table.shares[row].kw
+        asked.before, asked.reason = asked.reason, asked.before
+        if asked.reach < asked.highest and kw >= asked.reach * (1.0 - SAME):
+            asked.reason = SITE if asked.before == MINIMUM and kw > 0.0 else asked.before
 
 
 def divide_boost(table: Table, battery_kw: float) -> None:
     """Divide the battery's power in proportion to what each row gains by it; on the cars' side."""
-    rows, outcomes, total_kw = table.rows, table.outcomes, 0.0
+    rows, total_kw = table.rows, 0.0
     for row in range(len(rows)):
-        outcomes[row].boost = max(0.0, table.shares[row].kw - table.by_grid[row].kw)
-        total_kw += rows[row].cost * outcomes[row].boost
+        rows[row].boost = max(0.0, table.shares[row].kw - table.by_grid[row].kw)
+        total_kw += rows[row].cost * rows[row].boost
     # Rounding may leave a battery power just above the gains; nobody gets more than it gained.
     part = min(1.0, battery_kw / total_kw) if battery_kw > 0.0 and total_kw > 0.0 else 0.0
     for row in range(len(rows)):
-        outcomes[row].boost *= part
+        rows[row].boost *= part
 
 
 def compare_modules(table: Table, total_kw: float, divided: bool) -> None:
     """Find out who would have more modules if nobody kept any, where somebody lacks one."""
+    rows = table.rows
     lacking = keeping = False
-    for row in range(len(table.rows)):
-        table.outcomes[row].better = 0
-        lacking = lacking or table.outcomes[row].reason == MODULE
-        keeping = keeping or table.rows[row].kept > 0
+    for row in range(len(rows)):
+        rows[row].better = 0
+        lacking = lacking or rows[row].reason == MODULE
+        keeping = keeping or rows[row].kept > 0
     if lacking and keeping:
         fill(table, table.anew, total_kw, False, divided)
-        for row in range(len(table.rows)):
-            more = table.anew[row].modules > table.shares[row].modules
-            table.outcomes[row].better = 1 if more else 0
+        for row in range(len(rows)):
+            rows[row].better = 1 if table.anew[row].modules > table.shares[row].modules else 0
 
 
 def carry(table: Table, boost_kw: float) -> None:
     """Fill rows that the battery carries whole, and take what they use from their chargers."""
     rows, rooms = table.rows, table.rooms
     for row in range(len(rows)):
-        table.outcomes[row].reach = rows[row].highest
+        rows[row].reach = rows[row].highest
     fill(table, table.shares, boost_kw, True, False)
     give_reasons(table, table.shares)
     for row in range(len(rows)):
         share, room = table.shares[row], rooms[rows[row].charger]
-        table.outcomes[row].boost, table.outcomes[row].better = share.kw, 0
+        rows[row].boost, rows[row].better = share.kw, 0
         room.kw = max(0.0, room.kw - waterfill.taken(share.kw, share.modules, room.module_kw))
 
 

@@ -24,7 +24,7 @@ ROUNDING = 1e-12
 
 @dataclass(slots=True)
 class Row:
-    """What one row asks for.
+    """What one row asks for, and what is said about it beside its share.
 
     Attributes
     ----------
@@ -33,11 +33,16 @@ class Row:
     lowest, highest : kW
     cost : kW that one kW of the row takes from the site
     order : place in the queue of those that are admitted
+    reach : how high it may be lifted, kW
+    boost : its part of the battery's power, kW
     charger : place of its charger
+    queued : which row stands in the queue at this one's number
     held : modules before this decision
     kept : of these, who stay whatever happens
     needed : modules without which its turn does not count
-    ceiling : which limit set ``highest``, for whoever gives reasons
+    ceiling : which limit set ``highest``
+    reason, before : what stopped it from rising; and before the battery came
+    better : whether it would have more modules if nobody kept any
     """
 
     tier: float = 0.0
@@ -46,11 +51,17 @@ class Row:
     highest: float = 0.0
     cost: float = 0.0
     order: float = 0.0
+    reach: float = 0.0
+    boost: float = 0.0
     charger: int = 0
+    queued: int = 0
     held: int = 0
     kept: int = 0
     needed: int = 0
     ceiling: int = 0
+    reason: int = 0
+    before: int = 0
+    better: int = 0
 
 
 @dataclass(slots=True)
@@ -164,9 +175,7 @@ def taken(kw: float, modules: int, size: float) -> float:
     return modules * size if size > 0.0 else kw
 
 
-def admit(
-    queue: Sequence[int], rows: Sequence[Row], shares: Sequence[Share], rooms: Sequence[Room], site_kw: float
-) -> None:
+def admit(rows: Sequence[Row], shares: Sequence[Share], rooms: Sequence[Room], site_kw: float) -> None:
     """Turn away, in the order of the queue, every row whose lowest power does not fit any more.
 
     A row needs its lowest power, in whole modules where its charger has them, or as many modules as its
@@ -175,7 +184,8 @@ def admit(
     site_used = 0.0
     for room in rooms:
         room.used_kw = 0.0
-    for row in queue:
+    for place in range(len(rows)):
+        row = rows[place].queued
         room, share = rooms[rows[row].charger], shares[row]
         need = share.lowest
         count = max(share.modules, modules_for(need, room.module_kw))

@@ -25,7 +25,7 @@ LINES = [
     ["days"],
     ["sessions"],
     ["scenario", "metrics"],
-    ["optimum"],
+    ["optimum", "tariff"],
     ["state"],
     ["reading"],
     ["baseline", "timers", "status", "journal"],

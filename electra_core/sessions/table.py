@@ -6,7 +6,7 @@ them, which are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,40 +15,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from electra_core.config import StationConfig
-from electra_core.refusals import StationError, shortened
+from electra_core.refusals import StationError, UnknownChargerError, UnknownConnectorError, shortened
+from electra_core.sessions.reader import Floats, Objects, Reader, SessionsError
 from electra_core.snapshot import LEAST_SHARE, MAX_AMOUNT, MOST_SHARE
 from electra_core.vehicles import MAX_KW, ChargingCurve, Vehicle, catalogue
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
-Objects: TypeAlias = npt.NDArray[np.object_]
+
+# From a charger's id and a connector's number, None where nobody named one, to their places.
+PlaceOf: TypeAlias = Callable[[Any, Any], tuple[int, int]]
 
 # Nobody chose a charger, or a connector.
 ANY = -1
 
 # What rounding may add to a wish that fills a battery exactly.
 ROUNDING = 1e-9
-
-# A message names so many faults, and counts the others.
-MOST_FAULTS = 20
-
-
-class SessionsError(ValueError):
-    """A table or a log of sessions that cannot be used.
-
-    Attributes
-    ----------
-    source : the file's name, or ``sessions``
-    faults : every fault, each with its row or line
-    """
-
-    def __init__(self, source: str, faults: Sequence[str]) -> None:
-        self.source = source
-        self.faults = tuple(faults)
-        shown = self.faults[:MOST_FAULTS]
-        more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__("\n".join([f"{source}: {count}", *shown, *more]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,71 +78,6 @@ class Visits:
         return len(self.arrival_s)
 
 
-class _Reader:
-    """Columns of a table, and the faults that are found in them."""
-
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.table = table
-        self.rows = len(table)
-        self.faults: dict[int, str] = {}
-        ids = self._objects("session_id")
-        self.ids: Objects = np.arange(1, self.rows + 1).astype(object) if ids is None else ids
-
-    def fault(self, bad: npt.NDArray[np.bool_], words: str, *columns: Floats) -> None:
-        """Note a fault of each bad row, the first one of each row only."""
-        if not bad.any():
-            return
-        for row in np.flatnonzero(bad):
-            got = [shortened(float(column[row])) for column in columns]
-            self.faults.setdefault(int(row), words.format(*got))
-
-    def numbers(self, name: str, otherwise: float) -> Floats:
-        """A column as floats, with a default where it is missing or empty."""
-        if name not in self.table.columns:
-            return np.full(self.rows, otherwise)
-        column = self.table[name]
-        if column.dtype.kind not in "fiu":
-            column = self._read(name, column)
-        values: Floats = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-        if not np.isnan(otherwise):
-            values[np.isnan(values)] = otherwise
-        return values
-
-    def _read(self, name: str, column: pd.Series[Any]) -> pd.Series[Any]:
-        """Numbers that stand as text or objects; what is none is a fault."""
-        kind = column.dtype.kind
-        read = pd.to_numeric(column, errors="coerce") if kind not in "mMb" else column.map(lambda _: np.nan)
-        for row in np.flatnonzero(np.asarray(read.isna() & column.notna())):
-            got = shortened(column.iloc[row])
-            self.faults.setdefault(int(row), f"{name} must be a number, got {got}")
-        return read
-
-    def _objects(self, name: str) -> Objects | None:
-        """A column as objects, None where it is empty; None where there is none."""
-        if name not in self.table.columns:
-            return None
-        column = self.table[name]
-        values: Objects = column.to_numpy(dtype=object, copy=True)
-        values[np.asarray(column.isna())] = None
-        return values
-
-    def texts(self, name: str) -> Objects | None:
-        """Like `_objects`, and None where nobody said anything."""
-        values = self._objects(name)
-        return None if values is None or all(value is None for value in values) else values
-
-    def refuse(self) -> None:
-        """Raise what was found."""
-        if self.faults:
-            raise SessionsError(
-                "sessions",
-                [
-                    f"row {row} (session {shortened(self.ids[row])}): {self.faults[row]}"
-                    for row in sorted(self.faults)
-                ],
-            )
-
-
 def read_visits(sessions: pd.DataFrame, config: StationConfig) -> Visits:
     """Check a table of sessions and read it.
 
@@ -191,7 +107,32 @@ def read_visits(sessions: pd.DataFrame, config: StationConfig) -> Visits:
     if "arrival_s" not in sessions.columns and len(sessions):
         known = ", ".join(map(str, sessions.columns)) or "none"
         raise SessionsError("sessions", [f"there is no column arrival_s; there are {known}"])
-    read = _Reader(sessions)
+    read = Reader(sessions)
+    visits = _read_rows(read, _places_at(config))
+    read.refuse()
+    return visits
+
+
+def row_faults(sessions: pd.DataFrame, where: Sequence[str]) -> dict[int, str]:
+    """What `read_visits` would refuse at any station, whatever chargers it has.
+
+    Parameters
+    ----------
+    sessions : the table, with a column ``arrival_s``
+    where : what a message calls the place of each row
+
+    Returns
+    -------
+    dict
+        The first fault of each bad row, by the row's number from 0. The table without these rows has none.
+    """
+    read = Reader(sessions, where=where)
+    _read_rows(read, _places_by_name())
+    return read.faults
+
+
+def _read_rows(read: Reader, place_of: PlaceOf) -> Visits:
+    """The visits; they mean something where the reader found no fault."""
     arrival = read.numbers("arrival_s", np.nan)
     departure = read.numbers("departure_s", np.inf)
     patience = read.numbers("patience_s", np.inf)
@@ -208,10 +149,9 @@ def read_visits(sessions: pd.DataFrame, config: StationConfig) -> Visits:
     share = f"weight must be from {LEAST_SHARE:g} to {MOST_SHARE:g}, got {{}}"
     read.fault(~((weight >= LEAST_SHARE) & (weight <= MOST_SHARE)), share, weight)
     _check_names(read)
-    charger, slot = _places(read, config)
+    charger, slot = _places(read, place_of)
     cars = _Cars(read)
     _check_overlaps(read, slot, arrival, departure)
-    read.refuse()
     order = np.argsort(arrival, kind="stable")
     return Visits(
         session_id=read.ids[order],
@@ -236,7 +176,7 @@ def read_visits(sessions: pd.DataFrame, config: StationConfig) -> Visits:
     )
 
 
-def _check_names(read: _Reader) -> None:
+def _check_names(read: Reader) -> None:
     """Each session has a name, and no two the same."""
     if len(set(read.ids)) == read.rows and not any(name is None for name in read.ids):
         return
@@ -245,35 +185,59 @@ def _check_names(read: _Reader) -> None:
         if name is None:
             read.faults.setdefault(row, "session_id is empty")
         elif first.setdefault(name, row) != row:
-            read.faults.setdefault(row, f"row {first[name]} has the same session_id")
+            read.faults.setdefault(row, f"{read.place(first[name])} has the same session_id")
 
 
-def _places(read: _Reader, config: StationConfig) -> tuple[Ints, Ints]:
+def _places(read: Reader, place_of: PlaceOf) -> tuple[Ints, Ints]:
     """Charger and connector of each row, by their places in the configuration."""
     charger, slot = np.full(read.rows, ANY, dtype=np.int64), np.full(read.rows, ANY, dtype=np.int64)
     names, numbers = read.texts("charger_id"), read.numbers("connector", np.nan)
-    chargers = {name: place for place, name in enumerate(config.charger_kw)}
-    slots = {place: number for number, place in enumerate(config.plugs)}
     for row in range(read.rows if names is not None or not np.isnan(numbers).all() else 0):
         name, number = None if names is None else names[row], numbers[row]
         if name is None:
             if not np.isnan(number):
                 read.faults.setdefault(row, f"connector {number:g} of which charger? charger_id is empty")
             continue
+        whole = int(number) if number.is_integer() else None if np.isnan(number) else float(number)
         try:
-            charger[row] = chargers[config.known_charger(name)]
-            if not np.isnan(number):
-                whole = int(number) if number == int(number) else number
-                slot[row] = slots[config.known_place(name, whole)]
-        except (StationError, OverflowError) as error:
+            charger[row], slot[row] = place_of(name, whole)
+        except StationError as error:
             read.faults.setdefault(row, str(error))
     return charger, slot
+
+
+def _places_at(config: StationConfig) -> PlaceOf:
+    """Places in a configuration."""
+    chargers = {name: place for place, name in enumerate(config.charger_kw)}
+    slots = {place: number for number, place in enumerate(config.plugs)}
+
+    def place_of(name: Any, connector: Any) -> tuple[int, int]:
+        charger = chargers[config.known_charger(name)]
+        return charger, ANY if connector is None else slots[config.known_place(name, connector)]
+
+    return place_of
+
+
+def _places_by_name() -> PlaceOf:
+    """Connectors numbered as they come, where nobody knows the station yet."""
+    slots: dict[tuple[str, int], int] = {}
+
+    def place_of(name: Any, connector: Any) -> tuple[int, int]:
+        if not isinstance(name, str):
+            raise UnknownChargerError(f"charger_id must be text, got {shortened(name)}")
+        if connector is None:
+            return ANY, ANY
+        if not isinstance(connector, int) or connector < 1:
+            raise UnknownConnectorError(f"a connector is a whole number from 1, got {shortened(connector)}")
+        return ANY, slots.setdefault((name, connector), len(slots))
+
+    return place_of
 
 
 class _Cars:
     """What fills in each row, and how fast: a battery along a curve, or an energy at a power."""
 
-    def __init__(self, read: _Reader) -> None:
+    def __init__(self, read: Reader) -> None:
         self.read = read
         rows = read.rows
         self.max_kw, self.min_kw = read.numbers("max_power_kw", np.nan), read.numbers("min_power_kw", np.nan)
@@ -353,17 +317,25 @@ class _Cars:
         self.requested_kwh = np.where(by_soc, np.maximum(0.0, target - arrival) * self.battery_kwh, energy)
 
 
-def _check_overlaps(read: _Reader, slot: Ints, arrival: Floats, departure: Floats) -> None:
+def _check_overlaps(read: Reader, slot: Ints, arrival: Floats, departure: Floats) -> None:
     """Nobody can be put at a connector where another one stands at that time."""
+    end = np.where(np.isfinite(departure), departure, -np.inf)  # who leaves when done blocks nobody yet
     order = np.lexsort((arrival, slot))
     order = order[slot[order] != ANY]
     before, after = order[:-1], order[1:]
-    clash = (
-        (slot[before] == slot[after]) & np.isfinite(departure[before]) & (arrival[after] < departure[before])
-    )
-    for one, other in zip(before[clash], after[clash], strict=True):
-        read.faults.setdefault(
-            int(other),
-            f"it begins at {arrival[other]:g} s while row {one} (session {shortened(read.ids[one])}) stands"
-            f" at the same connector until {departure[one]:g} s",
-        )
+    # Where any two clash, two neighbours do; only then is it worth a loop to say who is in whose way.
+    if not ((slot[before] == slot[after]) & (arrival[after] < end[before])).any():
+        return
+    standing: int | None = None
+    for row in order.tolist():
+        if row in read.faults:
+            continue
+        if standing is None or slot[standing] != slot[row]:
+            standing = row
+        elif arrival[row] < end[standing]:
+            read.faults[row] = (
+                f"{read.place(standing)} (session {shortened(read.ids[standing])}) still stands at the same"
+                f" connector when it begins"
+            )
+        elif end[row] > end[standing]:
+            standing = row

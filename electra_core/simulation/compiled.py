@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numba
 import pandas as pd
-from numba.core import event, types
+from numba import types
+from numba.core import event
 from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
@@ -43,7 +44,7 @@ MODULES: tuple[ModuleType, ...] = (
     playing,
 )
 
-RANK = types.UniTuple(types.float64, 2)(types.int64, *[types.float64] * 8)
+RANK: Any = types.UniTuple(types.float64, 2)(types.int64, *[types.float64] * 8)
 
 
 # Arrays are handed in, nothing is allocated, and so nobody has to count references to arrays: that alone is

@@ -7,7 +7,7 @@ there; how power is shared is the very same code, `electra_core.filling`.
 from __future__ import annotations
 
 import math
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from electra_core import filling, storage
@@ -29,32 +29,41 @@ from electra_core.simulation.world import (
     NOBODY,
     Battery,
     Charger,
+    Desk,
     Moment,
+    Seat,
     Settings,
     Slot,
-    World,
-    part_of,
+    table_of,
 )
 from electra_core.strategies import LEAST_WEIGHT, MOST_WEIGHT
 from electra_core.vehicles import power_at
+from electra_core.waterfill import Row
 
 
-def decide(world: World, rank: Any, plan: Any) -> None:
+def decide(desk: Desk, rank: Any, plan: Any) -> None:
     """Decide until nothing falls due at once any more.
 
     ``rank`` answers with tier and weight for a connector and the numbers of its demand; ``plan``, where
     there is one, has the last word on what cars may ask for.
     """
-    moment = world.moment[0]
+    settings, moment = desk.settings, desk.moment
     while moment.fault == FINE:
-        fall_due(world.settings[0], world.slots, world.chargers, moment)
-        ask(world)
-        release_carried(world)
+        if settings.each_call:
+            fall_due(settings, desk.slots, desk.chargers, moment)
+        ask(desk)
+        if settings.whole_session:
+            release_carried(desk)
         if plan is not None:
-            plan(world)
-        share_out(world, rank)
-        watch(world.settings[0], world.slots, world.chargers, world.line, moment)
-        if next_due_s(world.settings[0], world.slots, world.chargers, moment) > moment.now_s:
+            plan(desk)
+        if settings.has_modules:
+            for charger in range(len(desk.chargers)):
+                desk.chargers[charger].better = 0
+        share_out(desk, rank)
+        if not settings.each_call:
+            break
+        watch(settings, desk.slots, desk.chargers, desk.line, moment)
+        if next_due_s(settings, desk.slots, desk.chargers, moment) > moment.now_s:
             break
     moment.undecided = 0
 
@@ -109,28 +118,28 @@ def next_due_s(
     return due_s
 
 
-def ask(world: World) -> None:
+def ask(desk: Desk) -> None:
     """What each car asks for now, and which limit says so."""
-    moment, slots = world.moment[0], world.slots
+    moment, slots = desk.moment, desk.slots
     for number in range(moment.cars):
-        car = slots[world.line[number]]
+        car = slots[desk.line[number].slot]
         car.ask_kw, car.ceiling = 0.0, FINISHED
         if car.remaining_kwh > 0.0:
             car.ask_kw, car.ceiling = car.max_kw, VEHICLE
             if car.curve_end > car.curve_start:
-                soc, kw = curve_of(world, car)
+                soc, kw = curve_of(desk, car)
                 car.ask_kw = min(car.max_kw, power_at(soc, kw, car.soc))
             if car.plug_kw < car.ask_kw:
                 car.ask_kw, car.ceiling = car.plug_kw, CONNECTOR
         car.least_kw = min(car.ask_kw, max(car.plug_least_kw, car.car_least_kw))
-    if world.settings[0].has_modules:
-        keep_modules(slots, world.chargers)
+    if desk.settings.has_modules:
+        keep_modules(slots, desk.chargers)
 
 
-def curve_of(world: World, car: Slot) -> tuple[Sequence[float], Sequence[float]]:
+def curve_of(desk: Desk, car: Slot) -> tuple[Sequence[float], Sequence[float]]:
     """The points of a car's charging curve."""
     start, end = car.curve_start, car.curve_end
-    return world.curve_soc[start:end], world.curve_kw[start:end]
+    return desk.curve_soc[start:end], desk.curve_kw[start:end]
 
 
 def keep_modules(slots: Sequence[Slot], chargers: Sequence[Charger]) -> None:
@@ -144,14 +153,12 @@ def keep_modules(slots: Sequence[Slot], chargers: Sequence[Charger]) -> None:
                 charger.keeps = 0
 
 
-def release_carried(world: World) -> None:
+def release_carried(desk: Desk) -> None:
     """Cars that the battery cannot carry any longer go back to the grid, the newest first."""
-    moment, slots, battery = world.moment[0], world.slots, world.battery[0]
-    if not world.settings[0].whole_session:
-        return
+    moment, slots, battery = desk.moment, desk.slots, desk.battery
     rests = moment.now_s < moment.battery_rests_until_s
     reach_kw = storage.gives_kw(battery, moment.stored_kwh, rests)
-    while carried_kw(slots, world.chargers) > reach_kw:
+    while carried_kw(slots, desk.chargers) > reach_kw:
         newest = NOBODY
         for slot in range(len(slots)):
             if is_carried(slots[slot]) and (newest == NOBODY or slots[slot].number > slots[newest].number):
@@ -167,43 +174,41 @@ def is_carried(car: Slot) -> bool:
 def carried_kw(slots: Sequence[Slot], chargers: Sequence[Charger]) -> float:
     """What the cars that the battery carries take of it, within their chargers' limits, kW."""
     for charger in range(len(chargers)):
-        chargers[charger].asked_kw = 0.0
+        chargers[charger].carried_kw = 0.0
     for slot in range(len(slots)):
         if is_carried(slots[slot]):
-            chargers[slots[slot].charger].asked_kw += slots[slot].ask_kw
+            chargers[slots[slot].charger].carried_kw += slots[slot].ask_kw
     total_kw = 0.0
     for charger in range(len(chargers)):
-        asked_kw = min(chargers[charger].asked_kw, chargers[charger].max_power_kw)
+        asked_kw = min(chargers[charger].carried_kw, chargers[charger].max_power_kw)
         total_kw += asked_kw / chargers[charger].efficiency
     return total_kw
 
 
-def share_out(world: World, rank: Any) -> None:
+def share_out(desk: Desk, rank: Any) -> None:
     """Read grid and battery, share their power, and write down what each car gets."""
-    settings, moment, table = world.settings[0], world.moment[0], world.table
-    carried = line_up(world, rank)
+    settings, moment, chargers = desk.settings, desk.moment, desk.chargers
+    carried = line_up(desk, rank)
     if moment.fault != FINE:
         return
-    boost_kw, charge_kw = reach_of_battery(settings, world.battery[0], moment)
+    boost_kw, charge_kw = reach_of_battery(settings, desk.battery, moment)
     moment.may_boost = 1 if boost_kw > 0.0 else 0
-    for charger in range(len(world.chargers)):
-        table.rooms[charger].kw = world.chargers[charger].kw
-        table.rooms[charger].module_kw = world.chargers[charger].module_kw
-        world.chargers[charger].better = 0
     moment.grid_kw = moment.discharge_kw = moment.offered_kw = 0.0
     if settings.whole_session:
-        charge_kw, boost_kw = 0.0, min(boost_kw, carried_kw(world.slots, world.chargers))
-    if carried > 0:
-        part = part_of(table, 0, carried)
-        filling.carry(part, boost_kw)
-        write_down(world, part, 0)
-        boost_kw = 0.0
-    part = part_of(table, carried, moment.cars)
-    filling.decide(part, moment.site_kw, boost_kw, moment.comfort_kw, settings.divided == 1)
-    write_down(world, part, carried)
+        charge_kw, boost_kw = 0.0, min(boost_kw, carried_kw(desk.slots, chargers))
+        for charger in range(len(chargers)):
+            chargers[charger].kw = chargers[charger].full_kw
+        if carried > 0:
+            table = table_of(desk, 0, carried)
+            filling.carry(table, boost_kw)
+            write_down(desk, table, 0)
+            boost_kw = 0.0
+    table = table_of(desk, carried, moment.cars)
+    filling.decide(table, moment.site_kw, boost_kw, moment.comfort_kw, settings.divided == 1)
+    write_down(desk, table, carried)
     cars_kw, given_kw = moment.grid_kw, moment.discharge_kw
     moment.grid_kw, moment.charge_kw = filling.site_use(moment.site_kw, cars_kw, given_kw, charge_kw)
-    weigh(world)
+    weigh(settings, desk.slots, desk.line, moment)
 
 
 def reach_of_battery(settings: Settings, battery: Battery, moment: Moment) -> tuple[float, float]:
@@ -219,7 +224,7 @@ def reach_of_battery(settings: Settings, battery: Battery, moment: Moment) -> tu
     return give_kw, storage.takes_kw(battery, moment.stored_kwh, moment.limit_kw)
 
 
-def line_up(world: World, rank: Any) -> int:
+def line_up(desk: Desk, rank: Any) -> int:
     """Rank the cars and write them into rows, sorted by tier and charger; those on the battery first.
 
     Returns
@@ -227,18 +232,17 @@ def line_up(world: World, rank: Any) -> int:
     int
         How many are on the battery.
     """
-    moment, slots, line = world.moment[0], world.slots, world.line
-    tiers, weights = world.tiers, world.weights
+    moment, slots, line = desk.moment, desk.slots, desk.line
     cars, carried, sort = moment.cars, 0, False
     for number in range(cars):
-        car = slots[line[number]]
-        tiers[number], weights[number] = 0.0, 1.0
+        seat, car = line[number], slots[line[number].slot]
+        seat.tier, seat.weight, seat.place = 0.0, 1.0, number
         if car.on_battery == 1:
-            tiers[number], weights[number] = -math.inf, car.weight
+            seat.tier, seat.weight = -math.inf, car.weight
             carried += 1
         elif car.ask_kw > 0.0:
-            tiers[number], weights[number] = rank(
-                line[number],
+            seat.tier, seat.weight = rank(
+                seat.slot,
                 car.ask_kw,
                 car.least_kw,
                 car.arrived_s,
@@ -248,66 +252,62 @@ def line_up(world: World, rank: Any) -> int:
                 car.weight,
                 moment.now_s,
             )
-            if not (math.isfinite(tiers[number]) and LEAST_WEIGHT <= weights[number] <= MOST_WEIGHT):
+            if not (math.isfinite(seat.tier) and LEAST_WEIGHT <= seat.weight <= MOST_WEIGHT):
                 moment.fault, moment.fault_visit = BAD_RANK, car.visit
-                moment.jain_power, moment.jain_share = tiers[number], weights[number]
+                moment.fault_tier, moment.fault_weight = seat.tier, seat.weight
                 return 0
-        sort = sort or tiers[number] != tiers[0]
+        seat.key = seat.tier
+        sort = sort or seat.tier != line[0].tier
     # The line is in order of chargers and numbers already, which a stable sort keeps.
-    for number in range(cars):
-        world.places[number] = number
     if sort:
-        sort_places(tiers, world.places, world.spare, cars)
+        sort_places(line, cars)
     for row in range(cars):
-        place = world.places[row]
-        world.row_slot[row] = line[place]
-        write_row(world, row, tiers[place], weights[place])
+        seat = line[line[row].place]
+        line[row].row_slot = seat.slot
+        car = slots[seat.slot]
+        write_row(
+            settings=desk.settings, seat=seat, car=car, charger=desk.chargers[car.charger], row=desk.rows[row]
+        )
     for start, end in ((0, carried), (carried, cars)):
-        if start < end:
-            queue_up(world, start, end)
-            filling.tame(world.table.rows[start:end])
+        queue_up(desk, start, end)
+        filling.tame(desk.rows[start:end])
     return carried
 
 
-def write_row(world: World, row: int, tier: float, weight: float) -> None:
+def write_row(settings: Settings, seat: Seat, car: Slot, charger: Charger, row: Row) -> None:
     """One car as a row of numbers."""
-    car, asked = world.slots[world.row_slot[row]], world.table.rows[row]
-    charger = world.chargers[car.charger]
-    asked.tier, asked.weight, asked.cost = tier, weight, charger.cost
-    asked.lowest, asked.highest = car.least_kw, car.ask_kw
-    asked.charger, asked.ceiling = car.charger, car.ceiling
-    asked.held = car.modules
-    asked.kept = car.modules if charger.keeps == 1 else 0
-    needs = world.settings[0].takes_turns == 1 and car.ask_kw > 0.0 and charger.module_kw > 0.0
-    asked.needed = 1 if needs else 0
+    row.tier, row.weight, row.cost = seat.tier, seat.weight, charger.cost
+    row.lowest, row.highest = car.least_kw, car.ask_kw
+    row.charger, row.ceiling = car.charger, car.ceiling
+    row.held = car.modules
+    row.kept = car.modules if charger.keeps == 1 else 0
+    needs = settings.takes_turns == 1 and car.ask_kw > 0.0 and charger.module_kw > 0.0
+    row.needed = 1 if needs else 0
 
 
-def queue_up(world: World, start: int, end: int) -> None:
+def queue_up(desk: Desk, start: int, end: int) -> None:
     """The order in which rows are admitted: by turn or tier, then by who came first."""
-    settings, queue = world.settings[0], world.table.queue[start:end]
+    settings, line, rows, count = desk.settings, desk.line, desk.rows, end - start
     if not settings.has_modules and not settings.has_minima:
         # Everybody is admitted, in any order.
-        for row in range(end - start):
-            queue[row] = row
+        for row in range(count):
+            rows[start + row].queued = row
         return
     # Numbers are given in the order of arrival.
-    keys, places, count = world.tiers, world.places, end - start
     for row in range(count):
-        keys[row], places[row] = world.slots[world.row_slot[start + row]].number, row
-    sort_places(keys, places, world.spare, count)
+        line[row].key, line[row].place = desk.slots[line[start + row].row_slot].number, row
+    sort_places(line, count)
     for row in range(count):
-        turn = world.slots[world.row_slot[start + row]].turn_place
-        keys[row] = turn if settings.takes_turns else world.table.rows[start + row].tier
-    sort_places(keys, places, world.spare, count)
+        turn = desk.slots[line[start + row].row_slot].turn_place
+        line[row].key = turn if settings.takes_turns else rows[start + row].tier
+    sort_places(line, count)
     for place in range(count):
-        queue[place] = places[place]
-        world.table.rows[start + queue[place]].order = place
+        row = line[place].place
+        rows[start + place].queued, rows[start + row].order = row, place
 
 
-def sort_places(
-    keys: Sequence[float], places: MutableSequence[int], spare: MutableSequence[int], count: int
-) -> None:
-    """Sort places by their keys; equal ones stay in their order (merging from the bottom up).
+def sort_places(line: Sequence[Seat], count: int) -> None:
+    """Sort places by the keys of those seats; equal ones stay in their order (merging from the bottom up).
 
     A library's sort would allocate, which compiled code here never does: see `compiled`.
     """
@@ -317,41 +317,43 @@ def sort_places(
             left, right = start, min(start + width, count)
             middle, end = right, min(start + 2 * width, count)
             for at in range(start, end):
-                if left < middle and (right >= end or keys[places[left]] <= keys[places[right]]):
-                    spare[at] = places[left]
+                if left < middle and (
+                    right >= end or line[line[left].place].key <= line[line[right].place].key
+                ):
+                    line[at].spare = line[left].place
                     left += 1
                 else:
-                    spare[at] = places[right]
+                    line[at].spare = line[right].place
                     right += 1
         for at in range(count):
-            places[at] = spare[at]
+            line[at].place = line[at].spare
         width *= 2
 
 
-def write_down(world: World, part: Table, start: int) -> None:
+def write_down(desk: Desk, table: Table, start: int) -> None:
     """Give each car what its row got."""
-    moment = world.moment[0]
-    for row in range(len(part.rows)):
-        car, share, outcome = world.slots[world.row_slot[start + row]], part.shares[row], part.outcomes[row]
-        car.offered_kw, car.boost_kw = share.kw, outcome.boost
-        car.modules, car.reason = share.modules, outcome.reason
-        moment.grid_kw += part.rows[row].cost * share.kw
-        moment.discharge_kw += part.rows[row].cost * outcome.boost
+    moment = desk.moment
+    for number in range(len(table.rows)):
+        row, share = table.rows[number], table.shares[number]
+        car = desk.slots[desk.line[start + number].row_slot]
+        car.offered_kw, car.boost_kw = share.kw, row.boost
+        car.modules, car.reason = share.modules, row.reason
+        moment.grid_kw += row.cost * share.kw
+        moment.discharge_kw += row.cost * row.boost
         moment.offered_kw += share.kw
-        if outcome.better == 1:
-            world.chargers[car.charger].better = 1
+        if row.better == 1:
+            desk.chargers[car.charger].better = 1
 
 
-def weigh(world: World) -> None:
+def weigh(settings: Settings, slots: Sequence[Slot], line: Sequence[Seat], moment: Moment) -> None:
     """Whether time alone changes nothing before somebody's energy runs out; and how fair it is.
 
     Jain's index is taken over the cars that want power, where there are two or more.
     """
-    settings, moment = world.settings[0], world.moment[0]
     moving, held_back = False, moment.discharge_kw > 0.0
     count, power, power2, share, share2 = 0, 0.0, 0.0, 0.0, 0.0
     for number in range(moment.cars):
-        car = world.slots[world.line[number]]
+        car = slots[line[number].slot]
         moving = moving or (car.offered_kw > 0.0 and car.curve_end > car.curve_start)
         held_back = held_back or car.reason in (CHARGER, SITE, MINIMUM, MODULE, PLAN)
         if car.ask_kw > 0.0:
@@ -373,7 +375,7 @@ def watch(
     settings: Settings,
     slots: Sequence[Slot],
     chargers: Sequence[Charger],
-    line: Sequence[int],
+    line: Sequence[Seat],
     moment: Moment,
 ) -> None:
     """Start and stop the clocks of turns and modules by what was decided."""
@@ -393,13 +395,13 @@ def watch(
             slots[slot].claim = slots[slot].number if wants else NOBODY
 
 
-def watch_turns(slots: Sequence[Slot], line: Sequence[int], moment: Moment) -> None:
+def watch_turns(slots: Sequence[Slot], line: Sequence[Seat], moment: Moment) -> None:
     """A turn counts from when the car is admitted and somebody waits to be."""
     somebody = False
     for number in range(moment.cars):
-        somebody = somebody or waits(slots[line[number]])
+        somebody = somebody or waits(slots[line[number].slot])
     for number in range(moment.cars):
-        car = slots[line[number]]
+        car = slots[line[number].slot]
         counts = somebody and not waits(car) and car.reason not in (FAULT, FINISHED)
         counted = car.turn_since_s < math.inf
         # An interrupted turn goes on where it stopped: one that never ends would keep the others waiting.

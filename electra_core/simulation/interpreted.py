@@ -9,7 +9,7 @@ from typing import Any
 from electra_core.filling import PLAN
 from electra_core.scenario import Scenario
 from electra_core.simulation.deciding import reach_of_battery
-from electra_core.simulation.world import Slot, World
+from electra_core.simulation.world import Desk, Slot, World
 from electra_core.snapshot import Demand, Limit, Snapshot
 from electra_core.strategies import Planner, Strategy, max_min, planned, ranked
 
@@ -21,19 +21,19 @@ def interpreted_rank(scenario: Scenario, world: World, strategy: Strategy) -> Ca
     rank, demand_of = max_min if isinstance(strategy, Planner) else strategy, _reader(scenario)
 
     def answer(slot: int, *numbers: float) -> tuple[float, float]:
-        return ranked(rank, demand_of(world.slots[slot]), float(numbers[-1]))
+        return ranked(rank, demand_of(world.desk.slots[slot]), float(numbers[-1]))
 
     return answer
 
 
-def interpreted_plan(scenario: Scenario, planner: Planner) -> Callable[[World], None]:
+def interpreted_plan(scenario: Scenario, planner: Planner) -> Callable[[Desk], None]:
     """What holds cars back as a planner says, which is shown the station as a snapshot."""
     config, demand_of = scenario.config, _reader(scenario)
 
-    def plan(world: World) -> None:
-        moment = world.moment[0]
-        cars = [world.slots[slot] for slot in world.line[: moment.cars]]
-        boost_kw, charge_kw = reach_of_battery(world.settings[0], world.battery[0], moment)
+    def plan(desk: Desk) -> None:
+        moment = desk.moment
+        cars = [desk.slots[seat.slot] for seat in desk.line[: moment.cars]]
+        boost_kw, charge_kw = reach_of_battery(desk.settings, desk.battery, moment)
         snapshot = Snapshot(
             grid_kw=float(moment.site_kw),
             charger_kw=config.charger_kw,

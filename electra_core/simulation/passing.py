@@ -10,26 +10,26 @@ import math
 from electra_core import storage
 from electra_core.filling import FAULT, FINISHED
 from electra_core.simulation.deciding import curve_of
-from electra_core.simulation.world import Battery, Moment, Settings, Slot, World
+from electra_core.simulation.world import Battery, Desk, Log, Moment, Settings, Slot
 from electra_core.storage import HOUR_S
 from electra_core.vehicles import SOC_ROUNDING, climb
 
 
-def pass_time(world: World, until_s: float) -> None:
+def pass_time(desk: Desk, log: Log, until_s: float) -> None:
     """Let time pass up to a moment, or until a car is done or the battery at a mark, if that is sooner."""
-    settings, moment = world.settings[0], world.moment[0]
+    settings, moment = desk.settings, desk.moment
     seconds, end_s = until_s - moment.now_s, until_s
-    holds_s = storage.holds_s(world.battery[0], moment.stored_kwh, battery_flow_kw(moment))
+    holds_s = storage.holds_s(desk.battery, moment.stored_kwh, battery_flow_kw(moment))
     if moment.steady == 0:
         holds_s = min(holds_s, settings.control_interval_s)
     if moment.now_s + holds_s < end_s:
         seconds, end_s = holds_s, moment.now_s + holds_s
     while True:
-        first_s = charge(world, seconds)
+        first_s = charge(desk, seconds)
         if not moment.now_s + first_s < end_s:
             break
         seconds, end_s = first_s, moment.now_s + first_s
-    account(world, seconds, end_s)
+    account(desk, log, seconds, end_s)
     moment.now_s = end_s
 
 
@@ -38,14 +38,14 @@ def battery_flow_kw(moment: Moment) -> float:
     return moment.charge_kw - moment.discharge_kw
 
 
-def charge(world: World, seconds: float) -> float:
+def charge(desk: Desk, seconds: float) -> float:
     """What each car takes in that time; and when the first of them reaches its target, s."""
     hours, first_s = seconds / HOUR_S, math.inf
-    for number in range(world.moment[0].cars):
-        car = world.slots[world.line[number]]
+    for number in range(desk.moment.cars):
+        car = desk.slots[desk.line[number].slot]
         car.taken_kwh = 0.0
         if car.remaining_kwh > 0.0 and car.offered_kw > 0.0:
-            soc, kw = curve_of(world, car)
+            soc, kw = curve_of(desk, car)
             gained, used_h = climb(soc, kw, car.battery_kwh, car.soc, car.target_soc, car.offered_kw, hours)
             car.taken_kwh = gained * car.battery_kwh
             if used_h < hours:
@@ -53,20 +53,20 @@ def charge(world: World, seconds: float) -> float:
     return first_s
 
 
-def account(world: World, seconds: float, end_s: float) -> None:
+def account(desk: Desk, log: Log, seconds: float, end_s: float) -> None:
     """Write down what happened in a time that has passed."""
-    settings, battery, moment = world.settings[0], world.battery[0], world.moment[0]
+    settings, battery, moment = desk.settings, desk.battery, desk.moment
     hours = seconds / HOUR_S
     drawn_kwh = from_site_kwh = boosted_kwh = 0.0
     for number in range(moment.cars):
-        car = world.slots[world.line[number]]
-        efficiency = world.chargers[car.charger].efficiency
-        wait_or_charge(world, car, seconds)
+        car = desk.slots[desk.line[number].slot]
+        efficiency = desk.chargers[car.charger].efficiency
+        wait_or_charge(log, car, seconds)
         if car.taken_kwh > 0.0:
             boost_kwh = car.taken_kwh * car.boost_kw / car.offered_kw
             take(car, boost_kwh)
             if car.remaining_kwh == 0.0:
-                world.fates[car.visit].done_s = end_s
+                log.fates[car.visit].done_s = end_s
             drawn_kwh += car.taken_kwh
             from_site_kwh += car.taken_kwh / efficiency
             boosted_kwh += boost_kwh / efficiency
@@ -91,18 +91,26 @@ def account(world: World, seconds: float, end_s: float) -> None:
         moment.jain_power_s += seconds * moment.jain_power
         moment.jain_share_s += seconds * moment.jain_share
     write_steps(
-        world, end_s, imported_kwh, used_kwh, charged_kwh - boosted_kwh, drawn_kwh, curtailed_kwh, stored_kwh
+        desk,
+        log,
+        end_s,
+        imported_kwh,
+        used_kwh,
+        charged_kwh - boosted_kwh,
+        drawn_kwh,
+        curtailed_kwh,
+        stored_kwh,
     )
     moment.stored_kwh = stored_kwh
     if boosted_kwh > 0.0:
         rest(settings, battery, moment, end_s)
 
 
-def wait_or_charge(world: World, car: Slot, seconds: float) -> None:
+def wait_or_charge(log: Log, car: Slot, seconds: float) -> None:
     """Count what held a car back, and how long it had nothing."""
-    world.limited_s[car.visit, car.reason] += seconds
+    log.limited_s[car.visit, car.reason] += seconds
     if car.offered_kw == 0.0 and car.reason != FINISHED and car.reason != FAULT:
-        world.fates[car.visit].without_power_s += seconds
+        log.fates[car.visit].without_power_s += seconds
 
 
 def take(car: Slot, boost_kwh: float) -> None:
@@ -131,7 +139,8 @@ def rest(settings: Settings, battery: Battery, moment: Moment, now_s: float) -> 
 
 
 def write_steps(
-    world: World,
+    desk: Desk,
+    log: Log,
     end_s: float,
     imported_kwh: float,
     grid_kwh: float,
@@ -141,17 +150,14 @@ def write_steps(
     stored_kwh: float,
 ) -> None:
     """Spread the energies of a time, in which powers are constant, over the steps that it covers."""
-    settings, moment = world.settings[0], world.moment[0]
-    now_s, step_s = moment.now_s, settings.step_s
+    settings, moment = desk.settings, desk.moment
+    now_s, first = moment.now_s, moment.step
+    step = first
     while True:
-        step = moment.step
-        start_s, next_s = step * step_s, min((step + 1) * step_s, settings.horizon_s)
-        part = 1.0
-        if now_s < start_s or next_s < end_s:
-            part = (min(next_s, end_s) - max(now_s, start_s)) / (end_s - now_s)
-        world.imported_kwh[step] += part * imported_kwh
+        part = part_in_step(settings, step, now_s, end_s)
+        log.imported_kwh[step] += part * imported_kwh
         if settings.keeps_steps:
-            record = world.steps[step]
+            record, start_s = log.steps[step], step * settings.step_s
             if now_s <= start_s:
                 gone = (start_s - now_s) / (end_s - now_s) if end_s > now_s else 0.0
                 record.offered_kw = moment.offered_kw
@@ -160,21 +166,39 @@ def write_steps(
             record.battery_kwh += part * battery_kwh
             record.drawn_kwh += part * drawn_kwh
             record.curtailed_kwh += part * curtailed_kwh
-            write_slots(world, step, part)
-        if end_s < next_s:
-            return
-        if step + 1 < len(world.imported_kwh):
-            moment.step += 1
-        if end_s == next_s:
-            return
+        next_s = step_end_s(settings, step)
+        if end_s >= next_s and step + 1 < len(log.imported_kwh):
+            moment.step = step + 1
+        if end_s <= next_s:
+            break
+        step += 1
+    if settings.keeps_steps:
+        write_slots(desk, log, first, step + 1, now_s, end_s)
 
 
-def write_slots(world: World, step: int, part: float) -> None:
-    """What each connector gave in a step."""
-    for number in range(world.moment[0].cars):
-        slot = world.line[number]
-        car = world.slots[slot]
+def step_end_s(settings: Settings, step: int) -> float:
+    """When a step ends, s."""
+    return min((step + 1) * settings.step_s, settings.horizon_s)
+
+
+def part_in_step(settings: Settings, step: int, now_s: float, end_s: float) -> float:
+    """Which part of a time lies in a step."""
+    start_s, next_s = step * settings.step_s, step_end_s(settings, step)
+    if start_s <= now_s and end_s <= next_s:
+        return 1.0
+    return (min(next_s, end_s) - max(now_s, start_s)) / (end_s - now_s)
+
+
+def write_slots(desk: Desk, log: Log, first: int, last: int, now_s: float, end_s: float) -> None:
+    """What each connector gave in steps from ``first`` to before ``last``."""
+    settings = desk.settings
+    for number in range(desk.moment.cars):
+        slot = desk.line[number].slot
+        car = desk.slots[slot]
         if car.taken_kwh > 0.0:
-            world.slot_kwh[step, slot] += part * car.taken_kwh
-            if car.boost_kw > 0.0:
-                world.slot_boost_kwh[step, slot] += part * car.taken_kwh * car.boost_kw / car.offered_kw
+            boost_kwh = car.taken_kwh * car.boost_kw / car.offered_kw
+            for step in range(first, last):
+                part = part_in_step(settings, step, now_s, end_s)
+                log.slot_kwh[step, slot] += part * car.taken_kwh
+                if boost_kwh > 0.0:
+                    log.slot_boost_kwh[step, slot] += part * boost_kwh

@@ -7,7 +7,7 @@ from typing import Any
 from electra_core.simulation.deciding import decide, next_due_s
 from electra_core.simulation.passing import pass_time, rest
 from electra_core.simulation.visiting import gives_up_s, settle, write_fate
-from electra_core.simulation.world import FINE, World
+from electra_core.simulation.world import FINE, Crowd, Desk, Moment, World
 
 
 def play(world: World, rank: Any, plan: Any, stop_s: float) -> bool:
@@ -22,47 +22,50 @@ def play(world: World, rank: Any, plan: Any, stop_s: float) -> bool:
     bool
         Whether the run is over; ``moment.fault`` says if it could not go on.
     """
-    settings, moment = world.settings[0], world.moment[0]
+    desk, log, crowd = world
+    settings, moment = desk.settings, desk.moment
     if moment.now_s == 0.0 and moment.numbers == 0:
-        rest(settings, world.battery[0], moment, 0.0)
+        rest(settings, desk.battery, moment, 0.0)
+        moment.undecided = 1
     while moment.now_s < stop_s and moment.fault == FINE:
-        settle(world, rank, plan)
-        if settings.until_empty and is_empty(world) and moment.now_s == moment.step * settings.step_s:
+        settle(desk, log, crowd, rank, plan)
+        if settings.until_empty and is_empty(moment, crowd) and moment.now_s == moment.step * settings.step_s:
             break
         if moment.undecided == 1 and moment.fault == FINE:
-            decide(world, rank, plan)
+            decide(desk, rank, plan)
         if moment.fault == FINE:
-            pass_time(world, next_s(world, stop_s))
+            pass_time(desk, log, next_s(desk, crowd, stop_s))
             moment.undecided = 1
             if settings.each_call:
-                decide(world, rank, plan)
+                decide(desk, rank, plan)
     for number in range(moment.cars):
-        write_fate(world, world.line[number])
+        write_fate(desk, log, desk.line[number].slot)
     return bool(moment.now_s < stop_s or moment.now_s >= settings.horizon_s)
 
 
-def is_empty(world: World) -> bool:
+def is_empty(moment: Moment, crowd: Crowd) -> bool:
     """Whether nobody is there and nobody will come."""
-    moment = world.moment[0]
-    return bool(moment.cars == 0 and moment.waiting == 0 and moment.next_visit == len(world.wishes))
+    return bool(moment.cars == 0 and moment.waiting == 0 and moment.next_visit == len(crowd.wishes))
 
 
-def next_s(world: World, stop_s: float) -> float:
+def next_s(desk: Desk, crowd: Crowd, stop_s: float) -> float:
     """When something happens next that does not come from what the cars take, s."""
-    settings, moment = world.settings[0], world.moment[0]
+    settings, moment = desk.settings, desk.moment
     now_s, soon_s = moment.now_s, min(stop_s, settings.horizon_s)
-    soon_s = min(soon_s, next_due_s(settings, world.slots, world.chargers, moment))
-    if moment.steady == 0 or settings.each_call or (settings.until_empty and is_empty(world)):
+    if settings.each_call:
+        soon_s = min(soon_s, next_due_s(settings, desk.slots, desk.chargers, moment))
+    idle = settings.until_empty and is_empty(moment, crowd)
+    if moment.steady == 0 or settings.each_call or idle:
         soon_s = min(soon_s, (moment.step + 1) * settings.step_s)
-    if moment.change < len(world.site):
-        soon_s = min(soon_s, world.site[moment.change].step * settings.step_s)
+    if moment.change < len(crowd.site):
+        soon_s = min(soon_s, crowd.site[moment.change].step * settings.step_s)
     for rests_until_s in (moment.battery_rests_until_s, moment.reserve_rests_until_s):
         if rests_until_s > now_s:
             soon_s = min(soon_s, rests_until_s)
-    if moment.next_visit < len(world.wishes):
-        soon_s = min(soon_s, world.wishes[moment.next_visit].arrival_s)
+    if moment.next_visit < len(crowd.wishes):
+        soon_s = min(soon_s, crowd.wishes[moment.next_visit].arrival_s)
     for number in range(moment.cars):
-        soon_s = min(soon_s, world.slots[world.line[number]].departs_s)
+        soon_s = min(soon_s, desk.slots[desk.line[number].slot].departs_s)
     for number in range(moment.waiting):
-        soon_s = min(soon_s, gives_up_s(world.wishes[world.waiting[number]]))
+        soon_s = min(soon_s, gives_up_s(crowd.wishes[crowd.waiting[number]]))
     return max(now_s, soon_s)

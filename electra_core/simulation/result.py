@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -139,19 +139,18 @@ class Result:
         """From arrival to the target, or the end of the stay; NaN for who found no connector."""
         until = np.where(np.isnan(self.fates.done_s), self.fates.left_s, self.fates.done_s)
         until = np.where(np.isnan(until), self.end_s, until)
-        return np.where(np.isnan(self.fates.plugged_s), np.nan, until - self.scenario.visits.arrival_s)
+        needed = until - self.scenario.visits.arrival_s
+        return np.asarray(np.where(np.isnan(self.fates.plugged_s), np.nan, needed), np.float64)
 
     @property
     def starts_s(self) -> Floats:
         """When each step begins, s."""
-        starts: Floats = np.arange(len(self.imported_kwh)) * self.scenario.step_s
-        return starts
+        return np.arange(len(self.imported_kwh), dtype=np.float64) * self.scenario.step_s
 
     @property
     def lengths_s(self) -> Floats:
         """How long each step is, s: the last one may be shorter."""
-        lengths: Floats = np.minimum(self.scenario.step_s, self.end_s - self.starts_s)
-        return lengths
+        return np.asarray(np.minimum(self.scenario.step_s, self.end_s - self.starts_s), np.float64)
 
     @property
     def import_kw(self) -> Floats:
@@ -344,21 +343,21 @@ _TOTALS = (*ENERGIES, "stored_kwh", "seed_gain_kwh", "contested_s", "jain_power_
 
 def result_of(scenario: Scenario, strategy: str, world: World, ideal: Callable[[], Result] | None) -> Result:
     """What a world that was played to its end leaves."""
-    moment: Any = world.moment[0]
-    count = len(world.imported_kwh)
+    moment, log = cast("Any", world.desk.moment), world.log
+    count = len(log.imported_kwh)
     if moment.now_s < scenario.horizon_s:
         count = max(1, math.ceil(moment.now_s / scenario.step_s))
-    kept = count if len(world.steps) else 0
+    kept = count if len(log.steps) else 0
     return Result(
         scenario=scenario,
         strategy=strategy,
         end_s=float(moment.now_s) if moment.now_s > 0.0 else scenario.step_s,
-        fates=world.fates,
-        limited_s=world.limited_s,
+        fates=log.fates,
+        limited_s=log.limited_s,
         totals={name: float(moment[name]) for name in _TOTALS},
-        imported_kwh=world.imported_kwh[:count],
-        steps=world.steps[:kept],
-        slot_kwh=world.slot_kwh[:kept],
-        slot_boost_kwh=world.slot_boost_kwh[:kept],
+        imported_kwh=log.imported_kwh[:count],
+        steps=log.steps[:kept],
+        slot_kwh=log.slot_kwh[:kept],
+        slot_boost_kwh=log.slot_boost_kwh[:kept],
         ideal=ideal,
     )

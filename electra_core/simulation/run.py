@@ -107,7 +107,7 @@ def run(scenario: Scenario, strategy: str | Strategy = "max_min", *, keep_timeli
     world = play_scenario(scenario, found, keeps_steps=keep_timeline)
 
     def ideal() -> Result:
-        endless = _with_unlimited_grid(scenario, float(world.moment[0].now_s))
+        endless = _with_unlimited_grid(scenario, float(world.desk.moment.now_s))
         return result_of(endless, "", play_scenario(endless, found, keeps_steps=False), None)
 
     return result_of(scenario, name_of(found), world, ideal)
@@ -163,8 +163,8 @@ def _play_in_parts(
     scenario: Scenario, world: World, play: Any, rank: Any, plan: Any, strategy: Strategy
 ) -> None:
     """Play a long run in parts, so that a progress bar can be drawn between them."""
-    moment: Any = world.moment[0]
-    size = 1.0 + len(world.slots) / 20.0
+    moment: Any = world.desk.moment
+    size = 1.0 + len(world.desk.slots) / 20.0
     work = (scenario.steps + 3 * len(scenario.visits)) * size * (1.0 if plan is None else 1000.0)
     parts = 1 if work <= UNWATCHED else PARTS
     steps = math.ceil(scenario.steps / parts)
@@ -184,7 +184,7 @@ def _play_in_parts(
     if moment.fault != FINE:
         name = scenario.visits.session_id[moment.fault_visit]
         raise StrategyError(
-            f"strategy {name_of(strategy)} ranked session {name} as tier {moment.jain_power:g}, weight"
-            f" {moment.jain_share:g}; the tier must be finite, the weight from {LEAST_WEIGHT:g} to"
+            f"strategy {name_of(strategy)} ranked session {name} as tier {moment.fault_tier:g}, weight"
+            f" {moment.fault_weight:g}; the tier must be finite, the weight from {LEAST_WEIGHT:g} to"
             f" {MOST_WEIGHT:g}"
         )

@@ -13,60 +13,60 @@ from electra_core.simulation.deciding import (
     is_carried,
 )
 from electra_core.simulation.passing import measure
-from electra_core.simulation.world import NOBODY, Wish, World
+from electra_core.simulation.world import NOBODY, Crowd, Desk, Log, Moment, Wish
 from electra_core.vehicles import SOC_ROUNDING
 
 
-def settle(world: World, rank: Any, plan: Any) -> None:
+def settle(desk: Desk, log: Log, crowd: Crowd, rank: Any, plan: Any) -> None:
     """Everything that happens at this moment: the site changes, drivers leave, and others come."""
-    moment = world.moment[0]
-    if moment.change < len(world.site) and world.site[moment.change].step <= moment.step:
-        site = world.site[moment.change]
+    moment = desk.moment
+    if moment.change < len(crowd.site) and crowd.site[moment.change].step <= moment.step:
+        site = crowd.site[moment.change]
         moment.static_kw, moment.pv_kw, moment.limit_kw = site.static_kw, site.pv_kw, site.limit_kw
         moment.change += 1
-        called(world, rank, plan, False)
+        called(desk, rank, plan, False)
     while True:
-        slot = next_to_leave(world)
+        slot = next_to_leave(desk)
         if slot == NOBODY:
             break
-        unplug(world, slot)
-        called(world, rank, plan, True)
-    give_up(world)
+        unplug(desk, log, slot)
+        called(desk, rank, plan, True)
+    give_up(desk.moment, log, crowd)
     number = 0
     while number < moment.waiting:
-        visit = world.waiting[number]
-        slot = free_slot(world, visit)
+        visit = crowd.waiting[number]
+        slot = free_slot(desk, crowd.wishes[visit])
         if slot == NOBODY:
             number += 1
         else:
-            stop_waiting(world, number)
-            plug_in(world, visit, slot)
-            called(world, rank, plan, True)
-    while moment.next_visit < len(world.wishes) and world.wishes[moment.next_visit].arrival_s <= moment.now_s:
+            stop_waiting(moment, crowd, number)
+            plug_in(desk, log, crowd.wishes[visit], visit, slot)
+            called(desk, rank, plan, True)
+    while moment.next_visit < len(crowd.wishes) and crowd.wishes[moment.next_visit].arrival_s <= moment.now_s:
         visit = moment.next_visit
         moment.next_visit += 1
-        slot = free_slot(world, visit)
+        slot = free_slot(desk, crowd.wishes[visit])
         if slot == NOBODY:
-            world.waiting[moment.waiting] = visit
+            crowd.waiting[moment.waiting] = visit
             moment.waiting += 1
-            give_up(world)
+            give_up(desk.moment, log, crowd)
         else:
-            plug_in(world, visit, slot)
-            called(world, rank, plan, True)
+            plug_in(desk, log, crowd.wishes[visit], visit, slot)
+            called(desk, rank, plan, True)
 
 
-def called(world: World, rank: Any, plan: Any, counts: bool) -> None:
+def called(desk: Desk, rank: Any, plan: Any, counts: bool) -> None:
     """After a call: decide, where each is decided by itself; the seed's battery gains where it ``counts``."""
-    world.moment[0].undecided = 1
-    if world.settings[0].each_call and world.moment[0].fault == 0:
-        decide(world, rank, plan)
-        if counts and world.settings[0].whole_session:
-            gain(world)
+    desk.moment.undecided = 1
+    if desk.settings.each_call and desk.moment.fault == 0:
+        decide(desk, rank, plan)
+        if counts and desk.settings.whole_session:
+            gain(desk)
 
 
-def gain(world: World) -> None:
+def gain(desk: Desk) -> None:
     """At each arrival and departure the seed's battery gains when enough of the grid is free."""
-    settings, battery, moment = world.settings[0], world.battery[0], world.moment[0]
+    settings, battery, moment = desk.settings, desk.battery, desk.moment
     used_kw = moment.static_kw - moment.pv_kw + settings.standing_kw + moment.grid_kw
     if moment.limit_kw - used_kw < battery.recharge_free_share * settings.grid_kw:
         return
@@ -76,51 +76,51 @@ def gain(world: World) -> None:
     moment.seed_gain_kwh += gain_kwh
 
 
-def next_to_leave(world: World) -> int:
+def next_to_leave(desk: Desk) -> int:
     """The connector of a driver who leaves now, who came first before others; -1 where nobody does."""
-    moment, leaves = world.moment[0], NOBODY
+    moment, leaves = desk.moment, NOBODY
     for number in range(moment.cars):
-        slot = world.line[number]
-        car = world.slots[slot]
+        slot = desk.line[number].slot
+        car = desk.slots[slot]
         done = car.departs_s == math.inf and car.remaining_kwh == 0.0
         if (done or car.departs_s <= moment.now_s) and (
-            leaves == NOBODY or car.number < world.slots[leaves].number
+            leaves == NOBODY or car.number < desk.slots[leaves].number
         ):
             leaves = slot
     return leaves
 
 
-def unplug(world: World, slot: int) -> None:
+def unplug(desk: Desk, log: Log, slot: int) -> None:
     """A car leaves."""
-    moment, car = world.moment[0], world.slots[slot]
-    write_fate(world, slot)
-    world.fates[car.visit].left_s = moment.now_s
+    moment, car = desk.moment, desk.slots[slot]
+    write_fate(desk, log, slot)
+    log.fates[car.visit].left_s = moment.now_s
     car.visit = NOBODY
     car.on_battery = car.modules = 0
     car.ask_kw = car.offered_kw = 0.0
     number = 0
-    while world.line[number] != slot:
+    while desk.line[number].slot != slot:
         number += 1
     for place in range(number, moment.cars - 1):
-        world.line[place] = world.line[place + 1]
+        desk.line[place].slot = desk.line[place + 1].slot
     moment.cars -= 1
 
 
-def write_fate(world: World, slot: int) -> None:
+def write_fate(desk: Desk, log: Log, slot: int) -> None:
     """What a car that stands there has got."""
-    car = world.slots[slot]
-    world.fates[car.visit].energy_kwh = car.energy_kwh
-    world.fates[car.visit].boost_kwh = car.boost_kwh
+    car = desk.slots[slot]
+    log.fates[car.visit].energy_kwh = car.energy_kwh
+    log.fates[car.visit].boost_kwh = car.boost_kwh
 
 
-def give_up(world: World) -> None:
+def give_up(moment: Moment, log: Log, crowd: Crowd) -> None:
     """Drivers whose patience, or time, is over leave without a connector."""
-    moment, number = world.moment[0], 0
+    number = 0
     while number < moment.waiting:
-        visit = world.waiting[number]
-        if gives_up_s(world.wishes[visit]) <= moment.now_s:
-            stop_waiting(world, number)
-            world.fates[visit].balked, world.fates[visit].left_s = 1, moment.now_s
+        visit = crowd.waiting[number]
+        if gives_up_s(crowd.wishes[visit]) <= moment.now_s:
+            stop_waiting(moment, crowd, number)
+            log.fates[visit].balked, log.fates[visit].left_s = 1, moment.now_s
         else:
             number += 1
 
@@ -130,31 +130,29 @@ def gives_up_s(wish: Wish) -> float:
     return min(wish.arrival_s + wish.patience_s, wish.departure_s)
 
 
-def stop_waiting(world: World, number: int) -> None:
+def stop_waiting(moment: Moment, crowd: Crowd, number: int) -> None:
     """Take one out of the queue for connectors."""
-    moment = world.moment[0]
     for place in range(number, moment.waiting - 1):
-        world.waiting[place] = world.waiting[place + 1]
+        crowd.waiting[place] = crowd.waiting[place + 1]
     moment.waiting -= 1
 
 
-def free_slot(world: World, visit: int) -> int:
+def free_slot(desk: Desk, wish: Wish) -> int:
     """The first free connector that a driver would take; -1 where there is none."""
-    wish = world.wishes[visit]
-    first, end = 0, len(world.slots)
+    first, end = 0, len(desk.slots)
     if wish.slot != NOBODY:
         first, end = wish.slot, wish.slot + 1
     elif wish.charger != NOBODY:
-        first, end = world.chargers[wish.charger].first, world.chargers[wish.charger].end
+        first, end = desk.chargers[wish.charger].first, desk.chargers[wish.charger].end
     for slot in range(first, end):
-        if world.slots[slot].visit == NOBODY:
+        if desk.slots[slot].visit == NOBODY:
             return slot
     return NOBODY
 
 
-def plug_in(world: World, visit: int, slot: int) -> None:
+def plug_in(desk: Desk, log: Log, wish: Wish, visit: int, slot: int) -> None:
     """A car is plugged in."""
-    moment, wish, car, fate = world.moment[0], world.wishes[visit], world.slots[slot], world.fates[visit]
+    moment, car, fate = desk.moment, desk.slots[slot], log.fates[visit]
     moment.numbers += 1
     moment.places += 1
     car.visit, car.number = visit, moment.numbers
@@ -172,23 +170,23 @@ def plug_in(world: World, visit: int, slot: int) -> None:
         fate.done_s = moment.now_s
     # The line is in the order of chargers, and of plugging in at each.
     place = moment.cars
-    while place > 0 and world.slots[world.line[place - 1]].charger > car.charger:
-        world.line[place] = world.line[place - 1]
+    while place > 0 and desk.slots[desk.line[place - 1].slot].charger > car.charger:
+        desk.line[place].slot = desk.line[place - 1].slot
         place -= 1
-    world.line[place] = slot
+    desk.line[place].slot = slot
     moment.cars += 1
-    if world.settings[0].whole_session and may_be_carried(world, slot):
+    if desk.settings.whole_session and may_be_carried(desk, slot):
         car.on_battery = 1
 
 
-def may_be_carried(world: World, newcomer: int) -> bool:
+def may_be_carried(desk: Desk, newcomer: int) -> bool:
     """May the battery carry this newcomer, whole? The seed's rule: see `baseline.takes_on_battery`."""
-    settings, battery, moment = world.settings[0], world.battery[0], world.moment[0]
-    ask(world)
+    settings, battery, moment = desk.settings, desk.battery, desk.moment
+    ask(desk)
     asked_kw = power_kw = need_kwh = 0.0
-    for slot in range(len(world.slots)):
-        car = world.slots[slot]
-        charger = world.chargers[car.charger]
+    for slot in range(len(desk.slots)):
+        car = desk.slots[slot]
+        charger = desk.chargers[car.charger]
         if car.visit == NOBODY:
             continue
         if not is_carried(car):

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from electra_core.config import BatteryConfig, StationConfig
-from electra_core.filling import Outcome, Table
+from electra_core.filling import Table
 from electra_core.scenario import Scenario
 from electra_core.sessions import Visits
 from electra_core.snapshot import Limit
@@ -144,18 +144,20 @@ class Slot:
     reason: int
 
 
-@dataclass
-class Charger:
-    """A charger: what it is (``kw``: of its modules together, where it has them), and its modules."""
+@dataclass(kw_only=True)
+class Charger(Room):
+    """A charger: what it is, and what is known of its modules.
+
+    ``full_kw`` is what it has, of its modules together where it has them; ``kw`` is what is to be shared.
+    """
 
     max_power_kw: float
-    kw: float
-    module_kw: float
+    full_kw: float
     module_hold_s: float
     efficiency: float
     cost: float
     better_since_s: float
-    asked_kw: float
+    carried_kw: float
     first: int
     end: int
     claimed: int
@@ -196,6 +198,8 @@ class Moment:
     contested_s: float
     jain_power_s: float
     jain_share_s: float
+    fault_tier: float
+    fault_weight: float
     step: int
     change: int
     cars: int
@@ -237,39 +241,69 @@ class Step:
     stored_kwh: float
 
 
-class World(NamedTuple):
-    """All of it.
+@dataclass
+class Seat:
+    """A place in the line of connectors with cars, which is by charger and in the order of plugging in.
 
-    ``limited_s``: seconds that each visitor was limited by each of `Limit`. ``waiting``: visitors who wait
-    for a connector. ``line``: connectors with cars, by charger and in the order of plugging in. Of each
-    step there are the import, the full record, and what each connector gave, in all and of the battery.
-    ``table`` is what a decision is made in; ``tiers`` and ``weights`` are each car's rank by its place in
-    the line, ``places`` and ``spare`` serve to sort them, and ``row_slot`` is the connector of each row.
+    ``slot`` stands there, ranked ``tier`` and ``weight``. Beside it, with no relation to it: ``place`` and
+    ``spare`` are used to sort by ``key``, and ``row_slot`` is the connector in the row of this number.
     """
 
-    settings: Sequence[Settings]
-    battery: Sequence[Battery]
-    wishes: Sequence[Wish]
+    tier: float
+    weight: float
+    key: float
+    slot: int
+    place: int
+    spare: int
+    row_slot: int
+
+
+class Desk(NamedTuple):
+    """What a decision is made of, and written to: ``rows``, ``shares`` (three for each row) and ``cells``
+    are those of `filling.Table`."""
+
+    settings: Settings
+    battery: Battery
+    moment: Moment
+    chargers: Sequence[Charger]
+    slots: Sequence[Slot]
+    line: Sequence[Seat]
+    rows: Sequence[Row]
+    shares: Sequence[Share]
+    cells: Sequence[Cell]
     curve_soc: Sequence[float]
     curve_kw: Sequence[float]
-    site: Sequence[Site]
-    slots: Sequence[Slot]
-    chargers: Sequence[Charger]
-    moment: Sequence[Moment]
+
+
+class Log(NamedTuple):
+    """What is written as time passes.
+
+    ``limited_s``: seconds that each visitor was limited by each of `Limit`. Of each step there are the
+    import, the full record, and what each connector gave, in all and of the battery.
+    """
+
     fates: Sequence[Fate]
     limited_s: Floats
-    waiting: MutableSequence[int]
-    line: MutableSequence[int]
     imported_kwh: Floats
     steps: Sequence[Step]
     slot_kwh: npt.NDArray[np.float32]
     slot_boost_kwh: npt.NDArray[np.float32]
-    table: Table
-    tiers: MutableSequence[float]
-    weights: MutableSequence[float]
-    places: MutableSequence[int]
-    spare: MutableSequence[int]
-    row_slot: MutableSequence[int]
+
+
+class Crowd(NamedTuple):
+    """Who comes, who waits for a connector, and what changes at the site."""
+
+    wishes: Sequence[Wish]
+    waiting: MutableSequence[int]
+    site: Sequence[Site]
+
+
+class World(NamedTuple):
+    """All of it. Apart, because what is handed from function to function should be small."""
+
+    desk: Desk
+    log: Log
+    crowd: Crowd
 
 
 def record_type(kind: type) -> np.dtype[Any]:
@@ -300,58 +334,40 @@ def build(scenario: Scenario, *, divided: bool, timeless: bool, keeps_steps: boo
     fates = blank(Fate, len(visits))
     fates.plugged_s = fates.done_s = fates.left_s = np.nan
     fates.slot = NOBODY
-    return World(
-        settings=settings,
-        battery=battery,
-        wishes=_wishes(visits),
+    desk = Desk(
+        settings=settings[0],
+        battery=battery[0],
+        moment=moment[0],
+        chargers=_chargers(config),
+        slots=_slots(config),
+        line=blank(Seat, places),
+        rows=blank(Row, places),
+        shares=blank(Share, 3 * places),
+        cells=blank(Cell, places),
         curve_soc=cast("Sequence[float]", visits.curve_soc),
         curve_kw=cast("Sequence[float]", visits.curve_kw),
-        site=_site(scenario),
-        slots=_slots(config),
-        chargers=_chargers(config),
-        moment=moment,
+    )
+    log = Log(
         fates=fates,
         limited_s=_zeros("f8", len(visits), len(Limit)),
-        waiting=_zeros("i8", len(visits)),
-        line=_zeros("i8", places),
         imported_kwh=_zeros("f8", scenario.steps),
         steps=blank(Step, steps),
         slot_kwh=_zeros("f4", steps, places),
         slot_boost_kwh=_zeros("f4", steps if config.battery else 0, places),
-        table=blank_table(places, len(config.chargers)),
-        tiers=_zeros("f8", places),
-        weights=_zeros("f8", places),
-        places=_zeros("i8", places),
-        spare=_zeros("i8", places),
-        row_slot=_zeros("i8", places),
     )
+    return World(desk, log, Crowd(_wishes(visits), _zeros("i8", len(visits)), _site(scenario)))
 
 
-def blank_table(rows: int, rooms: int) -> Table:
-    """A table of arrays for so many rows and chargers."""
+def table_of(desk: Desk, start: int, end: int) -> Table:
+    """The table of some of the rows."""
+    places = len(desk.slots)
     return Table(
-        rows=blank(Row, rows),
-        queue=_zeros("i8", rows),
-        rooms=blank(Room, rooms),
-        shares=blank(Share, rows),
-        by_grid=blank(Share, rows),
-        anew=blank(Share, rows),
-        cells=blank(Cell, rows),
-        outcomes=blank(Outcome, rows),
-    )
-
-
-def part_of(table: Table, start: int, end: int) -> Table:
-    """Some of a table's rows."""
-    return Table(
-        table.rows[start:end],
-        table.queue[start:end],
-        table.rooms,
-        table.shares[start:end],
-        table.by_grid[start:end],
-        table.anew[start:end],
-        table.cells[start:end],
-        table.outcomes[start:end],
+        desk.rows[start:end],
+        desk.chargers,
+        desk.shares[start:end],
+        desk.shares[places + start : places + end],
+        desk.shares[2 * places + start : 2 * places + end],
+        desk.cells[start:end],
     )
 
 
@@ -430,10 +446,11 @@ def _chargers(config: StationConfig) -> Any:
     chargers.module_hold_s = [config.module_hold.get(charger.id, 0.0) for charger in config.chargers]
     chargers.efficiency = [charger.efficiency for charger in config.chargers]
     chargers.cost = 1.0 / chargers.efficiency
-    chargers.kw = [
+    chargers.full_kw = [
         whole_modules(kw, size) * size if size > 0.0 else kw
         for kw, size in zip(chargers.max_power_kw.tolist(), chargers.module_kw.tolist(), strict=True)
     ]
+    chargers.kw = chargers.full_kw
     chargers.better_since_s = math.inf
     chargers.end = np.cumsum([len(charger.connectors) for charger in config.chargers])
     chargers["first"][1:] = chargers.end[:-1]
