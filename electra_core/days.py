@@ -108,7 +108,8 @@ def logged_car(station_kw: float, row: Mapping[str, Any]) -> Vehicle:
 
     Parameters
     ----------
-    station_kw : the station's own power
+    station_kw : the most that a car is thought to take, kW: the station's own power, or infinite where the
+        station is there to limit it
     row : ``session``; ``energy_kwh`` measured between ``soc_arrival`` and ``soc_departure`` (0 to 1);
         ``battery_kwh``, the log's own estimate, for the name only; ``measured_kw`` and ``requested_kw``, the
         highest of each; ``limited``, whether the station limited the car

@@ -6,6 +6,7 @@ that has the log's chargers.
 
 from __future__ import annotations
 
+import math
 import os
 from datetime import UTC, datetime
 
@@ -19,9 +20,8 @@ from electra_core.sessions.moments import begun, count_from_start, moment_given,
 from electra_core.sessions.reader import Reader, SessionsError
 from electra_core.vehicles import Vehicle, VehicleError
 
-# What the EPFL log calls its only charger's plugs, and the station's power, kW.
+# What the EPFL log calls its only charger's plugs.
 EPFL_PLUGS = {"CCS1": 1, "CCS2": 2}
-EPFL_KW = 172.5
 
 # Its columns of numbers: W, Wh and %.
 EPFL_FIGURES = (
@@ -202,7 +202,8 @@ def _epfl_cars(read: Reader, log: pd.DataFrame) -> list[Vehicle | None]:
         car = None
         if row not in read.faults:
             try:
-                car = logged_car(EPFL_KW, figures)
+                # As much as the car asked for, if the station limited it: the station is to do so again.
+                car = logged_car(math.inf, figures)
             except VehicleError as error:
                 read.faults[row] = str(error)
         cars.append(car)

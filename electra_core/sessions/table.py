@@ -6,6 +6,7 @@ them, which are left alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -192,13 +193,15 @@ def _places(read: Reader, place_of: PlaceOf) -> tuple[Ints, Ints]:
     """Charger and connector of each row, by their places in the configuration."""
     charger, slot = np.full(read.rows, ANY, dtype=np.int64), np.full(read.rows, ANY, dtype=np.int64)
     names, numbers = read.texts("charger_id"), read.numbers("connector", np.nan)
-    for row in range(read.rows if names is not None or not np.isnan(numbers).all() else 0):
-        name, number = None if names is None else names[row], numbers[row]
+    if names is None and np.isnan(numbers).all():
+        return charger, slot
+    asked = [None] * read.rows if names is None else names.tolist()
+    for row, (name, number) in enumerate(zip(asked, numbers.tolist(), strict=True)):
         if name is None:
-            if not np.isnan(number):
+            if not math.isnan(number):
                 read.faults.setdefault(row, f"connector {number:g} of which charger? charger_id is empty")
             continue
-        whole = int(number) if number.is_integer() else None if np.isnan(number) else float(number)
+        whole = int(number) if number.is_integer() else None if math.isnan(number) else number
         try:
             charger[row], slot[row] = place_of(name, whole)
         except StationError as error:
@@ -210,8 +213,11 @@ def _places_at(config: StationConfig) -> PlaceOf:
     """Places in a configuration."""
     chargers = {name: place for place, name in enumerate(config.charger_kw)}
     slots = {place: number for number, place in enumerate(config.plugs)}
+    known = {place: (chargers[place[0]], slot) for place, slot in slots.items()}
 
     def place_of(name: Any, connector: Any) -> tuple[int, int]:
+        if isinstance(name, str) and (name, connector) in known:
+            return known[name, connector]
         charger = chargers[config.known_charger(name)]
         return charger, ANY if connector is None else slots[config.known_place(name, connector)]
 

@@ -93,6 +93,7 @@ def account(desk: Desk, log: Log, seconds: float, end_s: float) -> None:
     write_steps(
         desk,
         log,
+        seconds,
         end_s,
         imported_kwh,
         used_kwh,
@@ -141,6 +142,7 @@ def rest(settings: Settings, battery: Battery, moment: Moment, now_s: float) -> 
 def write_steps(
     desk: Desk,
     log: Log,
+    seconds: float,
     end_s: float,
     imported_kwh: float,
     grid_kwh: float,
@@ -155,7 +157,8 @@ def write_steps(
     step = first
     while True:
         part = part_in_step(settings, step, now_s, end_s)
-        log.imported_kwh[step] += part * imported_kwh
+        log.imports[step].imported_kwh += part * imported_kwh
+        log.imports[step].seconds += part * seconds
         if settings.keeps_steps:
             record, start_s = log.steps[step], step * settings.step_s
             if now_s <= start_s:
@@ -167,7 +170,7 @@ def write_steps(
             record.drawn_kwh += part * drawn_kwh
             record.curtailed_kwh += part * curtailed_kwh
         next_s = step_end_s(settings, step)
-        if end_s >= next_s and step + 1 < len(log.imported_kwh):
+        if end_s >= next_s and step + 1 < len(log.imports):
             moment.step = step + 1
         if end_s <= next_s:
             break

@@ -29,7 +29,9 @@ def play(world: World, rank: Any, plan: Any, stop_s: float) -> bool:
         moment.undecided = 1
     while moment.now_s < stop_s and moment.fault == FINE:
         settle(desk, log, crowd, rank, plan)
-        if settings.until_empty and is_empty(moment, crowd) and moment.now_s == moment.step * settings.step_s:
+        # At the end of a step, so that each step of the record is a whole one.
+        at_an_end = moment.step > 0 and moment.now_s == moment.step * settings.step_s
+        if settings.until_empty and at_an_end and is_empty(moment, crowd):
             break
         if moment.undecided == 1 and moment.fault == FINE:
             decide(desk, rank, plan)

@@ -48,7 +48,7 @@ class Result:
     fates : a record a visitor, in the order of ``scenario.visits``: see `simulation.world.Fate`
     limited_s : seconds that each visitor was limited by each `Limit`, a column each
     totals : energies of the whole run, kWh, and shares, by name
-    imported_kwh : import of each step, kWh
+    imports : import and time of each step (`simulation.world.Import`)
     steps : a record a step (`simulation.world.Step`); empty where the run kept no timeline
     slot_kwh, slot_boost_kwh : what each connector gave in each step, kWh: in all, and from the battery
     ideal : runs the same with an unlimited grid, for `added_s`
@@ -60,7 +60,7 @@ class Result:
     fates: Any
     limited_s: Floats
     totals: dict[str, float]
-    imported_kwh: Floats
+    imports: Any
     steps: Any
     slot_kwh: npt.NDArray[np.float32]
     slot_boost_kwh: npt.NDArray[np.float32]
@@ -145,7 +145,7 @@ class Result:
     @property
     def starts_s(self) -> Floats:
         """When each step begins, s."""
-        return np.arange(len(self.imported_kwh), dtype=np.float64) * self.scenario.step_s
+        return np.arange(len(self.imports), dtype=np.float64) * self.scenario.step_s
 
     @property
     def lengths_s(self) -> Floats:
@@ -155,7 +155,7 @@ class Result:
     @property
     def import_kw(self) -> Floats:
         """Mean import of each step, kW: cars, battery, static load and standby less what the PV gives."""
-        return self.imported_kwh * HOUR_S / self.lengths_s
+        return np.asarray(np.round(self.imports.imported_kwh * HOUR_S / self.imports.seconds, 9), np.float64)
 
     @functools.cached_property
     def timeline(self) -> pd.DataFrame:
@@ -175,8 +175,8 @@ class Result:
         price_per_kwh : where the run has prices
         """
         self._check_timeline()
-        scenario, count = self.scenario, len(self.imported_kwh)
-        hours = self.lengths_s / HOUR_S
+        scenario, count = self.scenario, len(self.imports)
+        hours = self.imports.seconds / HOUR_S
         battery = scenario.config.battery
         capacity_kwh = battery.initial_capacity_kwh if battery else math.inf
         columns = {
@@ -192,7 +192,8 @@ class Result:
         }
         if scenario.price_per_kwh is not None:
             columns["price_per_kwh"] = scenario.price_per_kwh[:count]
-        frame = pd.DataFrame({name: np.append(column, 0.0) for name, column in columns.items()})
+        # To the microwatt: a mean made of energies carries rounding, and must not stand above its limit.
+        frame = pd.DataFrame({name: np.append(np.round(column, 9), 0.0) for name, column in columns.items()})
         stored_kwh = np.append(self.steps.stored_kwh, self.totals["stored_kwh"])
         frame.insert(2, "battery_soc", stored_kwh / capacity_kwh)
         frame.index = self._moments()
@@ -217,7 +218,7 @@ class Result:
 
     def _of_connectors(self, energies_kwh: npt.NDArray[np.float32]) -> pd.DataFrame:
         self._check_timeline()
-        hours = (self.lengths_s / HOUR_S).astype(np.float32)
+        hours = (self.imports.seconds / HOUR_S).astype(np.float32)
         power_kw = np.vstack(
             [energies_kwh / hours[:, None], np.zeros((1, energies_kwh.shape[1]), np.float32)]
         )
@@ -252,7 +253,7 @@ class Result:
         prices = self.scenario.price_per_kwh
         if prices is None:
             return None
-        return energy_cost(self.import_kw, prices[: len(self.imported_kwh)], self.lengths_s)
+        return energy_cost(self.import_kw, prices[: len(self.imports)], self.lengths_s)
 
     def metrics(self) -> dict[str, float]:
         """The run in numbers: see `electra_core.metrics` for the definitions and their sources.
@@ -344,18 +345,18 @@ _TOTALS = (*ENERGIES, "stored_kwh", "seed_gain_kwh", "contested_s", "jain_power_
 def result_of(scenario: Scenario, strategy: str, world: World, ideal: Callable[[], Result] | None) -> Result:
     """What a world that was played to its end leaves."""
     moment, log = cast("Any", world.desk.moment), world.log
-    count = len(log.imported_kwh)
+    count = len(log.imports)
     if moment.now_s < scenario.horizon_s:
         count = max(1, math.ceil(moment.now_s / scenario.step_s))
     kept = count if len(log.steps) else 0
     return Result(
         scenario=scenario,
         strategy=strategy,
-        end_s=float(moment.now_s) if moment.now_s > 0.0 else scenario.step_s,
+        end_s=float(moment.now_s),
         fates=log.fates,
         limited_s=log.limited_s,
         totals={name: float(moment[name]) for name in _TOTALS},
-        imported_kwh=log.imported_kwh[:count],
+        imports=log.imports[:count],
         steps=log.steps[:kept],
         slot_kwh=log.slot_kwh[:kept],
         slot_boost_kwh=log.slot_boost_kwh[:kept],

@@ -19,7 +19,7 @@ from electra_core.refusals import cause_of
 from electra_core.scenario import Scenario
 from electra_core.sessions import Visits
 from electra_core.simulation.result import Result, ResultError
-from electra_core.simulation.world import Fate, Step, blank
+from electra_core.simulation.world import Fate, Import, Step, blank
 from electra_core.snapshot import Limit
 
 FORMAT = "electra result 1"
@@ -47,7 +47,7 @@ def write_result(result: Result, path: Path) -> None:
         "curve_starts": {"start": visits.curve_start},
         "curves": {"soc": visits.curve_soc, "kw": visits.curve_kw},
         "site": profile,
-        "imports": {"imported_kwh": result.imported_kwh},
+        "imports": {name: result.imports[name] for name in result.imports.dtype.names},
         "steps": {name: result.steps[name] for name in result.steps.dtype.names},
         "connectors": _matrix(result.slot_kwh),
         "connectors_boost": _matrix(result.slot_boost_kwh),
@@ -114,7 +114,7 @@ def _result(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Result:
         fates=fates,
         limited_s=np.column_stack([rows[f"limited_by_{limit}_s"] for limit in Limit]),
         totals=about["totals"],
-        imported_kwh=parts["imports"]["imported_kwh"],
+        imports=_records(Import, parts["imports"]),
         steps=_records(Step, parts["steps"]),
         slot_kwh=_of_matrix(parts["connectors"], len(scenario.config.plugs)),
         slot_boost_kwh=_of_matrix(parts["connectors_boost"], len(scenario.config.plugs)),

@@ -230,6 +230,14 @@ class Fate:
 
 
 @dataclass
+class Import:
+    """The import of a step; and its time as it was counted, which differs from the clock's by rounding."""
+
+    imported_kwh: float
+    seconds: float
+
+
+@dataclass
 class Step:
     """What is written of a step: energies, and what held at its beginning."""
 
@@ -284,7 +292,7 @@ class Log(NamedTuple):
 
     fates: Sequence[Fate]
     limited_s: Floats
-    imported_kwh: Floats
+    imports: Sequence[Import]
     steps: Sequence[Step]
     slot_kwh: npt.NDArray[np.float32]
     slot_boost_kwh: npt.NDArray[np.float32]
@@ -350,7 +358,7 @@ def build(scenario: Scenario, *, divided: bool, timeless: bool, keeps_steps: boo
     log = Log(
         fates=fates,
         limited_s=_zeros("f8", len(visits), len(Limit)),
-        imported_kwh=_zeros("f8", scenario.steps),
+        imports=blank(Import, scenario.steps),
         steps=blank(Step, steps),
         slot_kwh=_zeros("f4", steps, places),
         slot_boost_kwh=_zeros("f4", steps if config.battery else 0, places),
