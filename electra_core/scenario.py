@@ -116,6 +116,7 @@ def read_scenario(
     }
     priced: dict[str, Profile] = {} if price_per_kwh is None else {"price_per_kwh": price_per_kwh}
     known = {name: _read_profile(name, profile, step_s) for name, profile in {**given, **priced}.items()}
+    known["site_limit_kw"] = _within(known["site_limit_kw"], config.grid_capacity_kw)
     until_empty = horizon_s is None and bool(np.isinf(visits.departure_s).any())
     end_s = _horizon_s(visits, step_s, until_empty, known) if horizon_s is None else float(horizon_s)
     steps = max(1, math.ceil(end_s / step_s - ROUNDING))
@@ -130,7 +131,7 @@ def read_scenario(
         until_empty=until_empty,
         static_load_kw=values["static_load_kw"],
         pv_kw=values["pv_kw"],
-        site_limit_kw=np.minimum(values["site_limit_kw"], config.grid_capacity_kw),
+        site_limit_kw=values["site_limit_kw"],
         price_per_kwh=values.get("price_per_kwh"),
     )
 
@@ -208,9 +209,19 @@ def _check_amounts(name: str, values: Floats, where: str) -> None:
         )
 
 
+def _within(limit_kw: float | Floats, grid_kw: float) -> float | Floats:
+    """A limit as far as it narrows the grid connection."""
+    return min(limit_kw, grid_kw) if isinstance(limit_kw, float) else np.minimum(limit_kw, grid_kw)
+
+
+def constant(value: float, steps: int) -> Floats:
+    """The same value for each step, in the memory of one."""
+    return np.broadcast_to(np.float64(value), steps)
+
+
 def _stretched(name: str, values: float | Floats, steps: int) -> Floats:
     if isinstance(values, float):
-        return np.full(steps, values)
+        return constant(values, steps)
     if len(values) < steps:
         raise ScenarioError(f"{name} ends after {len(values)} steps, but the run has {steps}")
     return values[:steps]

@@ -26,9 +26,10 @@ from numba.extending import register_jitable
 from electra_core import filling, storage, vehicles, waterfill
 from electra_core.config import load_config
 from electra_core.scenario import read_scenario
-from electra_core.simulation import deciding, passing, playing, visiting, world
+from electra_core.simulation import deciding, passing, playing, records, timing, visiting
 from electra_core.simulation.playing import play
-from electra_core.simulation.world import World, build
+from electra_core.simulation.records import World
+from electra_core.simulation.world import build
 from electra_core.strategies import Rank
 
 # Whose functions run compiled, each knowing only those before it.
@@ -37,7 +38,8 @@ MODULES: tuple[ModuleType, ...] = (
     filling,
     storage,
     vehicles,
-    world,
+    records,
+    timing,
     deciding,
     passing,
     visiting,

@@ -9,7 +9,7 @@ from typing import Any
 from electra_core.filling import PLAN
 from electra_core.scenario import Scenario
 from electra_core.simulation.deciding import reach_of_battery
-from electra_core.simulation.world import Desk, Slot, World
+from electra_core.simulation.records import Desk, Slot, World
 from electra_core.snapshot import Demand, Limit, Snapshot
 from electra_core.strategies import Planner, Strategy, max_min, planned, ranked
 

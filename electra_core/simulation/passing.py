@@ -10,7 +10,7 @@ import math
 from electra_core import storage
 from electra_core.filling import FAULT, FINISHED
 from electra_core.simulation.deciding import curve_of
-from electra_core.simulation.world import Battery, Desk, Log, Moment, Settings, Slot
+from electra_core.simulation.records import Battery, Desk, Log, Moment, Settings, Slot
 from electra_core.storage import HOUR_S
 from electra_core.vehicles import SOC_ROUNDING, climb
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from electra_core.simulation.deciding import decide, next_due_s
+from electra_core.simulation.deciding import decide
 from electra_core.simulation.passing import pass_time, rest
+from electra_core.simulation.records import FINE, Crowd, Desk, Moment, World
+from electra_core.simulation.timing import next_due_s
 from electra_core.simulation.visiting import gives_up_s, settle, write_fate
-from electra_core.simulation.world import FINE, Crowd, Desk, Moment, World
 
 
 def play(world: World, rank: Any, plan: Any, stop_s: float) -> bool:

@@ -21,7 +21,7 @@ from electra_core.metrics import (
     quantile,
 )
 from electra_core.scenario import Scenario
-from electra_core.simulation.world import NOBODY, World
+from electra_core.simulation.records import NOBODY, World
 from electra_core.snapshot import Limit
 from electra_core.storage import HOUR_S
 
@@ -45,11 +45,11 @@ class Result:
     scenario : what was run
     strategy : its name
     end_s : when the run ended, s
-    fates : a record a visitor, in the order of ``scenario.visits``: see `simulation.world.Fate`
+    fates : a record a visitor, in the order of ``scenario.visits``: see `simulation.records.Fate`
     limited_s : seconds that each visitor was limited by each `Limit`, a column each
     totals : energies of the whole run, kWh, and shares, by name
-    imports : import and time of each step (`simulation.world.Import`)
-    steps : a record a step (`simulation.world.Step`); empty where the run kept no timeline
+    imports : import and time of each step (`simulation.records.Import`)
+    steps : a record a step (`simulation.records.Step`); empty where the run kept no timeline
     slot_kwh, slot_boost_kwh : what each connector gave in each step, kWh: in all, and from the battery
     ideal : runs the same with an unlimited grid, for `added_s`
     """
@@ -266,7 +266,7 @@ class Result:
             over the time in which two or more cars want power), the battery, losses, PV, and ``energy_cost``
             where the run has prices.
         """
-        totals, fates = self.totals, self.fates
+        totals, fates, import_kw = self.totals, self.fates, self.import_kw
         requested_kwh, delivered_kwh = (
             math.fsum(self.scenario.visits.requested_kwh),
             math.fsum(self.delivered_kwh),
@@ -288,9 +288,9 @@ class Result:
             "added_p50_min": quantile(added_min, 0.5),
             "added_p95_min": quantile(added_min, 0.95),
             "without_power_min": float(fates.without_power_s.sum()) / MINUTE_S,
-            "peak_kw": float(self.import_kw.max(initial=0.0)),
-            "peak_15min_kw": clock_peak_kw(self.import_kw, self.scenario.step_s, lengths_s=self.lengths_s),
-            "load_factor": load_factor(self.import_kw, self.lengths_s),
+            "peak_kw": float(import_kw.max(initial=0.0)),
+            "peak_15min_kw": clock_peak_kw(import_kw, self.scenario.step_s, lengths_s=self.lengths_s),
+            "load_factor": load_factor(import_kw, self.lengths_s),
             "jain": totals["jain_power_s"] / contested_s if contested_s > 0.0 else 1.0,
             "jain_share": totals["jain_share_s"] / contested_s if contested_s > 0.0 else 1.0,
             **{name: totals[name] for name in ENERGIES},

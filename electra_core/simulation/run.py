@@ -14,12 +14,13 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from electra_core.config import MAX_AMOUNT, StationConfig, load_config
-from electra_core.scenario import Profile, Scenario, read_scenario
+from electra_core.scenario import Profile, Scenario, constant, read_scenario
 from electra_core.simulation.compiled import compiled_play, compiled_rank
 from electra_core.simulation.interpreted import interpreted_plan, interpreted_rank
 from electra_core.simulation.playing import play
+from electra_core.simulation.records import FINE, World
 from electra_core.simulation.result import Result, result_of
-from electra_core.simulation.world import FINE, World, build
+from electra_core.simulation.world import build
 from electra_core.strategies import (
     LEAST_WEIGHT,
     MOST_WEIGHT,
@@ -126,7 +127,7 @@ def _found(strategy: str | Strategy) -> Strategy:
 def _with_unlimited_grid(scenario: Scenario, end_s: float) -> Scenario:
     """The same visitors at the same station, up to a time, behind a grid that carries everything."""
     config = scenario.config.model_copy(update={"grid_capacity_kw": MAX_AMOUNT})
-    limit_kw = np.full(scenario.steps, MAX_AMOUNT)
+    limit_kw = constant(MAX_AMOUNT, scenario.steps)
     return replace(scenario, config=config, horizon_s=end_s, until_empty=False, site_limit_kw=limit_kw)
 
 

@@ -18,8 +18,8 @@ from electra_core.config import StationConfig
 from electra_core.refusals import cause_of
 from electra_core.scenario import Scenario
 from electra_core.sessions import Visits
+from electra_core.simulation.records import Fate, Import, Step, blank
 from electra_core.simulation.result import Result, ResultError
-from electra_core.simulation.world import Fate, Import, Step, blank
 from electra_core.snapshot import Limit
 
 FORMAT = "electra result 1"

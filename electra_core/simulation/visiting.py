@@ -6,14 +6,10 @@ import math
 from typing import Any
 
 from electra_core import storage
-from electra_core.simulation.deciding import (
-    ask,
-    begin_turns,
-    decide,
-    is_carried,
-)
+from electra_core.simulation.deciding import ask, decide, is_carried
 from electra_core.simulation.passing import measure
-from electra_core.simulation.world import NOBODY, Crowd, Desk, Log, Moment, Wish
+from electra_core.simulation.records import NOBODY, Crowd, Desk, Log, Moment, Wish
+from electra_core.simulation.timing import begin_turns
 from electra_core.vehicles import SOC_ROUNDING
 
 

@@ -1,0 +1,157 @@
+"""A linear program, built of numpy arrays in bulk and solved by HiGHS; some columns may be whole numbers."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+# What rounding may add to a limit or take from a best value, in the units of the program.
+TOLERANCE = 1e-9
+
+# Beyond this a solve would take hours and gigabytes.
+MOST_COLUMNS = 5_000_000
+
+CONTINUOUS = highspy.HighsVarType.kContinuous
+WHOLE = highspy.HighsVarType.kInteger
+# Either 0 or from the lower bound to the upper.
+ALL_OR_NOTHING = highspy.HighsVarType.kSemiContinuous
+
+STATUS = highspy.HighsModelStatus
+SENTENCES = {
+    STATUS.kInfeasible: "there is no schedule that keeps all limits",
+    STATUS.kUnboundedOrInfeasible: "there is no schedule that keeps all limits, or no best one",
+    STATUS.kUnbounded: "there is no best schedule: some limit is missing",
+    STATUS.kTimeLimit: "the best schedule was not found within the time limit",
+    STATUS.kMemoryLimit: "the best schedule was not found within the memory limit",
+}
+
+
+class OptimumError(RuntimeError):
+    """There is no best schedule, or it was not found; with a sentence that says why."""
+
+
+class _Silent(highspy.Highs):
+    """HiGHS without a word: else it prints its banner before anybody can ask it not to."""
+
+    def enableCallbacks(self) -> None:  # noqa: N802
+        """Called by the constructor; nothing here is called back."""
+        self.silent()
+
+
+class Program:
+    """Columns with bounds and costs, rows that limit sums of them, and the least cost.
+
+    It stays open: after a solve the costs may change and rows may be added, and the next solve starts from
+    the solution of the last one.
+
+    Parameters
+    ----------
+    time_limit_s : s of each solve; None: as long as it takes
+    """
+
+    def __init__(self, time_limit_s: float | None = None) -> None:
+        self._highs = _Silent()  # type: ignore[no-untyped-call]
+        self._time_limit_s = time_limit_s
+        # One thread: the same program always has the same solution, and many run side by side. Dual simplex
+        # without presolve: interior points took twice as long, and presolve took more time than it saved (and
+        # with whole numbers it found no schedule where there was one, at these tolerances).
+        options: dict[str, str | float] = {
+            "threads": 1,
+            "presolve": "off",
+            "primal_feasibility_tolerance": TOLERANCE,
+            "dual_feasibility_tolerance": TOLERANCE,
+            "mip_feasibility_tolerance": TOLERANCE,
+            "mip_rel_gap": TOLERANCE,
+            "mip_abs_gap": TOLERANCE,
+        }
+        for name, value in options.items():
+            self._highs.setOptionValue(name, value)
+
+    def columns(
+        self,
+        lower: npt.ArrayLike,
+        upper: npt.ArrayLike,
+        cost: npt.ArrayLike = 0.0,
+        kind: highspy.HighsVarType = CONTINUOUS,
+    ) -> Ints:
+        """Add columns, one for each entry of the bounds, and give back their numbers."""
+        arrays = np.broadcast_arrays(
+            np.asarray(cost, float), np.asarray(lower, float), np.asarray(upper, float)
+        )
+        costs, lowers, uppers = (np.ascontiguousarray(np.atleast_1d(array)) for array in arrays)
+        first, count = self._highs.getNumCol(), len(costs)
+        if first + count > MOST_COLUMNS:
+            raise OptimumError(
+                f"this program would have more than {MOST_COLUMNS:,} columns: take a shorter time,"
+                " or say when drivers leave"
+            )
+        none = np.zeros(0, np.int32)
+        numbers = np.arange(first, first + count)
+        if count:
+            self._highs.addCols(count, costs, lowers, uppers, 0, none, none, np.zeros(0))
+        if count and kind != CONTINUOUS:
+            kinds = np.full(count, int(kind), np.uint8)
+            self._highs.changeColsIntegrality(count, numbers.astype(np.int32), kinds)
+        return numbers
+
+    def rows(
+        self, row: Ints, column: Ints, value: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike
+    ) -> None:
+        """Add rows: ``lower <= sum of value * column <= upper``.
+
+        Parameters
+        ----------
+        row : of each entry, its row among those that are added here, from 0
+        column : of each entry, the number of its column; each at most once in a row
+        value : of each entry, or one for all
+        lower, upper : one for each row, or one for all (a single row then)
+        """
+        lowers, uppers = (
+            np.array(one, np.float64) for one in np.broadcast_arrays(np.atleast_1d(lower), upper)
+        )
+        count = len(lowers)
+        if count == 0:
+            return
+        order = np.argsort(row, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=count))])
+        self._highs.addRows(
+            count,
+            lowers,
+            uppers,
+            len(row),
+            starts.astype(np.int32),
+            column[order].astype(np.int32),
+            np.broadcast_to(np.asarray(value, float), row.shape)[order],
+        )
+
+    def aim(self, column: Ints, cost: npt.ArrayLike) -> None:
+        """Let these columns cost so much, and all others nothing."""
+        costs = np.zeros(self._highs.getNumCol())
+        costs[column] = cost
+        self._highs.changeColsCost(len(costs), np.arange(len(costs), dtype=np.int32), costs)
+
+    def solve(self) -> Floats:
+        """The value of each column where the cost is least.
+
+        Raises
+        ------
+        OptimumError
+            Where there is no such solution, or none in time.
+        """
+        if self._time_limit_s is not None:
+            # HiGHS counts the time of all solves together.
+            self._highs.setOptionValue("time_limit", self._highs.getRunTime() + self._time_limit_s)
+        self._highs.run()
+        status = self._highs.getModelStatus()
+        if status == STATUS.kModelEmpty:
+            return np.zeros(0)
+        if status != STATUS.kOptimal:
+            said = self._highs.modelStatusToString(status)
+            raise OptimumError(SENTENCES.get(status, f"the solver gave up: {said}"))
+        return np.array(self._highs.getSolution().col_value)
