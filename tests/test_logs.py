@@ -218,7 +218,6 @@ BAD_CELLS = {
     },
     "arrival_s,vehicle,arrival_soc,target_soc": {
         "0,Batmobile,0.1,0.8": "there is no vehicle 'Batmobile' in the catalogue",
-        "0,Peugeot e-208,,0.8": "target_soc needs arrival_soc",
         "0,Peugeot e-208,10,80": "arrival_soc must be from 0 to 1, got 10.0",
     },
     "arrival_s,energy_kwh,max_power_kw,charger_id,connector": {
@@ -238,6 +237,16 @@ def test_what_no_station_would_take_has_its_line(tmp_path: Path, header: str, ro
     (fault,) = faults_of(read_sessions, written(tmp_path, lines(header, row)))
     assert fault.startswith("line 2 (session '1'): ")
     assert reason in fault
+
+
+def test_a_target_alone_begins_at_the_typical_soc(tmp_path: Path) -> None:
+    text = lines("arrival_s,vehicle,target_soc", "0,Peugeot e-208,0.8", "0,Peugeot e-208,0.2")
+    visits = read_visits(read_sessions(written(tmp_path, text)), load_config(ROOT / "configs/epfl_level3.json"))
+    battery_kwh = catalogue()["Peugeot e-208"].battery_kwh
+    assert battery_kwh is not None
+    assert visits.arrival_soc.tolist() == [0.29, 0.2]
+    assert visits.requested_kwh == pytest.approx([0.51 * battery_kwh, 0.0])
+    assert (visits.curve >= 0).all()
 
 
 def test_a_name_given_twice(tmp_path: Path) -> None:

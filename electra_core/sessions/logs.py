@@ -61,8 +61,8 @@ def read_sessions(path: str | os.PathLike[str], *, on_error: OnError = "raise") 
     ``session_id``      a name, each once; without the column: 1, 2, 3 ...
     ``arrival_s``       s from the beginning; must be there
     ``departure_s``     s from the beginning; empty: leaves when done
-    ``energy_kwh``      wanted energy; or ``target_soc`` with ``vehicle`` and ``arrival_soc``
-    ``arrival_soc``     0 to 1
+    ``energy_kwh``      wanted energy; or ``target_soc`` with ``vehicle``
+    ``arrival_soc``     0 to 1; empty, with a target: the typical one, 0.29
     ``target_soc``      0 to 1
     ``max_power_kw``    the most that the car takes; or ``vehicle``. Both: the lower counts
     ``min_power_kw``    least useful power; empty: the vehicle's, or 0

@@ -29,6 +29,10 @@ PlaceOf: TypeAlias = Callable[[Any, Any], tuple[int, int]]
 # Nobody chose a charger, or a connector.
 ANY = -1
 
+# SoC on arrival where a table has a target and nothing else: the median of EPFL's log of 2022
+# (DESL-EPFL/Level-3-EV-charging-dataset, MIT).
+TYPICAL_ARRIVAL_SOC = 0.29
+
 # What rounding may add to a wish that fills a battery exactly.
 ROUNDING = 1e-9
 
@@ -89,7 +93,8 @@ def read_visits(sessions: pd.DataFrame, config: StationConfig) -> Visits:
         - ``session_id``: a name, each once; default: the number of the row, from 1
         - ``arrival_s``: s from the beginning
         - ``departure_s``: s; empty: leaves when done
-        - ``energy_kwh``: wanted; or ``target_soc`` (0 to 1) with a car and its ``arrival_soc``
+        - ``energy_kwh``: wanted; or ``target_soc`` (0 to 1) with a car
+        - ``arrival_soc``: 0 to 1; empty, with a target: the typical one, 0.29
         - ``max_power_kw``: the most that the car takes; or ``vehicle``: a `Vehicle` or its name in the
           catalogue, which then moves along its curve if ``arrival_soc`` is known. Both: the lower counts
         - ``min_power_kw``: least useful power; default: the vehicle's, or 0
@@ -250,6 +255,9 @@ class _Cars:
         self.battery_kwh, self.curve = np.full(rows, np.nan), np.full(rows, -1, dtype=np.int64)
         self.arrival_soc = read.numbers("arrival_soc", np.nan)
         self.target_soc = read.numbers("target_soc", np.nan)
+        self.energy_kwh = read.numbers("energy_kwh", np.nan)
+        unknown = np.isnan(self.arrival_soc) & np.isnan(self.energy_kwh)
+        self.arrival_soc[unknown] = np.fmin(TYPICAL_ARRIVAL_SOC, self.target_soc[unknown])
         self.curves: list[ChargingCurve] = []
         self._vehicles()
         read.fault(np.isnan(self.max_kw), "neither max_power_kw nor a vehicle is given")
@@ -292,15 +300,12 @@ class _Cars:
 
     def _wishes(self) -> None:
         """From where to where each battery fills."""
-        read, energy = self.read, self.read.numbers("energy_kwh", np.nan)
+        read, energy = self.read, self.energy_kwh
         target, arrival = self.target_soc, self.arrival_soc
         by_soc = np.isnan(energy)
         read.fault(by_soc & np.isnan(target), "neither energy_kwh nor target_soc is given")
         read.fault(
             by_soc & np.isnan(self.battery_kwh), "target_soc needs a vehicle whose battery_kwh is known"
-        )
-        read.fault(
-            by_soc & np.isnan(arrival), "target_soc needs arrival_soc, or nobody knows what is missing"
         )
         for name, soc in (("arrival_soc", arrival), ("target_soc", target)):
             read.fault((soc < 0.0) | (soc > 1.0), f"{name} must be from 0 to 1, got {{}}", soc)
