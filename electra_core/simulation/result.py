@@ -232,20 +232,21 @@ class Result:
         Columns: ``at_s``, ``event``, ``session_id``, ``charger_id``, ``connector``.
         """
         sessions = self.sessions.reset_index()
-        arrived = sessions[sessions.arrival_s <= self.end_s]
+        at_once = sessions.plugged_s == np.fmin(sessions.done_s, sessions.left_s)
         parts = []
+        # At one moment people leave before others come; who comes for nothing comes before he leaves.
         for order, (event, column) in enumerate(
-            (("arrives", "arrival_s"), ("plugs in", "plugged_s"), ("is done", "done_s"), ("leaves", "left_s"))
+            (("is done", "done_s"), ("leaves", "left_s"), ("arrives", "arrival_s"), ("plugs in", "plugged_s"))
         ):
-            part = arrived[["session_id", "charger_id", "connector", "balked"]].copy()
-            part.insert(0, "at_s", arrived[column])
+            part = sessions[["session_id", "charger_id", "connector"]].copy()
+            part.insert(0, "at_s", sessions[column])
             part.insert(1, "event", event)
-            part["order"] = order
-            parts.append(part[part.at_s.notna()])
+            part["order"] = order + np.where(at_once & (order < 2), 4, 0)
+            if event == "leaves":
+                part.loc[sessions.balked, "event"] = "gives up"
+            parts.append(part[(part.at_s <= self.end_s).to_numpy()])
         events = pd.concat(parts, ignore_index=True)
-        events.loc[(events.event == "leaves") & events.balked, "event"] = "gives up"
-        events = events.sort_values(["at_s", "order"], kind="stable", ignore_index=True)
-        return events.drop(columns=["balked", "order"])
+        return events.sort_values(["at_s", "order"], kind="stable", ignore_index=True).drop(columns="order")
 
     @property
     def cost(self) -> float | None:

@@ -39,6 +39,7 @@ UNWATCHED = 50_000
 PARTS = 200
 # A progress bar comes after so many seconds.
 BAR_AFTER_S = 2.0
+BAR = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}, {remaining} left"
 
 
 class SimulationWarning(UserWarning):
@@ -151,7 +152,7 @@ def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool) 
             f"strategy {name_of(strategy)} cannot be compiled, so decisions are made in Python: the answers"
             " are the same, but it may take a hundred times as long",
             SimulationWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     plan = interpreted_plan(scenario, strategy) if isinstance(strategy, Planner) else None
     # An infinite level times a weight of 0 is no number, and loses every comparison as it should.
@@ -169,7 +170,7 @@ def _play_in_parts(
     work = (scenario.steps + 3 * len(scenario.visits)) * size * (1.0 if plan is None else 1000.0)
     parts = 1 if work <= UNWATCHED else PARTS
     steps = math.ceil(scenario.steps / parts)
-    with tqdm(total=100, desc="simulating", unit="%", delay=BAR_AFTER_S, disable=parts == 1) as bar:
+    with tqdm(total=1.0, desc="simulating", bar_format=BAR, delay=BAR_AFTER_S, disable=parts == 1) as bar:
         over = False
         while not over and moment.fault == FINE:
             stop_s = scenario.horizon_s if parts == 1 else (moment.step + steps) * scenario.step_s
@@ -181,7 +182,7 @@ def _play_in_parts(
                 raise StrategyError(
                     f"strategy {name_of(strategy)} failed: {type(error).__name__}: {error}"
                 ) from error
-            bar.update(100.0 * moment.now_s / scenario.horizon_s - bar.n)
+            bar.update(moment.now_s / scenario.horizon_s - bar.n)
     if moment.fault != FINE:
         name = scenario.visits.session_id[moment.fault_visit]
         raise StrategyError(
