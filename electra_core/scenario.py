@@ -141,12 +141,13 @@ def _horizon_s(
 ) -> float:
     """When the last driver leaves, at the end of a step; or, where that is not known, when it is given up."""
     moments = np.concatenate([visits.arrival_s, visits.departure_s[np.isfinite(visits.departure_s)]])
-    last_s = float(moments.max(initial=0.0)) + (PATIENCE_S if until_empty else 0.0)
-    steps = max(1, math.ceil(last_s / step_s - ROUNDING))
-    if until_empty:
-        lengths = [len(values) for values in known.values() if not isinstance(values, float)]
-        steps = min([steps, *lengths])
-    return steps * step_s
+    last_s = float(moments.max(initial=0.0))
+    known_steps = max(1, math.ceil(last_s / step_s - ROUNDING))
+    if not until_empty:
+        return known_steps * step_s
+    lengths = [len(values) for values in known.values() if not isinstance(values, float)]
+    steps = min([math.ceil((last_s + PATIENCE_S) / step_s), *lengths])
+    return max(steps, known_steps) * step_s
 
 
 def _read_profile(name: str, profile: Any, step_s: float) -> float | Floats:

@@ -108,22 +108,27 @@ STRATEGIES: Mapping[str, Rank] = MappingProxyType(
 TIMELESS = frozenset(STRATEGIES) - {least_laxity.__name__}
 
 
-def find(strategy: str | Strategy) -> Strategy:
-    """The rank function that a name stands for; a rank function or a planner stands for itself.
+def find(strategy: str | Strategy, also: Mapping[str, Strategy] = MappingProxyType({})) -> Strategy:
+    """The strategy that a name stands for; a rank function or a planner stands for itself.
+
+    Parameters
+    ----------
+    strategy : a name of `STRATEGIES` or of ``also``, or a strategy
 
     Raises
     ------
     StrategyError
-        On an unknown name, with the nearest known one, or on anything else than a name or a function.
+        On an unknown name, with the nearest known one, or on anything else than a name or a strategy.
     """
     if callable(strategy) or isinstance(strategy, Planner):
         return strategy
     if not isinstance(strategy, str):
         raise StrategyError(f"a strategy is a name or a rank function, got {type(strategy).__name__}")
-    if strategy in STRATEGIES:
-        return STRATEGIES[strategy]
-    near = difflib.get_close_matches(strategy, STRATEGIES, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(STRATEGIES)}"
+    known = {**STRATEGIES, **also}
+    if strategy in known:
+        return known[strategy]
+    near = difflib.get_close_matches(strategy, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
     raise StrategyError(f"unknown strategy {strategy!r}; {hint}")
 
 

@@ -125,9 +125,13 @@ class _Announcer(event.Listener):  # type: ignore[misc]
         pass
 
 
-@functools.lru_cache(maxsize=64)
 def compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:
     """A rank function that compiled code can call; None where numba cannot compile it."""
+    return _compiled_rank(rank) if inspect.isfunction(rank) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:
     compiled: Any = numba.njit(rank)
 
     def answer(

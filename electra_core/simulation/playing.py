@@ -8,7 +8,7 @@ from electra_core.simulation.deciding import decide
 from electra_core.simulation.passing import pass_time, rest
 from electra_core.simulation.records import FINE, Crowd, Desk, Moment, World
 from electra_core.simulation.timing import next_due_s
-from electra_core.simulation.visiting import gives_up_s, settle, write_fate
+from electra_core.simulation.visiting import close, gives_up_s, leaves_s, settle, write_fate
 
 
 def play(world: World, rank: Any, plan: Any, stop_s: float) -> bool:
@@ -41,6 +41,8 @@ def play(world: World, rank: Any, plan: Any, stop_s: float) -> bool:
             moment.undecided = 1
             if settings.each_call:
                 decide(desk, rank, plan)
+    if moment.now_s >= settings.horizon_s:
+        close(desk, log, crowd)
     for number in range(moment.cars):
         write_fate(desk, log, desk.line[number].slot)
     return bool(moment.now_s < stop_s or moment.now_s >= settings.horizon_s)
@@ -68,7 +70,7 @@ def next_s(desk: Desk, crowd: Crowd, stop_s: float) -> float:
     if moment.next_visit < len(crowd.wishes):
         soon_s = min(soon_s, crowd.wishes[moment.next_visit].arrival_s)
     for number in range(moment.cars):
-        soon_s = min(soon_s, desk.slots[desk.line[number].slot].departs_s)
+        soon_s = min(soon_s, leaves_s(desk.slots[desk.line[number].slot]))
     for number in range(moment.waiting):
         soon_s = min(soon_s, gives_up_s(crowd.wishes[crowd.waiting[number]]))
     return max(now_s, soon_s)

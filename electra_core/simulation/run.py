@@ -100,12 +100,23 @@ def simulate(
         site_limit_kw=site_limit_kw,
         price_per_kwh=price_per_kwh,
     )
-    return run(scenario, strategy, keep_timeline=keep_timeline)
+    return _run(scenario, strategy, keep_timeline)
 
 
 def run(scenario: Scenario, strategy: str | Strategy = "max_min", *, keep_timeline: bool = True) -> Result:
     """Play a scenario that was read before: see `simulate`."""
+    return _run(scenario, strategy, keep_timeline)
+
+
+def _run(scenario: Scenario, strategy: str | Strategy, keep_timeline: bool) -> Result:
     found = _found(strategy)
+    if not isinstance(found, Planner) and compiled_rank(found) is None:
+        warnings.warn(
+            f"strategy {name_of(found)} cannot be compiled, so decisions are made in Python: the answers"
+            " are the same, but it may take a hundred times as long",
+            SimulationWarning,
+            stacklevel=3,
+        )
     world = play_scenario(scenario, found, keeps_steps=keep_timeline)
 
     def ideal() -> Result:
@@ -121,7 +132,7 @@ def _found(strategy: str | Strategy) -> Strategy:
         # Its solver is loaded only where somebody asks for it.
         from electra_core.optimum import PLANNERS
 
-        return PLANNERS[strategy] if strategy in PLANNERS else find(strategy)
+        return find(strategy, PLANNERS)
     return find(strategy)
 
 
@@ -147,13 +158,6 @@ def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool) 
     if answers is not None:
         _play_in_parts(scenario, world, compiled_play(), answers, None, strategy)
         return world
-    if not isinstance(strategy, Planner):
-        warnings.warn(
-            f"strategy {name_of(strategy)} cannot be compiled, so decisions are made in Python: the answers"
-            " are the same, but it may take a hundred times as long",
-            SimulationWarning,
-            stacklevel=4,
-        )
     plan = interpreted_plan(scenario, strategy) if isinstance(strategy, Planner) else None
     # An infinite level times a weight of 0 is no number, and loses every comparison as it should.
     with np.errstate(invalid="ignore"):
@@ -176,12 +180,12 @@ def _play_in_parts(
             stop_s = scenario.horizon_s if parts == 1 else (moment.step + steps) * scenario.step_s
             try:
                 over = play(world, rank, plan, min(stop_s, scenario.horizon_s))
-            except StrategyError:
-                raise
-            except (ArithmeticError, TypeError, ValueError, LookupError) as error:
-                raise StrategyError(
-                    f"strategy {name_of(strategy)} failed: {type(error).__name__}: {error}"
-                ) from error
+            except Exception as error:
+                # Compiled, nothing but the strategy can fail; in Python it has said so by itself.
+                if play is not compiled_play():
+                    raise
+                words = f"{type(error).__name__}: {error}"
+                raise StrategyError(f"strategy {name_of(strategy)} failed: {words}") from error
             bar.update(moment.now_s / scenario.horizon_s - bar.n)
     if moment.fault != FINE:
         name = scenario.visits.session_id[moment.fault_visit]

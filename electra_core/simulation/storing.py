@@ -7,6 +7,7 @@ of Parquet can unnest the one it wants. What is one number or text stands in the
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from electra_core.config import StationConfig
-from electra_core.refusals import cause_of
 from electra_core.scenario import Scenario
 from electra_core.sessions import Visits
 from electra_core.simulation.records import Fate, Import, Step, blank
@@ -69,7 +69,8 @@ def write_result(result: Result, path: Path) -> None:
         pq.write_table(table, draft)
         draft.replace(path)
     except OSError as error:
-        raise ResultError(f"{path.name} cannot be written: {cause_of(error)}") from None
+        draft.unlink(missing_ok=True)
+        raise ResultError(f"{path.name} cannot be written: {_cause_of(error)}") from None
 
 
 def read_result(path: Path) -> Result:
@@ -85,7 +86,14 @@ def read_result(path: Path) -> Result:
     except ResultError:
         raise
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-        raise ResultError(f"{path.name} holds no result of a simulation: {cause_of(error)}") from None
+        words = f"{path.name} holds no result of a simulation: {_cause_of(error)}"
+        raise ResultError(words) from None
+
+
+def _cause_of(error: Exception) -> str:
+    """Why a file cannot be used, without its path, which the library's own words have in them."""
+    code = getattr(error, "errno", None)
+    return os.strerror(code) if code else f"{type(error).__name__} in it"
 
 
 def _result(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Result:

@@ -8,7 +8,7 @@ from typing import Any
 from electra_core import storage
 from electra_core.simulation.deciding import ask, decide, is_carried
 from electra_core.simulation.passing import measure
-from electra_core.simulation.records import NOBODY, Crowd, Desk, Log, Moment, Wish
+from electra_core.simulation.records import NOBODY, Crowd, Desk, Log, Moment, Slot, Wish
 from electra_core.simulation.timing import begin_turns
 from electra_core.vehicles import SOC_ROUNDING
 
@@ -51,6 +51,15 @@ def settle(desk: Desk, log: Log, crowd: Crowd, rank: Any, plan: Any) -> None:
             called(desk, rank, plan, True)
 
 
+def close(desk: Desk, log: Log, crowd: Crowd) -> None:
+    """Drivers leave, or give up, whose time is over as the run ends; nobody decides any more."""
+    slot = next_to_leave(desk)
+    while slot != NOBODY:
+        unplug(desk, log, slot)
+        slot = next_to_leave(desk)
+    give_up(desk.moment, log, crowd)
+
+
 def called(desk: Desk, rank: Any, plan: Any, counts: bool) -> None:
     """After a call: decide, where each is decided by itself; the seed's battery gains where it ``counts``."""
     desk.moment.undecided = 1
@@ -74,16 +83,18 @@ def gain(desk: Desk) -> None:
 
 def next_to_leave(desk: Desk) -> int:
     """The connector of a driver who leaves now, who came first before others; -1 where nobody does."""
-    moment, leaves = desk.moment, NOBODY
-    for number in range(moment.cars):
+    leaves = NOBODY
+    for number in range(desk.moment.cars):
         slot = desk.line[number].slot
-        car = desk.slots[slot]
-        done = car.departs_s == math.inf and car.remaining_kwh == 0.0
-        if (done or car.departs_s <= moment.now_s) and (
-            leaves == NOBODY or car.number < desk.slots[leaves].number
-        ):
+        goes = leaves_s(desk.slots[slot]) <= desk.moment.now_s
+        if goes and (leaves == NOBODY or desk.slots[slot].number < desk.slots[leaves].number):
             leaves = slot
     return leaves
+
+
+def leaves_s(car: Slot) -> float:
+    """When a driver leaves, s: at once, who said nothing and is done."""
+    return -math.inf if car.departs_s == math.inf and car.remaining_kwh == 0.0 else car.departs_s
 
 
 def unplug(desk: Desk, log: Log, slot: int) -> None:
