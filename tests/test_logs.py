@@ -241,7 +241,9 @@ def test_what_no_station_would_take_has_its_line(tmp_path: Path, header: str, ro
 
 def test_a_target_alone_begins_at_the_typical_soc(tmp_path: Path) -> None:
     text = lines("arrival_s,vehicle,target_soc", "0,Peugeot e-208,0.8", "0,Peugeot e-208,0.2")
-    visits = read_visits(read_sessions(written(tmp_path, text)), load_config(ROOT / "configs/epfl_level3.json"))
+    visits = read_visits(
+        read_sessions(written(tmp_path, text)), load_config(ROOT / "configs/epfl_level3.json")
+    )
     battery_kwh = catalogue()["Peugeot e-208"].battery_kwh
     assert battery_kwh is not None
     assert visits.arrival_soc.tolist() == [0.29, 0.2]
