@@ -13,6 +13,7 @@ import numbers
 import os
 import pickle
 import sys
+import threading
 import time
 import types
 import warnings
@@ -20,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,7 +34,8 @@ from electra_core.optimum import PLANNERS
 from electra_core.refusals import cause_of, shortened
 from electra_core.scenario import Scenario, read_scenario
 from electra_core.sessions import generate as generate_sessions
-from electra_core.simulation import SimulationWarning, run
+from electra_core.simulation import Result, SimulationWarning, run
+from electra_core.simulation.compiled import compiled_play
 from electra_core.strategies import Planner, Strategy, find, name_of
 
 # What `load_config` takes; the names of a run's station, sessions and strategy; its metrics, or its error.
@@ -43,10 +45,8 @@ Row: TypeAlias = dict[str, Any]
 Played: TypeAlias = list[tuple[Names, Row]]
 Submit: TypeAlias = Callable[[list[Names]], "Future[list[Row]]"]
 
-COLUMNS = ("config", "sessions", "strategy")
-
-# What worker processes need to load everything.
-START_S = 3.0
+# More than worker processes need to load everything, on a computer that has nothing else to do.
+START_S = 5.0
 # So many runs are handed out at a time, at most. Who has played for so long gives the others back, so that
 # the bar moves, files are written, and nobody waits long for the last one.
 MOST_RUNS = 64
@@ -62,9 +62,9 @@ class StudyError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class _Study:
-    """What the runs of a sweep are made of, by name. A worker gets it once."""
+    """What the runs of a sweep are made of, by name. In place of a station may be what is wrong with it."""
 
-    configs: Mapping[Hashable, StationConfig | ConfigError]
+    configs: Mapping[Hashable, StationConfig | str]
     tables: Mapping[Hashable, Any]
     strategies: Mapping[Hashable, Strategy]
     generate: Callable[..., pd.DataFrame] | None
@@ -77,8 +77,8 @@ class _Study:
     def scenario(self, config: Hashable, sessions: Hashable) -> Scenario:
         """What is run, or the reason why nothing can be."""
         station = self.configs[config]
-        if isinstance(station, ConfigError):
-            raise station
+        if isinstance(station, str):
+            raise StudyError(station)
         return read_scenario(station, self.table(sessions), **self.options)
 
 
@@ -126,9 +126,9 @@ def sweep(
     Returns
     -------
     pandas.DataFrame
-        By station, sessions and strategy, each in the order given. Columns: ``config``; ``sessions`` or
-        ``seed``; ``strategy``; those of `Result.metrics`, empty where the run failed; ``error``, empty where
-        it did not.
+        By station, sessions and strategy, each in the order given. Columns: the names ``config``, ``log``
+        (of the sessions) or ``seed``, and ``strategy``; those of `Result.metrics`, empty where the run
+        failed; and ``error``, empty where it did not.
 
     Raises
     ------
@@ -151,7 +151,8 @@ def sweep(
             if shelf is not None:
                 shelf.put(played)
             bar.update(len(played))
-    columns = COLUMNS if seeds is None else [name.replace("sessions", "seed") for name in COLUMNS]
+    # `sessions` is a metric: their number.
+    columns = ("config", "log" if seeds is None else "seed", "strategy")
     named = [{**dict(zip(columns, names, strict=True)), **rows[names]} for names in runs]
     errors = pd.Series([row.pop("error", None) for row in named], dtype=object)
     return pd.DataFrame(named).assign(error=errors)
@@ -173,28 +174,29 @@ def _by_name(what: str, given: Any, *, one: bool) -> dict[Hashable, Any]:
 
 def _renamed(what: str, names: list[Any], things: Iterable[Any]) -> dict[Hashable, Any]:
     """Things by other names, which must differ."""
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
+    found = dict(zip(names, things, strict=True))
+    if len(found) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
         raise StudyError(f"{what} {shortened(twice)} is there twice")
-    return dict(zip(names, things, strict=True))
+    return found
 
 
-def _configs(given: Any) -> dict[Hashable, StationConfig | ConfigError]:
-    """Stations by name. What is none fails in its own runs, unless there is no other."""
+def _configs(given: Any) -> dict[Hashable, StationConfig | str]:
+    """Stations by name. One that is none is its fault in words, unless there is no other."""
     # Every station has chargers, so a mapping with this key is one.
     named = isinstance(given, Mapping) and "chargers" not in given
     one = isinstance(given, StationConfig | str | os.PathLike | Mapping) and not named
-    found: dict[Hashable, Any] = {}
+    found: dict[Hashable, StationConfig | str] = {}
     for name, source in _by_name("configs", given, one=one).items():
         try:
             found[name] = load_config(source)
         except ConfigError as error:
-            found[name] = error
-    faults = [station for station in found.values() if isinstance(station, ConfigError)]
-    if len(faults) == len(found):
-        raise faults[0]
-    by_id: dict[Hashable, Any] = {getattr(station, "station_id", None): station for station in found.values()}
-    return found if named or faults or len(by_id) < len(found) else by_id
+            found[name], fault = str(error), error
+    stations = [station for station in found.values() if isinstance(station, StationConfig)]
+    if not stations:
+        raise fault
+    by_id: dict[Hashable, StationConfig | str] = {station.station_id: station for station in stations}
+    return found if named or len(by_id) < len(found) else by_id
 
 
 def _tables(sessions: Any, seeds: Any, generate: Any) -> dict[Hashable, Any]:
@@ -239,8 +241,6 @@ def _check(study: _Study, workers: Any, client: Any) -> None:
         raise StudyError(f"workers must be a whole number of 1 or more, got {shortened(workers)}")
     if client is not None and not hasattr(client, "get_executor"):
         raise StudyError(f"client must be a distributed.Client, got {shortened(client)}")
-    if client is not None and workers is not None:
-        raise StudyError("workers are processes of this computer, and a client has its own: give one of them")
 
 
 # Who plays
@@ -250,6 +250,7 @@ def _play(study: _Study, runs: Sequence[Names], seconds: float) -> list[Row]:
     """The rows of the first runs, as many as there is time for, and at least one."""
     # Strategies for the same station and sessions come one after the other.
     scenario = functools.lru_cache(maxsize=1)(study.scenario)
+    ideals: dict[Any, Result] = {}
     rows: list[Row] = []
     end_s = time.monotonic() + seconds
     for config, sessions, strategy in runs:
@@ -257,10 +258,23 @@ def _play(study: _Study, runs: Sequence[Names], seconds: float) -> list[Row]:
             break
         try:
             result = run(scenario(config, sessions), study.strategies[strategy], keep_timeline=False)
-            rows.append(result.metrics())
+            rows.append(_with_ideal_of(ideals, (sessions, strategy), result).metrics())
         except Exception as error:  # whatever it is, other runs have nothing to do with it
             rows.append({"error": _sentence(error)})
     return rows
+
+
+def _with_ideal_of(ideals: dict[Any, Result], names: tuple[Hashable, Hashable], result: Result) -> Result:
+    """A result that is compared with an unlimited grid, which is played once for all capacities."""
+    station = result.scenario.config.model_copy(update={"grid_capacity_kw": 0.0})
+    key = (*names, station.model_dump_json(), result.end_s)
+
+    def ideal() -> Result:
+        if key not in ideals and result.ideal is not None:
+            ideals[key] = result.ideal()
+        return ideals[key]
+
+    return replace(result, ideal=ideal)
 
 
 def _sentence(error: BaseException) -> str:
@@ -272,24 +286,25 @@ def _sentence(error: BaseException) -> str:
 def _played(study: _Study, runs: list[Names], workers: int | None, client: Any) -> Iterator[Played]:
     """Every run with its row, some at a time."""
     if client is not None:
-        # Work for eight even where there are fewer: some clusters grow with what waits.
-        width = max(8, sum(client.nthreads().values()))
-        yield from _handed_out(functools.partial(_cluster, client, study), runs, width)
-        return
-    if workers is None:
+        workers = max(1, sum(client.nthreads().values()))
+    elif workers is None:
         workers = _cores()
         # Planners may need minutes for a run, and better side by side.
         quick = [names for names in runs if not isinstance(study.strategies[names[2]], Planner)]
+        done: set[Names] = set()
         for played in _played_here(study, quick, workers):
-            done = {names for names, _ in played}
-            runs = [names for names in runs if names not in done]
+            done.update(names for names, _ in played)
             yield played
-    workers = min(workers, len(runs), MOST_WORKERS)
-    packed = _packed(study) if workers > 1 else None
+        runs = [names for names in runs if names not in done]
+    alone = client is None and min(workers, len(runs)) < 2
+    packed = None if alone else _packed(study)
     if packed is None:
         yield from _played_here(study, runs, 1)
+    elif client is not None:
+        yield from _handed_out(functools.partial(_cluster, client, packed), runs, workers)
     else:
-        yield from _handed_out(functools.partial(_pool, packed, workers), runs, workers)
+        workers = min(workers, len(runs), MOST_WORKERS)
+        yield from _handed_out(functools.partial(_pool, workers, packed), runs, workers)
 
 
 def _played_here(study: _Study, runs: list[Names], workers: int) -> Iterator[Played]:
@@ -318,12 +333,13 @@ def _handed_out(
     waiting, one_by_one = deque(runs), False
     while waiting:
         with team() as submit:
-            error = submit([]).exception()
-            if error is not None:
-                raise StudyError(
-                    f"no worker can play this: {_sentence(error)} (A script must call sweep under"
-                    ' `if __name__ == "__main__":`; with workers=1 there are no other processes.)'
-                )
+            # All start at once, with nothing to do yet.
+            for future in [submit([]) for _ in range(1 if one_by_one else width)]:
+                if (error := future.exception()) is not None:
+                    raise StudyError(
+                        f"no worker can play this: {_sentence(error)} (A script must call sweep under"
+                        ' `if __name__ == "__main__":`; with workers=1 there are no other processes.)'
+                    )
             playing: dict[Future[list[Row]], list[Names]] = {}
             died = False
             while playing or (waiting and not died):
@@ -344,23 +360,29 @@ def _handed_out(
 
 
 @contextmanager
-def _cluster(client: Any, study: _Study) -> Iterator[Submit]:
+def _cluster(client: Any, packed: bytes) -> Iterator[Submit]:
     """Workers of a Dask cluster, which get the study once."""
-    shared = client.scatter(study, broadcast=True, hash=False)
-    with client.get_executor(pure=False) as executor:
-        yield lambda runs: _submit(executor, _play, shared, runs, LOT_S)
+    shared = client.scatter(packed, broadcast=True)
+    executor = client.get_executor(pure=False)
+    try:
+        yield functools.partial(_submit, executor, _play_packed, shared)
+    finally:
+        executor.shutdown(wait=False)
 
 
 @contextmanager
-def _pool(packed: bytes, workers: int) -> Iterator[Submit]:
+def _pool(workers: int, packed: bytes) -> Iterator[Submit]:
     """Processes of this computer, which get the study when they start."""
+    # On a fresh installation this compiles, once; then all others find it.
+    compiled_play()
     # The same on every system; and what is forked from a process with threads may stand still for ever.
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(workers, context, _receive, (packed,))
     try:
-        yield lambda runs: _submit(executor, _play_received, runs)
+        yield functools.partial(_submit, executor, _play_packed, None)
     finally:
-        executor.shutdown(cancel_futures=True)
+        # They need half a second to leave, which nobody has to wait for.
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _submit(executor: Executor, *call: Any) -> Future[Any]:
@@ -373,19 +395,31 @@ def _submit(executor: Executor, *call: Any) -> Future[Any]:
         return future
 
 
-_received: _Study
+_LOADING = threading.Lock()
+_received = b""
 
 
 def _receive(packed: bytes) -> None:
     """Keep the study, in a worker process."""
     global _received
-    _received = pickle.loads(packed)
+    _received = packed
     # A run's own bar would be drawn over the sweep's, which is another process's.
     vars(sys.modules[run.__module__])["BAR_AFTER_S"] = math.inf
 
 
-def _play_received(runs: list[Names]) -> list[Row]:
-    return _play(_received, runs, LOT_S)
+def _play_packed(packed: bytes | None, runs: list[Names]) -> list[Row]:
+    # A worker of a cluster may have several threads.
+    with _LOADING:
+        study = _loaded(_received if packed is None else packed)
+    return _play(study, runs, LOT_S)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(packed: bytes) -> _Study:
+    """Everything that a worker needs before it can play."""
+    compiled_play()
+    study: _Study = pickle.loads(packed)
+    return study
 
 
 def _packed(study: _Study) -> bytes | None:
@@ -420,13 +454,15 @@ class _Shelf:
     A file holds some runs, and is called by the digest of its own content: one that is damaged shows at once.
     """
 
+    names = ("config", "log", "strategy")
+
     def __init__(self, folder: Path, study: _Study, runs: list[Names]) -> None:
         here = Path(__file__).parent
         package = [path.read_bytes() for path in sorted([*here.rglob("*.py"), *here.rglob("*.json")])]
         always = _digest((package, dict(study.options)))
         stations = {name: _digest(station) for name, station in study.configs.items()}
         tables = {name: _digest_of_table(study, name) for name in study.tables}
-        strategies = {name: _digest(strategy) for name, strategy in study.strategies.items()}
+        strategies = {name: _digest(strategy, _home(strategy)) for name, strategy in study.strategies.items()}
         self.folder = folder
         self.keys = {
             names: _digest((always, stations[names[0]], tables[names[1]], strategies[names[2]]))
@@ -444,13 +480,13 @@ class _Shelf:
             content = path.read_bytes()
             if path.stem == hashlib.sha256(content).hexdigest():
                 table = pd.read_parquet(io.BytesIO(content)).set_index("key")
-                found.update(table.drop(columns=list(COLUMNS)).to_dict("index"))
+                found.update(table.drop(columns=list(self.names)).to_dict("index"))
         return {names: found[key] for names, key in self.keys.items() if key in found}
 
     def put(self, played: Played) -> None:
         """Keep what has not failed. A file appears only when it is whole."""
         rows = [
-            {"key": self.keys[names], **dict(zip(COLUMNS, map(str, names), strict=True)), **row}
+            {"key": self.keys[names], **dict(zip(self.names, map(str, names), strict=True)), **row}
             for names, row in played
             if "error" not in row
         ]
@@ -472,13 +508,11 @@ def _digest_of_table(study: _Study, name: Hashable) -> str:
         return _sentence(error)
 
 
-def _digest(thing: Any) -> str:
-    """Digest of what something is, the same in every process."""
+def _digest(thing: Any, home: str = "") -> str:
+    """Digest of what something is, the same in every process; of its home module the code counts."""
     written = io.BytesIO()
-    digester = _Digester(written, protocol=5)
-    digester.home = _home(thing)
     try:
-        digester.dump(thing)
+        _Digester(written, home).dump(thing)
     except Exception as error:  # what a function holds may fail in any way
         raise StudyError(
             f"{shortened(thing)} cannot be told from others ({_sentence(error)}), so leave out folder"
@@ -496,18 +530,16 @@ def _home(function: Any) -> str:
 class _Digester(pickle.Pickler):
     """Writes what things are: tables by their cells; functions and classes of one module by their code."""
 
-    home = ""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, written: io.BytesIO, home: str) -> None:
+        super().__init__(written, protocol=5)
+        self.home = home
         self.seen: set[int] = set()
 
     def reducer_override(self, thing: Any) -> Any:
         if isinstance(thing, StationConfig):
             return str, (thing.model_dump_json(),)
         if isinstance(thing, pd.DataFrame):
-            cells = [pd.util.hash_pandas_object(column, index=False) for _, column in thing.items()]
-            return list, ([list(map(str, thing.columns)), [column.to_numpy() for column in cells]],)
+            return list, ([_column(str(name), column) for name, column in thing.items()],)
         if isinstance(thing, types.ModuleType):
             return str, (thing.__name__,)
         if isinstance(thing, types.CodeType):
@@ -519,10 +551,17 @@ class _Digester(pickle.Pickler):
         return NotImplemented
 
 
+def _column(name: str, column: Any) -> list[Any]:
+    """A column of a table; objects count by their text."""
+    return [name, str(column.dtype), pd.util.hash_pandas_object(column, index=False).to_numpy()]
+
+
 def _parts(thing: Any) -> list[Any]:
     """What a function, or a class, does depends on."""
     if isinstance(thing, type):
-        return [member for member in vars(thing).values() if isinstance(member, types.FunctionType)]
+        members = [getattr(one, "__func__", getattr(one, "fget", one)) for one in vars(thing).values()]
+        kept = (types.FunctionType, int, float, str, tuple)
+        return [*thing.__bases__, *(member for member in members if isinstance(member, kept))]
     cells = [cell.cell_contents for cell in thing.__closure__ or ()]
     known = [thing.__globals__[name] for name in _names(thing.__code__) if name in thing.__globals__]
     return [thing.__code__, thing.__defaults__, thing.__kwdefaults__, _in_order(cells), _in_order(known)]

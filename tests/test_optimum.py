@@ -116,8 +116,9 @@ def test_the_best_instant_by_hand() -> None:
     pair = [Demand("a", "C", 80.0), Demand("b", "D", 80.0)]
     lossy = Snapshot(100.0, {"C": None, "D": None}, pair, efficiency={"C": 0.5})
     assert best_instant(lossy).offered_kw == pytest.approx({"a": 10.0, "b": 80.0})
-    modules = Snapshot(None, {"C": 230.0, "D": None}, pair[:1] * 1, module_kw={"C": 75.0})
-    assert best_instant(replace(modules, charger_kw={"C": 140.0})).offered_kw == {"a": 75.0}
+    assert best_instant(Snapshot(None, {"C": 140.0}, pair[:1], module_kw={"C": 75.0})).total_kw == 75.0
+    below_reserve = Snapshot(50.0, {"C": None, "D": None}, pair, boost_kw=50.0, comfort_kw=10.0)
+    assert best_instant(below_reserve).total_kw == pytest.approx(60.0)
     assert best_instant(Snapshot(None, {}, [])).total_kw == 0.0
 
 
@@ -164,7 +165,7 @@ def test_a_battery_carries_a_car_over_the_limit(options: dict[str, Any], kwh: fl
 
 
 def test_a_battery_fills_before_the_car_comes() -> None:
-    """An hour at 8 kW is 7.2 kWh in the store, above a floor that it begins below."""
+    """An hour at 8 kW is 7.2 kWh in the store, above its floor."""
     half = battery(initialSoc=0.1, minSoc=0.1, chargeEfficiency=0.9, rechargeShare=0.8)
     best = hindsight(run(log((1, 2, 30, 30)), site_kw=10.0, battery=half))
     assert best.total_kwh == pytest.approx(17.2)
@@ -492,16 +493,15 @@ def test_looking_ahead_beats_the_earliest_deadline() -> None:
     assert Mpc()(moment) == pytest.approx({"soon": 5.0, "late": 5.0})
 
 
-def test_it_leaves_no_power_unused_and_serves_who_leaves_first() -> None:
-    twins = [
-        Demand("b", "C", 10.0, remaining_kwh=20.0),
-        Demand("a", "C", 10.0, departs_s=9000.0, remaining_kwh=5.0),
-    ]
-    moment = Snapshot(10.0, {"C": None}, twins)
-    assert Mpc()(moment) == pytest.approx({"a": 10.0, "b": 0.0})
-    # Thought to leave in an hour, it comes first.
-    assert Mpc(dwell_s=HOUR_S)(moment) == pytest.approx({"a": 0.0, "b": 10.0})
-    assert Mpc()(replace(moment, boost_kw=5.0)) == pytest.approx({"a": 10.0, "b": 5.0})
+def test_it_leaves_no_power_unused_and_first_serves_who_has_least_time() -> None:
+    """Both can have all: b needs 2 of the 4 hours that it is thought to stay, a half an hour of 2."""
+    b = Demand("b", "C", 10.0, remaining_kwh=20.0)
+    a = Demand("a", "C", 10.0, departs_s=2 * HOUR_S, remaining_kwh=5.0)
+    moment = Snapshot(10.0, {"C": None}, [b, a])
+    assert Mpc()(moment) == pytest.approx({"a": 0.0, "b": 10.0})
+    # Thought to stay for 16 hours, it can wait.
+    assert Mpc(dwell_s=16 * HOUR_S)(moment) == pytest.approx({"a": 10.0, "b": 0.0})
+    assert Mpc()(replace(moment, boost_kw=5.0)) == pytest.approx({"a": 5.0, "b": 10.0})
 
 
 @given(hard_snapshots())
@@ -539,5 +539,8 @@ def test_refusals() -> None:
         hindsight(run(log((0, 1, 10, 11)), battery=battery(rule="whole_session")))
     with pytest.raises(OptimumError, match="there is no schedule that keeps all limits"):
         hindsight(run(log((0, 1, 10, 11)), battery=battery(power=1, initialSoc=0)), final_soc_at_least=0.5)
+    many = run(log(*[(0, math.inf, 1, 1)] * 2500), step_s=60.0, price_per_kwh=list(range(2500)))
+    with pytest.raises(OptimumError, match="2,500 drivers in 2,500 intervals are too much for one solve"):
+        hindsight(many)
     with pytest.raises(OptimumError, match="not found within the time limit"):
         hindsight(run(log(*[(i / 9, i / 9 + 1, 10, 11) for i in range(99)]), site_kw=30.0), time_limit_s=0.0)

@@ -104,17 +104,17 @@ def hindsight(
 ) -> Best:
     """The best that was possible: the most energy to cars, and at that the least cost.
 
-    Two solves of one linear program: the second keeps the energy of the first and
-    minimises cost; without prices, the energy imported.
+    Two solves of one linear program: the second keeps the energy of the first, and minimises the cost; where
+    nothing has a price, the energy that is imported.
 
     Parameters
     ----------
     scenario : the run
     demand_charge_per_kw : price of the highest mean import of a window of the whole run, per kW
     demand_window_s : s; windows count from 0. None: ``scenario.step_s``
-    final_soc_at_least : 0 to 1; the battery ends with no less. None: it may end at its floor, as a run may.
-        Only so no run can cost less: a run that ends with an emptier battery has used it for nothing as
-        well. Give the final SoC of a run to compare it with the best of those that leave as much.
+    final_soc_at_least : 0 to 1; the battery ends with no less. None: it may end at its floor, because a run
+        may: what it held at first costs nobody anything, and so no run costs less than this. Give the final
+        SoC of a run to compare it with the best of those that leave as much
     end_s : s; the run ends here; None: at its horizon. Where ``scenario.until_empty``, that is the latest
         end, up to which cars without a departure may charge
     time_limit_s : s of each solve; None: as long as it takes
@@ -189,7 +189,7 @@ class _Search:
         window_s = scenario.step_s if demand_window_s is None else demand_window_s
         until_s = scenario.horizon_s if end_s is None else end_s
         _check_amount("demand_charge_per_kw", demand_charge_per_kw, least=0.0)
-        _check_amount("demand_window_s", window_s, least=1.0)
+        _check_amount("demand_window_s", window_s, least=0.01)
         _check_amount("end_s", until_s, least=1e-3, most=scenario.horizon_s)
         if time_limit_s is not None:
             _check_amount("time_limit_s", time_limit_s, least=0.0)
@@ -211,7 +211,8 @@ class _Search:
             # Nothing but the peak costs; where that does not either, importing less is better than more.
             price = np.full(len(times), 0.0 if priced else 1.0)
         values = self.model.least_cost(least_kwh - ROUNDING * max(1.0, least_kwh), price, self.charge)
-        imported_kwh = np.maximum(0.0, values[columns.imported])
+        # Rounding of an energy would be much power in an interval of nearly no time.
+        imported_kwh = np.clip(values[columns.imported], 0.0, times.most_import_kwh)
         peak_kw = self._peak_kw(imported_kwh)
         soc = self._soc(values)
         return Best(

@@ -26,6 +26,9 @@ from electra_core.sessions import Visits
 # Tangents stand at the corners of the hull, and evenly between arrival and target.
 EVENLY = 9
 
+# What rounding may have taken from a sum.
+ROUNDING = 1e-12
+
 Point = tuple[float, float]
 
 
@@ -78,7 +81,7 @@ def reach_of(visits: Visits, intervals: Intervals, stays: Stays, allowed_kw: Flo
     for visit in np.flatnonzero((visits.curve >= 0) & (np.diff(ends) > 0)).tolist():
         stay = np.arange(ends[visit], ends[visit + 1])
         hours = intervals.hours[stays.interval[stay]]
-        kwh = [_climbed_kwh(visits, visit, most_kw[visit], until_h) for until_h in np.cumsum(hours).tolist()]
+        kwh = _climbed_kwh(visits, visit, float(most_kw[visit]), np.cumsum(hours).tolist())
         before_kwh[stay], most_kwh[visit] = [0.0, *kwh[:-1]], kwh[-1]
         climb = Climb(ceiling(visits, visit, float(most_kw[visit])), float(visits.battery_kwh[visit]))
         most_kw[visit] = climb.kw.max()
@@ -91,11 +94,19 @@ def reach_of(visits: Visits, intervals: Intervals, stays: Stays, allowed_kw: Flo
     return Reach(most_kw, most_kwh, before_kwh, lines)
 
 
-def _climbed_kwh(visits: Visits, visit: int, most_kw: float, hours: float) -> float:
-    """What a car gains along its own curve from its arrival, where nothing else limits it, kWh."""
-    battery_kwh = float(visits.battery_kwh[visit])
+def _climbed_kwh(visits: Visits, visit: int, most_kw: float, moments_h: list[float]) -> list[float]:
+    """What a car has gained along its own curve where nothing else limits it, kWh, at hours from arrival."""
+    soc, kw = _curve(visits, visit)
+    battery_kwh, requested_kwh = float(visits.battery_kwh[visit]), float(visits.requested_kwh[visit])
     way = float(visits.arrival_soc[visit]), float(visits.target_soc[visit])
-    return battery_kwh * vehicles.climb(*_curve(visits, visit), battery_kwh, *way, most_kw, hours)[0]
+    gained_kwh: list[float] = []
+    for hours in moments_h:
+        if gained_kwh and gained_kwh[-1] >= requested_kwh:
+            gained_kwh.append(requested_kwh)  # nothing more to look up, perhaps for days
+        else:
+            rise, _ = vehicles.climb(soc, kw, battery_kwh, *way, most_kw, hours)
+            gained_kwh.append(min(requested_kwh, rise * battery_kwh * (1.0 + ROUNDING)))
+    return gained_kwh
 
 
 def _curve(visits: Visits, visit: int) -> tuple[list[float], list[float]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from electra_core.optimum.program import ALL_OR_NOTHING, WHOLE, Floats, Ints, Program
+from electra_core.optimum.program import ALL_OR_NOTHING, CONTINUOUS, WHOLE, Floats, Ints, Program
 from electra_core.snapshot import Demand, Snapshot
 from electra_core.vehicles import LEAST_OFFER_KW
 from electra_core.waterfill import modules_for, whole_modules
@@ -98,11 +98,8 @@ class _Search:
         self.carried = np.array([demand.on_battery for demand in demands])
         self.program = Program()
         self.power = np.zeros(len(demands), np.int64)
-        for bound, kind in ((self.least > 0.0, ALL_OR_NOTHING), (self.least == 0.0, None)):
-            numbers = self.program.columns(
-                self.least[bound], self.most[bound], -1.0, *([kind] if kind else [])
-            )
-            self.power[bound] = numbers
+        for kind, mine in ((CONTINUOUS, self.least == 0.0), (ALL_OR_NOTHING, self.least > 0.0)):
+            self.power[mine] = self.program.columns(self.least[mine], self.most[mine], -1.0, kind)
         for charger_id in snapshot.charger_kw:
             self._add_charger(charger_id)
         self._add_site()
@@ -115,10 +112,8 @@ class _Search:
         return [float(one) for one in np.where(parts < ROUNDING, 0.0, kw)]
 
     def _add_charger(self, charger_id: str) -> None:
-        limit_kw, size_kw = (
-            self.snapshot.charger_limit_kw(charger_id),
-            self.snapshot.module_kw.get(charger_id),
-        )
+        limit_kw = self.snapshot.charger_limit_kw(charger_id)
+        size_kw = self.snapshot.module_kw.get(charger_id)
         here = np.flatnonzero([demand.charger_id == charger_id for demand in self.demands])
         if len(here) == 0:
             return

@@ -12,6 +12,7 @@ from electra_core.optimum.program import Floats, Ints, OptimumError, Program
 from electra_core.optimum.times import HOUR_S
 from electra_core.refusals import is_finite, shortened
 from electra_core.snapshot import Demand, Snapshot
+from electra_core.vehicles import LEAST_OFFER_KW
 
 # Powers below this share of a session's maximum are rounding.
 ROUNDING = 1e-9
@@ -28,16 +29,16 @@ class Mpc:
 
     It takes the sessions that are there, at their present highest power, and the limits as if they held for
     ever. The battery's power counts for the next ``step_s`` only, because a snapshot does not say how long
-    it lasts. Nobody comes later. Among plans with the same energy it takes the one that gives it earliest,
-    and first to who leaves first. Least powers and modules are left to the allocation: a session that is
-    planned a part of its least power may ask for all of that. A departure further ahead than a week counts as
-    one in a week.
+    it lasts. Nobody comes later. Among plans with the same energy it takes one that gives it early, and
+    first to who needs most of the time that is left. Least powers and modules are left to the allocation: a
+    session that is planned a part of its least power may ask for all of that. A departure further ahead than
+    a week counts as one in a week.
 
     Parameters
     ----------
     dwell_s : s that a session of unknown departure is thought to stay from now on
-    step_s : s for which a plan is meant to hold; also the time that is left to a session whose departure
-        is over
+    step_s : s for which a plan is meant to hold, no shorter than it does; also the time that is left to a
+        session whose departure is over
 
     Raises
     ------
@@ -46,7 +47,7 @@ class Mpc:
     """
 
     dwell_s: float = 4 * HOUR_S
-    step_s: float = 60.0
+    step_s: float = 300.0
 
     def __post_init__(self) -> None:
         for name, value in (("dwell_s", self.dwell_s), ("step_s", self.step_s)):
@@ -56,7 +57,11 @@ class Mpc:
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
         """Plan for the sessions of a snapshot; the ceiling of each for now, kW."""
         ceilings = {demand.session_id: demand.max_kw for demand in snapshot.demands}
-        queue = [demand for demand in snapshot.demands if demand.max_kw > 0.0 and not demand.on_battery]
+        queue = [
+            demand
+            for demand in snapshot.demands
+            if _most_kw(snapshot, demand) > LEAST_OFFER_KW and not demand.on_battery
+        ]
         queue.sort(key=lambda demand: (self._left_s(snapshot, demand), demand.arrived_s, demand.session_id))
         if queue:
             left_s = np.array([self._left_s(snapshot, demand) for demand in queue])
@@ -72,6 +77,11 @@ class Mpc:
         return max(1.0, float(round(min(left_s, MOST_AHEAD_S))))
 
 
+def _most_kw(snapshot: Snapshot, demand: Demand) -> float:
+    """What car and charger allow, kW."""
+    return min(demand.max_kw, charger_limit_kw(snapshot, demand.charger_id))
+
+
 def _plan_kw(snapshot: Snapshot, queue: list[Demand], left_s: Floats, step_s: float) -> list[float]:
     """Powers for now: of the first interval of the best plan, one a session."""
     edges_s = np.unique(np.concatenate([[0.0, min(step_s, left_s[0])], left_s]))
@@ -79,19 +89,17 @@ def _plan_kw(snapshot: Snapshot, queue: list[Demand], left_s: Floats, step_s: fl
     count = np.searchsorted(edges_s, left_s)
     session = np.repeat(np.arange(len(queue)), count)
     interval = np.arange(len(session)) - np.repeat(np.cumsum(count) - count, count)
-    most_kw = np.array(
-        [min(demand.max_kw, charger_limit_kw(snapshot, demand.charger_id)) for demand in queue]
-    )
+    most_kw = np.array([_most_kw(snapshot, demand) for demand in queue])
+    wanted_kwh = np.array([math.inf if one.remaining_kwh is None else one.remaining_kwh for one in queue])
     # A kWh is worth nearly 1 at any time to anybody, or energy would be lost to have some of it early. An
-    # exchange that gains a kWh in all moves one from each session to another at most.
+    # exchange that gains a kWh in all moves one from each session to another at most. Early counts more for
+    # who needs more of the time that is left.
     small = 0.5 / (len(queue) + 1)
-    early, first = interval / len(hours), session / len(queue)
+    needed = np.minimum(1.0, wanted_kwh * HOUR_S / (most_kw * left_s))
+    late = interval / len(hours) * (1.0 + needed[session]) / 2.0
     program = Program()
-    energy = program.columns(
-        0.0, most_kw[session] * hours[interval], -1.0 + small * (early + first / len(hours)) / 2.0
-    )
-    wanted_kwh = [math.inf if one.remaining_kwh is None else one.remaining_kwh for one in queue]
-    program.rows(session, energy, 1.0, -math.inf, np.array(wanted_kwh))
+    energy = program.columns(0.0, most_kw[session] * hours[interval], small * late - 1.0)
+    program.rows(session, energy, 1.0, -math.inf, wanted_kwh)
     _add_limits(program, snapshot, queue, energy, session, interval, hours)
     first_kw = program.solve()[energy[interval == 0]] / hours[0]
     return [_ceiling_kw(demand, kw) for demand, kw in zip(queue, first_kw.tolist(), strict=True)]

@@ -77,8 +77,7 @@ class Model:
         add, times, hours = self.program.columns, self.intervals, self.intervals.hours
         battery = self.scenario.config.battery
         energy = add(0.0, most_kw[self.stays.visit] * hours[self.stays.interval])
-        # A site whose own load is above its limit imports that load all the same.
-        imported = add(0.0, np.maximum(times.limit_kw, times.own_kw - times.pv_kw) * hours)
+        imported = add(0.0, times.most_import_kwh)
         charged = given = stored = NONE
         if battery is not None:
             most_charge_kw = np.minimum(battery.charge_power_kw, battery.recharge_share * times.limit_kw)
@@ -222,14 +221,9 @@ def _plug_kw(config: StationConfig) -> tuple[Floats, Ints]:
 
 def _charger_kw(config: StationConfig) -> Floats:
     """What each charger has; of one with modules, all whole ones together."""
-    sizes = [charger.module_size_kw for charger in config.chargers]
-    limits = [charger.max_power_kw for charger in config.chargers]
-    return np.array(
-        [
-            kw if size is None else whole_modules(kw, size) * size
-            for kw, size in zip(limits, sizes, strict=True)
-        ]
-    )
+    kw = dict(config.charger_kw)
+    kw |= {name: whole_modules(kw[name], size_kw) * size_kw for name, size_kw in config.module_kw.items()}
+    return np.array(list(kw.values()))
 
 
 def _charger(scenario: Scenario) -> Ints:

@@ -11,11 +11,10 @@ import numpy.typing as npt
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-# What rounding may add to a limit or take from a best value, in the units of the program.
-TOLERANCE = 1e-9
-
-# Beyond this a solve would take hours and gigabytes.
-MOST_COLUMNS = 5_000_000
+# What rounding may add to a limit or take from a best value, in the units of the program; and the same where
+# the solver cannot promise that.
+TOLERANCES = (1e-9, 1e-7)
+TIGHT = TOLERANCES[0]
 
 CONTINUOUS = highspy.HighsVarType.kContinuous
 WHOLE = highspy.HighsVarType.kInteger
@@ -64,11 +63,9 @@ class Program:
         options: dict[str, str | float] = {
             "threads": 1,
             "presolve": "off",
-            "primal_feasibility_tolerance": TOLERANCE,
-            "dual_feasibility_tolerance": TOLERANCE,
-            "mip_feasibility_tolerance": TOLERANCE,
-            "mip_rel_gap": TOLERANCE,
-            "mip_abs_gap": TOLERANCE,
+            "mip_feasibility_tolerance": TIGHT,
+            "mip_rel_gap": TIGHT,
+            "mip_abs_gap": TIGHT,
         }
         for name, value in options.items():
             self._highs.setOptionValue(name, value)
@@ -81,16 +78,9 @@ class Program:
         kind: highspy.HighsVarType = CONTINUOUS,
     ) -> Ints:
         """Add columns, one for each entry of the bounds, and give back their numbers."""
-        arrays = np.broadcast_arrays(
-            np.asarray(cost, float), np.asarray(lower, float), np.asarray(upper, float)
-        )
-        costs, lowers, uppers = (np.ascontiguousarray(np.atleast_1d(array)) for array in arrays)
+        arrays = np.broadcast_arrays(np.atleast_1d(lower), upper, cost)
+        lowers, uppers, costs = (np.array(array, np.float64) for array in arrays)
         first, count = self._highs.getNumCol(), len(costs)
-        if first + count > MOST_COLUMNS:
-            raise OptimumError(
-                f"this program would have more than {MOST_COLUMNS:,} columns: take a shorter time,"
-                " or say when drivers leave"
-            )
         none = np.zeros(0, np.int32)
         numbers = np.arange(first, first + count)
         if count:
@@ -144,14 +134,20 @@ class Program:
         OptimumError
             Where there is no such solution, or none in time.
         """
+        highs, status = self._highs, STATUS.kNotset
         if self._time_limit_s is not None:
             # HiGHS counts the time of all solves together.
-            self._highs.setOptionValue("time_limit", self._highs.getRunTime() + self._time_limit_s)
-        self._highs.run()
-        status = self._highs.getModelStatus()
+            highs.setOptionValue("time_limit", highs.getRunTime() + self._time_limit_s)
+        for tolerance in TOLERANCES:
+            highs.setOptionValue("primal_feasibility_tolerance", tolerance)
+            highs.setOptionValue("dual_feasibility_tolerance", tolerance)
+            highs.run()
+            status = highs.getModelStatus()
+            if status in (STATUS.kOptimal, STATUS.kModelEmpty, STATUS.kTimeLimit):
+                break
         if status == STATUS.kModelEmpty:
             return np.zeros(0)
         if status != STATUS.kOptimal:
-            said = self._highs.modelStatusToString(status)
+            said = highs.modelStatusToString(status)
             raise OptimumError(SENTENCES.get(status, f"the solver gave up: {said}"))
-        return np.array(self._highs.getSolution().col_value)
+        return np.array(highs.getSolution().col_value)

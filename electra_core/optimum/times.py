@@ -12,13 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from electra_core.optimum.program import Floats, Ints
+from electra_core.optimum.program import Floats, Ints, OptimumError
 from electra_core.scenario import Scenario
 
 HOUR_S = 3600.0
 
 # Where cars move along their curves means are not enough, and an interval is at most this long.
 CURVE_S = 900.0
+
+# With more stays a solve would take hours and gigabytes.
+MOST_STAYS = 5_000_000
 
 # Events are the same when they are this close: decimal places of a second.
 PLACES = 6
@@ -47,6 +50,12 @@ class Intervals:
 
     def __len__(self) -> int:
         return len(self.hours)
+
+    @property
+    def most_import_kwh(self) -> Floats:
+        """What the site can import; where its own load is above the limit, that load all the same, kWh."""
+        most_kw: Floats = np.maximum(self.limit_kw, self.own_kw - self.pv_kw)
+        return most_kw * self.hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +121,22 @@ def _curve_marks_s(scenario: Scenario, end_s: float) -> Floats:
 
 
 def stays_of(scenario: Scenario, intervals: Intervals) -> Stays:
-    """Who is there when: from arrival to departure, whoever wants energy."""
+    """Who is there when: from arrival to departure, whoever wants energy.
+
+    Raises
+    ------
+    OptimumError
+        Where they are too many for one solve.
+    """
     visits, edges_s = scenario.visits, intervals.start_s
     first = np.searchsorted(edges_s, np.round(visits.arrival_s, PLACES))
     last = np.searchsorted(edges_s, np.round(np.minimum(visits.departure_s, edges_s[-1]), PLACES))
     count = np.where(visits.requested_kwh > 0.0, np.maximum(0, last - first), 0)
+    if count.sum() > MOST_STAYS:
+        raise OptimumError(
+            f"{len(visits):,} drivers in {len(intervals):,} intervals are too much for one solve:"
+            " take a shorter time, or say when drivers leave"
+        )
     visit = np.repeat(np.arange(len(visits)), count)
     before = np.cumsum(count) - count
     return Stays(visit, np.arange(len(visit)) - before[visit] + first[visit])

@@ -23,7 +23,7 @@ from numba.core import event
 from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
-from electra_core import filling, storage, vehicles, waterfill
+from electra_core import filling, storage, strategies, vehicles, waterfill
 from electra_core.config import load_config
 from electra_core.scenario import read_scenario
 from electra_core.simulation import deciding, passing, playing, records, timing, visiting
@@ -38,6 +38,7 @@ MODULES: tuple[ModuleType, ...] = (
     filling,
     storage,
     vehicles,
+    strategies,
     records,
     timing,
     deciding,

@@ -1,0 +1,488 @@
+"""A sweep gives the same table whoever plays it, and plays nothing twice."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from stations import ROOT
+
+from electra_core import ChargingCurve, ConfigError, StrategyError, Vehicle, load_config, studies
+from electra_core.scenario import ScenarioError
+from electra_core.sessions import generate
+from electra_core.simulation import SimulationWarning, simulate
+from electra_core.strategies import Planner
+from electra_core.studies import StudyError, sweep
+
+
+def station(grid_kw: float = 60.0, name: str = "ST", **more: Any) -> dict[str, Any]:
+    chargers = [
+        {"id": "CP1", "maxPower": 50, "connectors": 2},
+        {"id": "CP2", "maxPower": 50, "connectors": 1},
+    ]
+    return {"stationId": name, "gridCapacity": grid_kw, "chargers": chargers, **more}
+
+
+def drivers(**more: Any) -> pd.DataFrame:
+    columns = {
+        "session_id": ["a", "b", "c", "d"],
+        "arrival_s": [0.0, 300.0, 900.0, 4000.0],
+        "departure_s": [3600.0, 3600.0, 2700.0, 7200.0],
+        "energy_kwh": [30.0, 20.0, 25.0, 10.0],
+        "max_power_kw": [50.0, 22.0, 50.0, 11.0],
+    }
+    return pd.DataFrame({**columns, **more})
+
+
+def play_here(*arguments: Any, **options: Any) -> pd.DataFrame:
+    return sweep(*arguments, **{"workers": 1, "progress": False, **options})
+
+
+def hungriest(demand: Any, now_s: float) -> tuple[float, float]:
+    return -(demand.remaining_kwh or 0.0), 1.0
+
+
+def out_of_order(demand: Any, now_s: float) -> tuple[float, float]:
+    if now_s >= 900.0:
+        raise ValueError("out of order")
+    return 0.0, 1.0
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which strategies run in this process; each run is kept by itself."""
+    names: list[str] = []
+    run = studies.run
+
+    def counted(scenario: Any, strategy: Any, **options: Any) -> Any:
+        names.append(strategy.__name__)
+        return run(scenario, strategy, **options)
+
+    # A worker's bars are put off by the module that this is from.
+    counted.__module__ = run.__module__
+    monkeypatch.setattr(studies, "run", counted)
+    monkeypatch.setattr(studies, "LOT_S", 0.0)
+    return names
+
+
+# Rows and names
+
+
+def test_a_row_is_a_run_with_all_its_metrics() -> None:
+    stations = {"narrow": station(40.0), "wide": station(90.0)}
+    logs = {"small": drivers(energy_kwh=5.0), "large": drivers()}
+    table = play_here(stations, ["max_min", hungriest], logs, step_s=300.0, price_per_kwh=0.25)
+    assert table.columns[:3].tolist() == ["config", "log", "strategy"]
+    assert table.columns[-1] == "error"
+    assert table.error.isna().all()
+    assert table.index.tolist() == list(range(8))
+    expected = [
+        (config, sessions, strategy)
+        for config in stations
+        for sessions in logs
+        for strategy in ("max_min", "hungriest")
+    ]
+    assert list(zip(table.config, table.log, table.strategy, strict=True)) == expected
+    for row in table.to_dict("records"):
+        strategy = hungriest if row["strategy"] == "hungriest" else row["strategy"]
+        result = simulate(
+            stations[row["config"]], logs[row["log"]], strategy, step_s=300.0, price_per_kwh=0.25
+        )
+        metrics = result.metrics()
+        assert metrics == {name: row[name] for name in metrics}
+        assert len(row) == len(metrics) + 4
+
+
+def test_one_of_each_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(load_config(station(name="MINE")).model_dump_json(by_alias=True), "utf-8")
+    for config in (path, str(path), station(name="MINE"), load_config(path)):
+        table = play_here(config, "first_come", drivers())
+        assert table[["config", "log", "strategy"]].values.tolist() == [["MINE", 0, "first_come"]]
+
+
+def test_things_in_lists_have_names_or_places() -> None:
+    table = play_here([station(name="A"), station(name="B")], ["uniform"], [drivers(), drivers()])
+    assert table.config.tolist() == ["A", "A", "B", "B"]
+    assert table.log.tolist() == [0, 1, 0, 1]
+    table = play_here([station(20.0), station(60.0)], Planner(lambda snapshot: {}, "free"), drivers())
+    assert table.config.tolist() == [0, 1]
+    assert table.strategy.tolist() == ["free", "free"]
+    table = play_here(
+        station(), {"mine": lambda demand, now_s: (0.0, 1.0), "best": "best_instant"}, drivers()
+    )
+    assert table.strategy.tolist() == ["mine", "best"]
+    assert table.error.isna().all()
+
+
+def test_seeds_make_sessions() -> None:
+    day = functools.partial(generate, 1, dwell_s=(1740, 0.56))
+    table = play_here(station(), seeds=range(3), generate=day)
+    assert table.seed.tolist() == [0, 1, 2]
+    assert table.served.nunique() > 1
+    for seed, delivered_kwh in zip(table.seed, table.delivered_kwh, strict=True):
+        assert delivered_kwh == simulate(station(), day(seed=seed)).metrics()["delivered_kwh"]
+    week = play_here(station(), seeds=[7])
+    assert week.requested_kwh[0] == simulate(station(), generate(7, seed=7)).metrics()["requested_kwh"]
+
+
+# What goes wrong
+
+
+def odd_drivers(seed: int) -> pd.DataFrame:
+    if seed == 1:
+        raise LookupError("nobody came")
+    return drivers(charger_id="CP2" if seed else "CP1")
+
+
+def test_a_failed_run_is_a_row_with_its_error() -> None:
+    stations = {
+        "good": station(),
+        "small": {**station(), "chargers": [{"id": "CP1", "maxPower": 50, "connectors": 1}]},
+        "bad": station(-1.0),
+    }
+    strategies = {"max_min": "max_min", "broken": out_of_order}
+    table = play_here(stations, strategies, seeds=[0, 1, 2], generate=odd_drivers)
+    table = table.set_index(["config", "seed", "strategy"])
+    fine = table.error.isna()
+    assert table.index[fine].tolist() == [
+        ("good", 0, "max_min"),
+        ("good", 2, "max_min"),
+        ("small", 0, "max_min"),
+    ]
+    assert table.drop(columns="error").notna().all(axis=1).equals(fine)
+    assert table.error["good", 0, "broken"].startswith("strategy out_of_order failed")
+    assert table.error["good", 1, "max_min"] == "LookupError: nobody came"
+    assert "there is no charger 'CP2'" in table.error["small", 2, "max_min"]
+    assert "gridCapacity" in table.error["bad", 0, "max_min"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"configs": []}, "there are no configs"),
+        ({"configs": 7}, "configs cannot be 7"),
+        ({"strategies": []}, "there are no strategies"),
+        ({"strategies": ["max_min", "max_min"]}, "strategy 'max_min' is there twice"),
+        ({"strategies": [lambda d, s: (0, 1), lambda d, s: (1, 1)]}, "strategy '<lambda>' is there twice"),
+        ({"sessions": {}}, "there are no sessions"),
+        ({"sessions": [1, 2]}, "sessions 0 must be a pandas DataFrame, got 1"),
+        ({"sessions": None}, "give sessions, or seeds"),
+        ({"seeds": [1]}, "give sessions, or seeds"),
+        ({"sessions": None, "seeds": []}, "there are no seeds"),
+        ({"sessions": None, "seeds": 5}, "seeds cannot be 5"),
+        ({"sessions": None, "seeds": [1, 2, 1]}, "seed 1 is there twice"),
+        ({"sessions": None, "seeds": [1.5]}, "a seed must be a whole number, got 1.5"),
+        ({"sessions": None, "seeds": [True]}, "a seed must be a whole number, got True"),
+        ({"sessions": None, "seeds": [1], "generate": 7}, "generate must be a function"),
+        ({"generate": odd_drivers}, "generate makes sessions of seeds"),
+        ({"workers": 0}, "workers must be a whole number of 1 or more, got 0"),
+        ({"workers": 1.5}, "workers must be"),
+        ({"workers": None, "client": "localhost"}, "client must be a distributed.Client"),
+    ],
+)
+def test_what_is_wrong_with_the_whole_sweep_is_refused(
+    played: list[str], more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(StudyError, match=words):
+        play_here(**{"configs": station(), "sessions": drivers(), **more})
+    assert played == []
+
+
+def test_what_is_wrong_with_every_run_is_refused(played: list[str]) -> None:
+    with pytest.raises(StrategyError, match="did you mean 'max_min'"):
+        play_here(station(), ["uniform", "maxmin"], drivers())
+    with pytest.raises(ConfigError, match="gridCapacity"):
+        play_here([station(-1.0), station(-2.0)], "max_min", drivers())
+    with pytest.raises(ScenarioError, match="step_s"):
+        play_here(station(), "max_min", drivers(), step_s=0.0)
+    with pytest.raises(ScenarioError, match="pv_kw"):
+        play_here(station(), "max_min", drivers(), pv_kw=[1.0, -1.0])
+    with pytest.raises(TypeError, match="steps_s"):
+        play_here(station(), "max_min", drivers(), steps_s=60.0)
+    assert played == []
+
+
+# Who plays
+
+
+def everything(**who: Any) -> pd.DataFrame:
+    """Good runs and bad ones, with functions that only this process can import, or nobody."""
+    weight = 3.0
+
+    def favourite(demand: Any, now_s: float) -> tuple[float, float]:
+        return 0.0, weight if demand.max_kw > 20.0 else 1.0
+
+    return sweep(
+        {"one": station(30.0), "two": station(70.0), "bad": station(-1.0)},
+        {"fair": "max_min", "favourite": favourite, "lambda": lambda demand, now_s: (-demand.max_kw, 1.0)},
+        {"good": drivers(), "late": drivers(arrival_s=1.0), "bad": drivers(energy_kwh=-1.0)},
+        progress=False,
+        **who,
+    )
+
+
+@pytest.fixture(scope="module")
+def alone() -> pd.DataFrame:
+    return everything(workers=1)
+
+
+def test_processes_give_the_same_table(alone: pd.DataFrame) -> None:
+    assert alone.error.isna().sum() == 12
+    pd.testing.assert_frame_equal(everything(workers=2), alone)
+
+
+def test_a_cluster_gives_the_same_table(alone: pd.DataFrame, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 2, "processes": True, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**options, local_directory=str(tmp_path)) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        pd.testing.assert_frame_equal(everything(client=client), alone)
+
+
+@pytest.mark.filterwarnings("ignore:strategy locked cannot be compiled")
+def test_what_cannot_travel_is_played_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = threading.Lock()
+
+    def locked(demand: Any, now_s: float) -> tuple[float, float]:
+        with lock:
+            return 0.0, 1.0
+
+    def two(strategy: Any) -> pd.DataFrame:
+        return sweep([station(20.0), station(60.0)], strategy, drivers(), workers=2, progress=False)
+
+    with pytest.warns(SimulationWarning, match="cannot be handed to another process"):
+        table = two(locked)
+    assert table.error.isna().all()
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    with pytest.warns(SimulationWarning, match="cannot be handed to another process"):
+        table = two(lambda demand, now_s: (0.0, 1.0))
+    assert table.error.isna().all()
+
+
+Lots = list[list[tuple[Any, Any, Any]]]
+
+
+def mortal_pool(lots: Lots, dies_of: str) -> Callable[..., Any]:
+    """Workers that play in this process; the strategy of this name is the end of all of them."""
+
+    @contextmanager
+    def pool(workers: int, packed: bytes) -> Iterator[Callable[..., Future[Any]]]:
+        study, broken = studies.pickle.loads(packed), []
+
+        def submit(runs: Any) -> Future[Any]:
+            lots.append(list(runs))
+            future: Future[Any] = Future()
+            if broken or any(names[2] == dies_of for names in runs):
+                broken.append(True)
+                future.set_exception(RuntimeError("terminated abruptly"))
+            else:
+                future.set_result(studies._play(study, runs, 60.0))
+            return future
+
+        yield submit
+
+    return pool
+
+
+def test_a_run_that_its_worker_dies_of_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    lots: Lots = []
+    monkeypatch.setattr(studies, "_pool", mortal_pool(lots, "hungriest"))
+    strategies = ["max_min", hungriest, "uniform"]
+    stations = [station(10.0 * number) for number in range(1, 9)]
+    table = sweep(stations, strategies, drivers(), workers=2, progress=False)
+    died = table.strategy == "hungriest"
+    assert table.error[died].str.contains("the worker that played it died: .*terminated abruptly").all()
+    expected = play_here(stations, strategies, drivers())
+    pd.testing.assert_frame_equal(table[~died], expected[~died])
+
+
+def test_only_what_takes_long_is_handed_out(monkeypatch: pytest.MonkeyPatch, played: list[str]) -> None:
+    lots: Lots = []
+    monkeypatch.setattr(studies, "_pool", mortal_pool(lots, "nothing"))
+    monkeypatch.setattr(studies, "_cores", lambda: 4)
+    stations = [station(10.0 * number) for number in range(1, 9)]
+    sweep(stations, ["max_min", "uniform"], drivers(), progress=False)
+    assert len(played) == 16
+    assert lots == []
+    planner = Planner(lambda snapshot: {}, "planner")
+    monkeypatch.setattr(planner.plan, "__module__", "elsewhere")
+    expected = play_here(stations, ["max_min", planner], drivers())
+    pd.testing.assert_frame_equal(sweep(stations, ["max_min", planner], drivers(), progress=False), expected)
+    assert {names[2] for lot in lots for names in lot} == {"planner"}
+    played.clear()
+    monkeypatch.setattr(studies, "START_S", 0.0)
+    sweep(stations, ["max_min", "uniform"], drivers(), progress=False)
+    assert {names[2] for lot in lots for names in lot} == {"planner", "max_min", "uniform"}
+
+
+# What is kept
+
+
+def grid(folder: Path, **more: Any) -> pd.DataFrame:
+    """Twelve runs."""
+    stations = {"one": station(30.0), "two": station(70.0)}
+    strategies = ["max_min", "first_come", hungriest]
+    logs = {"a": drivers(), "b": drivers(energy_kwh=15.0)}
+    return play_here(
+        **{
+            "configs": stations,
+            "strategies": strategies,
+            "sessions": logs,
+            "folder": folder,
+            "price_per_kwh": 0.3,
+            **more,
+        }
+    )
+
+
+def test_an_interrupted_sweep_goes_on(
+    tmp_path: Path, played: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = grid(tmp_path / "whole")
+    counted, played[:] = studies.run, []
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        if len(played) == 5:
+            raise KeyboardInterrupt
+        return counted(*arguments, **options)
+
+    monkeypatch.setattr(studies, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        grid(tmp_path / "deep" / "part")
+    assert len(list((tmp_path / "deep" / "part").glob("*.parquet"))) == 5
+    monkeypatch.setattr(studies, "run", counted)
+    played.clear()
+    pd.testing.assert_frame_equal(grid(tmp_path / "deep" / "part"), whole)
+    assert len(played) == 7
+    pd.testing.assert_frame_equal(grid(tmp_path / "deep" / "part"), whole)
+    assert len(played) == 7
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_only_what_is_new_is_played(tmp_path: Path, played: list[str]) -> None:
+    def new(**more: Any) -> int:
+        played.clear()
+        grid(tmp_path, **more)
+        return len(played)
+
+    def hungriest(demand: Any, now_s: float) -> tuple[float, float]:
+        return -(demand.remaining_kwh or 0.0), 2.0
+
+    assert new() == 12
+    assert new() == 0
+    assert new(strategies=["max_min", "uniform"]) == 4
+    assert new(strategies={"mine": hungriest}) == 4, "of the same name, but another function"
+    assert new(sessions={"c": drivers(), "d": drivers(weight=[1.0, 1.0, 1.0, 2.0])}) == 6
+    slower = Vehicle(50.0, 60.0, ChargingCurve([(0.0, 50.0), (1.0, 5.0)]))
+    faster = Vehicle(50.0, 60.0, ChargingCurve([(0.0, 50.0), (1.0, 6.0)]))
+    for car in (slower, faster):
+        assert new(sessions=drivers(vehicle=[car] * 4, arrival_soc=0.2), strategies="max_min") == 2
+    assert new(configs={"x": station(30.0), "y": station(30.0, staticLoad=1)}) == 6
+    assert new(price_per_kwh=0.31) == 12
+    assert new(step_s=30.0) == 12
+    assert new(site_limit_kw=pd.Series([20.0, 30.0], index=[0, 3600])) == 12
+    assert new(site_limit_kw=pd.Series([20.0, 30.0], index=[0, 7200])) == 12
+    assert new(site_limit_kw=pd.Series([20.0, 30.0], index=[0, 3600])) == 0
+    day = functools.partial(generate, 1)
+    assert new(sessions=None, seeds=[1, 2], generate=day, configs=station()) == 6
+    assert new(sessions=None, seeds=[2, 3], generate=day, configs=station()) == 3
+
+
+def test_a_damaged_file_is_played_again(tmp_path: Path, played: list[str]) -> None:
+    whole = grid(tmp_path)
+    first, second, third, *_ = sorted(tmp_path.glob("*.parquet"))
+    content = bytearray(first.read_bytes())
+    content[len(content) // 3] ^= 1
+    first.write_bytes(content)
+    second.write_bytes(second.read_bytes()[:-9])
+    third.write_bytes(b"")
+    (tmp_path / "other.parquet").write_bytes(b"somebody else's")
+    played.clear()
+    pd.testing.assert_frame_equal(grid(tmp_path), whole)
+    assert len(played) == 3
+    assert len(grid(tmp_path)) == 12
+    assert len(played) == 3
+
+
+def test_a_failed_run_is_tried_again(tmp_path: Path, played: list[str]) -> None:
+    for _ in range(2):
+        table = play_here(station(), ["max_min", out_of_order], drivers(), folder=tmp_path)
+        assert table.error.notna().tolist() == [False, True]
+    assert played == ["max_min", "out_of_order", "out_of_order"]
+
+
+def test_what_cannot_be_told_from_others_is_not_kept(tmp_path: Path) -> None:
+    lock = threading.Lock()
+    with pytest.raises(StudyError, match="so leave out folder"):
+        play_here(station(), {"locked": lambda demand, now_s: (lock, 1.0)}, drivers(), folder=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="folder file cannot be used"):
+        play_here(station(), "max_min", drivers(), folder=tmp_path / "file")
+
+
+SCRIPT = """
+import sys
+import pandas as pd
+from electra_core import studies
+
+VIP = {"a", "b", "c"}
+SHARE = 2.0
+
+def weigh():
+    return max(SHARE if name in VIP else 1.0 for name in ("a", "x", "y"))
+
+class Base:
+    factor = 2.0
+
+class Ranking(Base):
+    def __init__(self, order): self.order = order
+    def __call__(self, demand, now_s): return self.order * demand.arrived_s, self.factor
+    @property
+    def name(self): return "ranking"
+
+def rank(demand, now_s):
+    return (0.0 if demand.priority in {1.0, 2.0} else 1.0), weigh()
+
+def played():
+    runs.clear()
+    strategies = {"rank": rank, "object": Ranking(1.0), "name": "max_min"}
+    table = studies.sweep(station, strategies, drivers, workers=1, folder=sys.argv[1])
+    assert table.error.isna().all(), table.error.tolist()
+    return len(runs)
+
+runs, run = [], studies.run
+studies.run = lambda *given, **more: runs.append(1) or run(*given, **more)
+station = {"stationId": "S", "gridCapacity": 50, "chargers": [{"id": "C", "maxPower": 50, "connectors": 2}]}
+columns = {"departure_s": 900.0, "energy_kwh": 9.0, "max_power_kw": 50.0}
+drivers = pd.DataFrame({"arrival_s": [0.0, 60.0], **columns})
+first = played()
+SHARE = 3.0
+second = played()
+Base.factor = 3.0
+print(first, second, played(), "dask" in sys.modules)
+"""
+
+
+def test_another_process_knows_what_is_kept(tmp_path: Path) -> None:
+    def played(hash_seed: str) -> str:
+        command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path)]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return run.stdout.strip() or run.stderr
+
+    # A number that one function asks another for; then a number of a class that another is made from.
+    assert played("1") == "3 1 1 False"
+    assert played("2") == "0 0 0 False"
