@@ -407,7 +407,7 @@ def assert_balanced(best: Best) -> None:
     used_kw = own_kw + cars_kw + timeline["battery_kw"]
     assert timeline["import_kw"].min() >= 0.0
     # Rounding of an energy is much power in an interval of nearly no time.
-    tiny_kw = TINY + TINY / lasts_s
+    tiny_kw = TINY + 1e-3 / lasts_s
     assert (timeline["import_kw"] <= np.maximum(limit_kw, own_kw - pv_kw) + tiny_kw).all()
     assert (timeline["import_kw"] >= used_kw - pv_kw - tiny_kw).all()
     assert (timeline["import_kw"] <= used_kw + tiny_kw).all()
