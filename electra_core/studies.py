@@ -311,13 +311,13 @@ def _played_here(study: _Study, runs: list[Names], workers: int) -> Iterator[Pla
     """Runs that this process plays, until so many others would save more time than it takes to start them."""
     saved_s, lot = 0.0, 1
     while runs and saved_s < START_S:
-        started_s = time.monotonic()
+        started_s = time.process_time()  # the computer may have other things to do
         rows = _play(study, runs[:lot], LOT_S)
         yield list(zip(runs, rows, strict=False))
         runs = runs[len(rows) :]
         # The first run has compiled code to load, which says nothing of the others.
         if lot > 1:
-            saved_s = (time.monotonic() - started_s) / len(rows) * len(runs) * (1.0 - 1.0 / workers)
+            saved_s = (time.process_time() - started_s) / len(rows) * len(runs) * (1.0 - 1.0 / workers)
         lot = MOST_RUNS
 
 
