@@ -324,6 +324,11 @@ def near(expected: Any) -> Any:
 @settings(max_examples=max(150, settings().max_examples))
 @given(cases())
 def test_a_simulation_decides_as_a_station_does(case: Case) -> None:
+    assert_as_a_station(case)
+
+
+def assert_as_a_station(case: Case) -> None:
+    """A station gives the same to every session, at every step, and in all."""
     result = case.simulated()
     follower = Follower(case, result)
     follower.follow()
@@ -343,6 +348,29 @@ def stored_kwh(result: Result) -> Any:
     """What the battery holds at the beginning of each step, and at the end."""
     battery = result.scenario.config.battery
     return result.timeline.battery_soc.to_numpy() * (battery.initial_capacity_kwh if battery else 0.0)
+
+
+def test_interrupted_turns_are_added_up_as_a_station_does() -> None:
+    """A battery that helps every now and then interrupts turns: a last bit decides who is next."""
+    config = {
+        "stationId": "ST",
+        "gridCapacity": 33,
+        "chargers": [{"id": "A", "maxPower": 300, "connectors": 3}],
+        "battery": {"initialCapacity": 10, "power": 100, "initialSoc": 0.2, "minSoc": 0.1},
+        "controlInterval": 10,
+        "rotation": 90,
+    }
+    here = {"arrival_s": 0.0, "departure_s": math.nan, "priority": 0, "weight": 1.0, "energy_kwh": 45.0}
+    crowd = [
+        Driver(
+            {**here, "max_power_kw": most_kw, "min_power_kw": least_kw},
+            Vehicle(most_kw, battery_kwh=45.0, min_power_kw=least_kw),
+            arrival_soc=0.0,
+            target_soc=1.0,
+        )
+        for most_kw, least_kw in ((150.0, 25.0), (50.0, 40.0), (22.0, 22.0))
+    ]
+    assert_as_a_station(Case(config, crowd, "first_come", 60.0, 3600.0, [0.0], [33.0]))
 
 
 @settings(max_examples=8)

@@ -67,7 +67,7 @@ def _counted(session: Session, now_s: float, counts: bool) -> Session:
     if counts == (turn.since_s is not None):
         return session
     # An interrupted turn goes on where it stopped: one that never ends would keep the others waiting.
-    had_s = turn.had_s if turn.since_s is None else turn.had_s + now_s - turn.since_s
+    had_s = turn.had_s if turn.since_s is None else turn.had_s + (now_s - turn.since_s)
     return replace(session, turn=replace(turn, had_s=had_s, since_s=now_s if counts else None))
 
 
