@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from electra_core.figures import BATTERY, CEILING, CHARGING, GRID, LIMIT, STATIC, STORED, Bar
+from electra_core.figures import Bar
+from electra_core.figures.colours import BATTERY, CEILING, CHARGING, GRID, LIMIT, STATIC, STORED
 from electra_core.snapshot import Limit
 from electra_core.status import BatteryStatus, ConnectorStatus, SessionStatus, StationStatus
 

@@ -1,4 +1,4 @@
-"""From data to plotly figures: pure functions, no widgets."""
+"""The station now and over time, as one plotly figure: pure functions, no widgets."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart (jfly.uni-koeln.de/color, 2008).
-GRID = "#0072B2"
-BATTERY = "#E69F00"
-CHARGING = "#56B4E9"
-STORED = "#009E73"
-STATIC = "#8A8F94"
-LIMIT = "#D55E00"
-CEILING = "#CC79A7"
+from electra_core.figures.colours import (
+    BATTERY,
+    CEILING,
+    CHARGING,
+    GRID,
+    GRID_LINE,
+    INK,
+    LIMIT,
+    STATIC,
+    STORED,
+)
 
-# Text of the figure itself; the page's style sheet takes over where there is one.
-INK = "#6B7280"
 # Plotly forgets a label that was empty once; this one is not.
 BLANK = "\u00a0"
-
-GRID_LINE = "rgba(128,128,128,0.25)"
 
 
 class Sample(NamedTuple):
