@@ -1,8 +1,9 @@
 """Voila's own configuration on the server, installed as `etc/jupyter/voila.py` of the environment.
 
-Voila reads it by itself, before the `voila.json` of the project. It exists for the one thing that JSON cannot
-say, because the folder differs from one environment to the next: plotly's widget bundle is served from where
-pip put it, nothing copied. `voila_figure.py` is the other end.
+Voila reads it by itself, before the `voila.json` of the project. It exists for two things that JSON cannot
+say. The folder differs from one environment to the next: plotly's widget bundle is served from where pip put
+it, nothing copied; `voila_figure.py` is the other end. And Voila has no option that names one more file:
+`ELECTRA_VOILA=voila_public.json` does.
 """
 
 import os
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from traitlets.config import Config
+from traitlets.config.loader import JSONFileConfigLoader
 
 
 def serve_plotly(config: Config) -> None:
@@ -28,5 +30,18 @@ def serve_plotly(config: Config) -> None:
     os.environ["ELECTRA_PLOTLY_BUNDLE"] = bundle  # kernels inherit it
 
 
+def add_file(config: Config, path: Path) -> None:
+    """Add the settings of a file to those of `voila.json`, which wins where both name one."""
+    if not path.is_file():  # Voila would go on with any other error, and serve without the bound
+        raise SystemExit(f"ELECTRA_VOILA names {path}, and there is no such file")
+    try:
+        config.merge(JSONFileConfigLoader(path.name, str(path.parent)).load_config())
+    except ValueError as error:
+        raise SystemExit(f"ELECTRA_VOILA names {path}, which is not JSON: {error}") from error
+
+
 if "get_config" in globals():  # only where Voila runs this as its configuration
-    serve_plotly(globals()["get_config"]())
+    settings = globals()["get_config"]()
+    serve_plotly(settings)
+    if os.environ.get("ELECTRA_VOILA"):
+        add_file(settings, Path(os.environ["ELECTRA_VOILA"]))

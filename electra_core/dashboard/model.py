@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from traitlets import Bool, Dict, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
 from electra_core.config import StationConfig, load_config
-from electra_core.days import Day, Visit, day_names, load_day
-from electra_core.figures import Sample
-from electra_core.reading import site_limit_kw
-from electra_core.refusals import StationError
-from electra_core.state import Place, Session
+from electra_core.dashboard.history import SAMPLE_S, History
+from electra_core.dashboard.keep import kept
+from electra_core.dashboard.script import Guest, Script, arrives, free_places, guests_of_day, label, leaves
+from electra_core.dashboard.whatif import Rival
+from electra_core.days import Day, day_names, load_day
+from electra_core.refusals import BadValueError, StationError, shortened
+from electra_core.setpoints import BATTERY
+from electra_core.state import Place
 from electra_core.station import Station
-from electra_core.strategies import STRATEGIES
-from electra_core.vehicles import Vehicle, VehicleError, catalogue
+from electra_core.strategies import STRATEGIES, Strategy, name_of
+from electra_core.vehicles import Vehicle, catalogue
 
 NO_DAY = "Only the cars you send"
 CUSTOM_CAR = "Custom: choose its power"
@@ -31,10 +34,9 @@ LEAD_S = 300.0
 # One tick of the page's clock, s; the browser counts, the kernel only answers.
 TICK_S = 1.0
 
-# A sample a minute at least: the page draws the last four hours, and hours of play do not grow it.
-SAMPLE_S = 60.0
-SAMPLES = 300
 LOG_LINES = 100
+# A what-if plays the whole record again; a longer one would keep the visitor waiting.
+MOST_EVENTS = 20_000
 
 
 class StationModel(HasTraits):
@@ -53,15 +55,23 @@ class StationModel(HasTraits):
     static_load_kw = Float()
     playing = Bool(False)
     speed = Int(60)
+    # The grid's meter sends nothing any more: see `limitLease` of a station's file.
+    meter_silent = Bool(False)
+    # A second station beside the first one: a change of `whatif`, or nothing.
+    what_if = Unicode("")
+    # The connector whose car is explained, and the one where the next car is to arrive; empty: none.
+    selected = Unicode("")
     # Rises by one when there is something new to draw, so that the page never shows two moments at once.
     version = Int(0)
     refusal = Unicode("")
+    stations: Mapping[str, str] = Dict()  # type: ignore[assignment]
     days: Mapping[str, str] = Dict()  # type: ignore[assignment]
     log = List(Unicode())
 
     def __init__(self, configs: Mapping[str, StationConfig], station_name: str, day_name: str) -> None:
         super().__init__()
         self.configs = dict(configs)
+        self._own_days: dict[str, tuple[Guest, ...]] = {}
         self._settling = False
         self.day: Day | None = None
         self.open(station_name, day_name)
@@ -72,43 +82,91 @@ class StationModel(HasTraits):
         """Begin anew at a station, on a day that fits it (the first that does, when none is named)."""
         config = self.configs[station_name]
         days = {NO_DAY: NO_DAY, **{name: load_day(name).title for name in day_names() if _fits(name, config)}}
+        days |= {name: name for name, guests in self._own_days.items() if _all_fit(guests, config)}
         chosen = day_name if day_name in days else list(days)[min(1, len(days) - 1)]
         with self._settled():
+            self.stations = {name: name for name in self.configs}
             self.days = {title: name for name, title in days.items()}
             self.station_name, self.day_name = station_name, chosen
-        self.day = None if chosen == NO_DAY else load_day(chosen)
-        self.restart(self.day.busiest_s if self.day else MORNING_S)
+        self.day = load_day(chosen) if chosen in day_names() else None
+        self.restart(self.day.busiest_s if self.day else self._begin_s())
 
     def begin(self) -> None:
         """Back to the start: a little before the first car arrives."""
-        self.restart(self.day.visits[0].arrival_s - LEAD_S if self.day else MORNING_S)
+        self.restart(self._begin_s())
+
+    def _begin_s(self) -> float:
+        guests = self._guests()
+        return max(0.0, guests[0].arrival_s - LEAD_S) if guests else MORNING_S
+
+    def _guests(self) -> tuple[Guest, ...]:
+        return guests_of_day(self.day) if self.day else self._own_days.get(self.day_name, ())
 
     def restart(self, at_s: float) -> None:
         """The station anew, and its day up to a moment."""
-        config = self.configs[self.station_name]
-        self.station = Station(config)
-        self.history: deque[Sample] = deque(maxlen=SAMPLES)
-        self._script = _script(self.day)
-        self._guests: dict[str, str] = {}
-        with self._settled():
-            self.site_limit_kw, self.static_load_kw = config.grid_capacity_kw, config.static_load_kw
-            self.log, self.refusal = [], ""
+        station = Station(self.config)
         if self.strategy != "max_min":
-            self.station.set_strategy(self.strategy)
+            station.set_strategy(self.strategy)
+        with self._settled():
+            self.log, self.refusal, self.selected, self.meter_silent = [], "", "", False
+        self._take_over(station, Script(self._guests()))
         self._pass_time(at_s)
+        self._compare_again()
         self._changed()
+
+    def _take_over(self, station: Station, script: Script) -> None:
+        """Show a station from now on."""
+        self.station, self._script, self._said_over = station, script, script.over
+        self.history = History()
+        # The twin is this very station, watched as the rival is.
+        self.rivals: tuple[Rival, Rival] | None = None
+        self._seen = (0, station.now_s)
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Sliders and lists show what the station has: others than they may have changed it."""
+        state, config = self.station.state, self.config
+        limit_kw = config.grid_capacity_kw if state.site_limit_kw is None else state.site_limit_kw
+        with self._settled():
+            self.site_limit_kw, self.static_load_kw = limit_kw, state.static_load_kw
+            if state.strategy in STRATEGIES:
+                self.strategy = str(state.strategy)
 
     @property
     def config(self) -> StationConfig:
         """The station's configuration."""
         return self.configs[self.station_name]
 
-    def free_places(self) -> list[tuple[str, int]]:
+    @property
+    def place(self) -> Place | None:
+        """The connector whose car is explained."""
+        places = {label(place): place for place in self.station.state.sessions}
+        return places.get(self.selected)
+
+    @property
+    def own_strategies(self) -> dict[str, Strategy]:
+        """A rank function that somebody gave the station in code, by its name."""
+        strategy = self.station.state.strategy
+        return {} if isinstance(strategy, str) else {name_of(strategy): strategy}
+
+    @property
+    def link(self) -> str:
+        """The query of a link that opens the page with this station, day and strategy.
+
+        What a visitor brought himself is on no other machine: a link names shipped days only.
+        """
+        days = (NO_DAY, *day_names())
+        day = {"day": self.day_name} if self.day_name in days else {}
+        return urlencode({"station": self.station_name, **day, "strategy": self.strategy})
+
+    def free_places(self) -> list[Place]:
         """Connectors where a car can plug in now."""
-        state = self.station.state
-        return [
-            place for place in self.config.plugs if place not in state.sessions and state.is_available(place)
-        ]
+        return free_places(self.station)
+
+    def done_place(self) -> Place | None:
+        """The connector of a car that has reached its target; who came first, first."""
+        done = (place for place, car in self.station.state.sessions.items() if car.remaining_kwh == 0.0)
+        return next(done, None)
 
     # --- what a hand does ----------------------------------------------------------------------------
 
@@ -123,30 +181,41 @@ class StationModel(HasTraits):
         target_soc: float = 0.8,
     ) -> bool:
         """A car arrives: one of the catalogue, or a custom one that is only its power and never full."""
-
         place = (charger_id, connector)
 
         def plug_in() -> str:
             if car == CUSTOM_CAR:
                 vehicle = Vehicle(custom_kw, name=f"Custom {custom_kw:g} kW")
                 self.station.plug_in(charger_id, connector, vehicle)
-                return _arrives(vehicle, place)
+                return arrives(vehicle, place)
             if car not in catalogue():
-                raise StationError(f"there is no car {car!r} in the catalogue")
+                raise BadValueError(f"there is no car {shortened(car)} in the catalogue")
             self.station.plug_in(
                 charger_id, connector, catalogue()[car], arrival_soc=arrival_soc, target_soc=target_soc
             )
-            return _arrives(catalogue()[car], place, arrival_soc)
+            return arrives(catalogue()[car], place, arrival_soc)
 
         return self._do(plug_in)
 
+    def select(self, place: Place) -> None:
+        """Explain the car at a connector; once more: no longer."""
+        name = label(place)
+        self.selected = "" if self.selected == name else name
+
     def depart(self, charger_id: str, connector: int) -> bool:
         """A car departs."""
+        return self._do(lambda: leaves(self.station.unplug(charger_id, connector)))
 
-        def unplug() -> str:
-            return _leaves(self.station.unplug(charger_id, connector))
+    def set_available(self, charger_id: str, connector: int | None, available: bool) -> bool:
+        """Something breaks, or works again: a connector, a charger, or the battery."""
 
-        return self._do(unplug)
+        def call() -> str:
+            self.station.set_available(charger_id, connector, available=available)
+            what = charger_id if connector is None else label((charger_id, connector))
+            what = "The battery" if charger_id == BATTERY else what
+            return f"{what} {'works again' if available else 'is out of service'}"
+
+        return self._do(call)
 
     def step(self, minutes: float) -> bool:
         """Let minutes of the station's time pass."""
@@ -160,6 +229,66 @@ class StationModel(HasTraits):
         self.refusal = self.refusal or refusal
         return done
 
+    def bring(self, kind: str, name: str, content: bytes) -> bool:
+        """A visitor's own file: a ``station``, a ``day`` of sessions, or a record of ``events``."""
+        # pandas is loaded only where somebody brings a file.
+        from electra_core.dashboard import uploads
+
+        def take() -> str:
+            if kind == "station":
+                config = uploads.uploaded_config(name, content)
+                self.configs[config.station_id] = config
+                self.open(config.station_id)
+            elif kind == "day":
+                title = f"Yours: {shortened(name).strip(chr(39))}"
+                self._own_days[title] = uploads.uploaded_guests(name, content, self.config)
+                self.open(self.station_name, title)
+            elif kind == "events":
+                station = uploads.uploaded_station(name, content, self.config, self.own_strategies)
+                self.open(self.station_name, NO_DAY)
+                self._take_over(station, Script(()))
+                self._compare_again()
+            else:
+                raise BadValueError(f"there is no kind of file {shortened(kind)}")
+            return f"{shortened(name)} loaded"
+
+        return self._do(take)
+
+    def keep(self, kind: str) -> tuple[str, str, bytes] | None:
+        """A file to take along: its name, its kind and its content; None where there is none."""
+        found: list[tuple[str, str, bytes]] = []
+        self._do(lambda: found.append(kept(kind, self.station, self.own_strategies)))
+        return found[0] if found else None
+
+    def follow_link(self, wanted: Mapping[str, str]) -> bool:
+        """Open what a link names: ``station``, ``day`` and ``strategy``, as far as they are here."""
+
+        def take() -> None:
+            station, strategy = (
+                wanted.get("station", self.station_name),
+                wanted.get("strategy", self.strategy),
+            )
+            if station not in self.configs:
+                raise BadValueError(f"the link names a station {shortened(station)}, which is not here")
+            if strategy not in STRATEGIES:
+                raise BadValueError(f"the link names a strategy {shortened(strategy)}, which is not here")
+            day = wanted.get("day")
+            if day is not None and day not in (NO_DAY, *day_names()):
+                raise BadValueError(f"the link names a day {shortened(day)}, which is not here")
+            if day in day_names() and not _fits(str(day), self.configs[station]):
+                raise BadValueError(f"the link's day {shortened(day)} does not fit the station {station}")
+            with self._settled():
+                self.strategy = strategy
+            self.open(station, day)
+
+        return self._do(take)
+
+    def look(self) -> None:
+        """Show what somebody changed in code, if anything was."""
+        if (len(self.station.events), self.station.now_s) != self._seen:
+            self._adopt()
+            self._changed()
+
     @observe("site_limit_kw")
     def _limit(self, change: Mapping[str, Any]) -> None:
         self._set(change, lambda kw: self.station.set_site_limit(kw), "Grid limit set to {:g} kW")
@@ -171,6 +300,22 @@ class StationModel(HasTraits):
     @observe("strategy")
     def _rule(self, change: Mapping[str, Any]) -> None:
         self._set(change, lambda name: self.station.set_strategy(name), "Strategy is now {}")
+
+    @observe("meter_silent")
+    def _meter(self, change: Mapping[str, Any]) -> None:
+        def hear(silent: bool) -> None:
+            if silent and self.config.limit_lease_s is None:
+                raise BadValueError(
+                    f"{self.station_name} believes a reading for ever: its file has no limitLease"
+                )
+            if not silent:
+                self._renew()
+
+        self._set(change, hear, "The grid meter is {}", {True: "silent", False: "heard again"})
+
+    @observe("what_if")
+    def _other_rules(self, change: Mapping[str, Any]) -> None:
+        self._set(change, lambda _: self._compare(), "What if: {}", {"": "nothing else"})
 
     @observe("station_name")
     def _other_station(self, change: Mapping[str, Any]) -> None:
@@ -197,14 +342,20 @@ class StationModel(HasTraits):
 
     # --- inside --------------------------------------------------------------------------------------
 
-    def _set(self, change: Mapping[str, Any], call: Callable[[Any], None], words: str) -> None:
+    def _set(
+        self,
+        change: Mapping[str, Any],
+        call: Callable[[Any], None],
+        words: str,
+        names: Mapping[Any, str] | None = None,
+    ) -> None:
         """Hand a trait on to the station; where it refuses, the trait goes back to what it was."""
         if self._settling:
             return
 
         def hand_on() -> str:
             call(change["new"])
-            shown = change["new"]
+            shown = (names or {}).get(change["new"], change["new"])
             return words.format(shown.replace("_", " ") if isinstance(shown, str) else shown)
 
         if not self._do(hand_on, once=words.partition("{")[0]):
@@ -215,8 +366,8 @@ class StationModel(HasTraits):
         """Do something that the station may refuse; a refusal is a sentence in the page."""
         try:
             words = action()
-        except (StationError, VehicleError) as error:
-            self.refusal = f"Refused: {error}."
+        except ValueError as error:  # every error of the package is one
+            self.refusal = f"Refused: {str(error).rstrip('.')}."
             return False
         self.refusal = ""
         if words:
@@ -227,57 +378,67 @@ class StationModel(HasTraits):
     def _pass_time(self, seconds: float) -> None:
         """Let time pass; cars of the script arrive and leave on their minute, samples are taken."""
         end_s = self.station.now_s + seconds
-        while self._script and self._script[0][0] <= end_s:
-            moment_s, arrives, visit = self._script.popleft()
-            self._advance_to(moment_s)
-            self._follow_script(arrives, visit)
-            if not self._script:
-                self._note("The last car of the day has left: ↺ begins it again")
-                self.playing = False
-        self._advance_to(end_s)
+        self._play()
+        while self.station.now_s < end_s:
+            self._advance_to(min(end_s, max(self._script.next_s, self.station.now_s)))
+            self._play()
+        if self._script.over and not self._said_over:
+            self._said_over, self.playing = True, False
+            self._note("The last car of the day has left: ↺ begins it again")
+
+    def _play(self) -> None:
+        for words in self._script.play(self.station):
+            self._note(words)
 
     def _advance_to(self, moment_s: float) -> None:
+        lease_s = self.config.limit_lease_s
         while self.station.now_s < moment_s:
-            self.station.advance(min(SAMPLE_S, moment_s - self.station.now_s))
+            if lease_s is not None and not self.meter_silent:
+                self._renew()
+            longest_s = SAMPLE_S if lease_s is None else min(SAMPLE_S, lease_s / 2.0)
+            self.station.advance(min(longest_s, moment_s - self.station.now_s))
             self._sample()
+            self._play()
 
-    def _follow_script(self, arrives: bool, visit: Visit) -> None:
-        place = (visit.charger_id, visit.connector)
+    def _renew(self) -> None:
+        """The meter's readings come again, as they do all the time where one is connected."""
         state = self.station.state
-        if arrives and place in state.sessions:
-            self._note(f"{visit.vehicle.name} finds {place[0]}·{place[1]} taken and drives on")
-        elif arrives and state.is_available(place):
-            self._guests[visit.name] = self.station.plug_in(
-                *place,
-                visit.vehicle,
-                arrival_soc=visit.arrival_soc,
-                target_soc=visit.target_soc,
-                departs_s=visit.departure_s,
-            )
-            self._note(_arrives(visit.vehicle, place, visit.arrival_soc))
-        elif not arrives and place in state.sessions:
-            # Somebody may have sent the guest away before; then its place is another car's.
-            if state.sessions[place].session_id != self._guests.get(visit.name):
-                return
-            self._note(_leaves(self.station.unplug(*place)))
+        self.station.set_site_limit(state.site_limit_kw)
+        self.station.set_static_load(state.static_load_kw)
+
+    def _compare(self) -> None:
+        """The twin and its rival from the beginning of the record, or none."""
+        if not self.what_if:
+            self.rivals = None
+            return
+        events = self.station.events
+        if len(events) > MOST_EVENTS:
+            raise BadValueError("the record is too long to be played again: begin anew with ↺")
+        twin, rival = (Rival(change, self.config, self.own_strategies) for change in ("", self.what_if))
+        for each in (twin, rival):
+            each.follow(events)
+        self.rivals = twin, rival
+
+    def _compare_again(self) -> None:
+        """At another station the change may make no sense."""
+        try:
+            self._compare()
+        except StationError as error:
+            self._part_with_rival(error)
+
+    def _part_with_rival(self, error: StationError) -> None:
+        self.rivals = None
+        with self._settled():
+            self.what_if = ""
+        self._note(f"The comparison has ended: {error}")
 
     def _sample(self) -> None:
-        state, allocation, battery = self.station.state, self.station.allocation, self.config.battery
-        charging_kw = max(0.0, allocation.battery_kw)
-        # Before and after are enough for one moment: a slider that is dragged adds nothing between.
-        if len(self.history) > 1 and self.history[-2].now_s == state.now_s:
-            self.history.pop()
-        self.history.append(
-            Sample(
-                now_s=state.now_s,
-                limit_kw=site_limit_kw(self.config, state),
-                static_kw=state.static_load_kw + self.config.standing_kw,
-                cars_kw=allocation.grid_kw - charging_kw,
-                charging_kw=charging_kw,
-                battery_kw=allocation.battery_kw,
-                soc=state.battery_kwh / battery.initial_capacity_kwh if battery else 0.0,
-            )
-        )
+        self.history.take(self.station)
+        try:
+            for each in self.rivals or ():
+                each.follow(self.station.events)
+        except StationError as error:
+            self._part_with_rival(error)
 
     def _note(self, words: str, once: str = "") -> None:
         line = f"{clock(self.station.now_s)} {words}"
@@ -289,6 +450,9 @@ class StationModel(HasTraits):
 
     def _changed(self) -> None:
         self._sample()
+        self._seen = (len(self.station.events), self.station.now_s)
+        if self.place is None:
+            self.selected = ""
         self.version += 1
 
     @contextmanager
@@ -299,16 +463,6 @@ class StationModel(HasTraits):
             yield
         finally:
             self._settling = before
-
-
-def _arrives(vehicle: Vehicle, place: Place, soc: float | None = None) -> str:
-    charge = "" if soc is None else f" with {soc:.0%}"
-    return f"{vehicle.name} arrives at {place[0]}·{place[1]}{charge}"
-
-
-def _leaves(session: Session) -> str:
-    where = f"{session.charger_id}·{session.connector}"
-    return f"{session.vehicle.name} leaves {where} with {session.energy_kwh:.1f} kWh"
 
 
 def read_configs(folder: str | Path) -> dict[str, StationConfig]:
@@ -325,12 +479,14 @@ def clock(now_s: float, *, seconds: bool = False) -> str:
 
 
 def _fits(day_name: str, config: StationConfig) -> bool:
-    return all((visit.charger_id, visit.connector) in config.plugs for visit in load_day(day_name).visits)
+    return _all_fit(guests_of_day(load_day(day_name)), config)
 
 
-def _script(day: Day | None) -> deque[tuple[float, bool, Visit]]:
-    """Arrivals and departures in order; at the same moment who leaves makes room first."""
-    visits = day.visits if day else ()
-    moments = [(visit.arrival_s, True, visit) for visit in visits]
-    moments += [(visit.departure_s, False, visit) for visit in visits]
-    return deque(sorted(moments, key=lambda moment: moment[:2]))
+def _all_fit(guests: tuple[Guest, ...], config: StationConfig) -> bool:
+    names = {charger.id for charger in config.chargers}
+    return all(
+        (guest.charger_id, guest.connector) in config.plugs
+        if guest.connector is not None
+        else guest.charger_id is None or guest.charger_id in names
+        for guest in guests
+    )

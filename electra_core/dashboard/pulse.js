@@ -1,4 +1,4 @@
-// The page's clock, and charts that fit their place.
+// The page's clock, and what the page itself has to see to: its width, its address, names for every control.
 function render({ model, el }) {
   el.hidden = true;
 
@@ -12,29 +12,43 @@ function render({ model, el }) {
     model.save_changes();
   }, model.get("interval_ms"));
 
+  // A link to this page may name what to open. JupyterLab's address is its own.
+  if (document.body.dataset.voila && location.search.length > 1) {
+    model.set("query", location.search.slice(1, 2000));
+    model.save_changes();
+  }
+
   // A chart measures its place only once, perhaps before the page is laid out; it listens to the window.
-  const observer = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
+  const observer = new ResizeObserver(([entry]) => {
+    window.dispatchEvent(new Event("resize"));
+    const columns = entry.contentRect.width < 760 ? 1 : 2;
+    if (!entry.contentRect.width || columns === model.get("columns")) return;
+    model.set("columns", columns);
+    model.save_changes();
+  });
   const seek = setInterval(() => {
     const charts = document.querySelectorAll(".el-charts");
     if (charts.length === 0) return;
     charts.forEach((chart) => observer.observe(chart));
     clearInterval(seek);
-  }, 100);
+  }, 50);
 
-  // Sliders come without names for those who do not see the label beside them.
-  const naming = setInterval(() => {
+  // Sliders come without names for those who do not see the label beside them, buttons without their state.
+  const set = (part, name, value) => part.getAttribute(name) === value || part.setAttribute(name, value);
+  const name = () => {
     for (const part of document.querySelectorAll(".el-page .noUi-handle, .el-page .widget-readout")) {
       const label = part.closest(".widget-slider")?.querySelector(".widget-label");
-      if (!label || part.hasAttribute("aria-label")) continue;
-      part.setAttribute("aria-label", label.textContent);
-      if (part.isContentEditable) part.setAttribute("role", "textbox");
+      if (label) set(part, "aria-label", label.textContent);
+      if (part.isContentEditable) set(part, "role", "textbox");
     }
-  }, 1000);
+    for (const part of document.querySelectorAll(".el-page .widget-toggle-button")) {
+      set(part, "aria-pressed", String(part.classList.contains("mod-active")));
+    }
+  };
+  const naming = setInterval(name, 500);
 
   return () => {
-    clearInterval(timer);
-    clearInterval(seek);
-    clearInterval(naming);
+    for (const each of [timer, seek, naming]) clearInterval(each);
     observer.disconnect();
   };
 }

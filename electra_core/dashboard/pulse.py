@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import resources
 
 import anywidget
-from traitlets import Bool, Int
+from traitlets import Bool, Int, Unicode
 
 
 class Pulse(anywidget.AnyWidget):
@@ -21,6 +21,8 @@ class Pulse(anywidget.AnyWidget):
     interval_ms : real time between ticks, ms
     ticks : counted by the browser
     answered : set to ``ticks`` by the kernel when it is ready for the next one
+    columns : of charts that have room beside each other, 1 or 2
+    query : the part of the page's address behind the question mark
     """
 
     _esm = resources.files("electra_core.dashboard").joinpath("pulse.js").read_text("utf-8")
@@ -29,3 +31,5 @@ class Pulse(anywidget.AnyWidget):
     interval_ms = Int(1000).tag(sync=True)
     ticks = Int(0).tag(sync=True)
     answered = Int(0).tag(sync=True)
+    columns = Int(2).tag(sync=True)
+    query = Unicode("").tag(sync=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from html import escape
 
+from electra_core.dashboard.script import label
+from electra_core.dashboard.whatif import Outcome
 from electra_core.figures import Bar
 from electra_core.figures.colours import BATTERY, CEILING, CHARGING, GRID, LIMIT, STATIC, STORED
 from electra_core.snapshot import Limit
+from electra_core.state import Place
 from electra_core.status import BatteryStatus, ConnectorStatus, SessionStatus, StationStatus
 
 REASONS = {
@@ -25,32 +29,57 @@ REASONS = {
 # Reasons that lie with the station: the car could take more.
 HELD_BACK = (Limit.CONNECTOR, Limit.CHARGER, Limit.SITE, Limit.MINIMUM, Limit.MODULE, Limit.PLAN)
 
+# Up to so many connectors the table has a row for each, so that nothing jumps when a car comes.
+ROWS = 12
+
+
+def is_held_back(session: SessionStatus) -> bool:
+    """Whether it is the station that stops the car from charging faster."""
+    return session.limited_by in HELD_BACK
+
+
+def name_of_car(session: SessionStatus) -> str:
+    """What people call the car."""
+    return session.vehicle or "A car"
+
 
 def headline(status: StationStatus) -> str:
     """One sentence of state."""
     cars = len(status.sessions)
     people = "No car" if cars == 0 else "1 car" if cars == 1 else f"{cars} cars"
-    site = f"{_kw(site_kw(status))} of {_kw(status.site_limit_kw)} kW from the grid"
-    safe = ["at its fail-safe limit"] if status.fail_safe else []
-    return ", ".join([people, site, *safe, *_excess_words(status), *_battery_words(status.battery)])
+    site = f"{kw(site_kw(status))} of {kw(status.site_limit_kw)} kW from the grid"
+    battery = [] if status.battery is None else [f"battery {battery_words(status.battery)}"]
+    return ", ".join([people, site, *_safe_words(status), *_excess_words(status), *battery])
+
+
+def _safe_words(status: StationStatus) -> list[str]:
+    return ["at its fail-safe limit because the meter is silent"] if status.fail_safe else []
 
 
 def _excess_words(status: StationStatus) -> list[str]:
     """The site's own load can be more than the limit; then the cars get nothing, and it must be said."""
     excess_kw = site_kw(status) - status.site_limit_kw
-    return [f"the static load alone is {_kw(excess_kw)} kW too much"] if excess_kw >= 0.05 else []
+    return [f"the static load alone is {kw(excess_kw)} kW too much"] if excess_kw >= 0.05 else []
 
 
-def _battery_words(battery: BatteryStatus | None) -> list[str]:
-    if battery is None:
-        return []
+def battery_words(battery: BatteryStatus, *, short: bool = False) -> str:
+    """What the battery does now."""
+    with_kw = "" if short else f" with {abs(battery.power_kw):.1f} kW"
     if not battery.available:
-        return ["battery out of service"]
+        return "out of service"
     if battery.power_kw < 0.0:
-        return [f"battery helping with {_kw(-battery.power_kw)} kW"]
+        return f"helping{with_kw}"
     if battery.power_kw > 0.0:
-        return [f"battery charging with {_kw(battery.power_kw)} kW"]
-    return ["battery full" if battery.state_of_charge > 0.999 else "battery at rest"]
+        return f"charging{with_kw}"
+    return "full" if battery.state_of_charge > 0.999 else "at rest"
+
+
+def grid_words(status: StationStatus) -> tuple[str, bool]:
+    """How the grid connection stands, in few words; and whether that is a trouble."""
+    limit = f"limit {kw(status.site_limit_kw)} kW"
+    if status.fail_safe:
+        return f"{limit}: meter silent", True
+    return limit, bool(_excess_words(status)) or status.site_limit_kw == 0.0
 
 
 def site_kw(status: StationStatus) -> float:
@@ -64,7 +93,7 @@ def header(status: StationStatus, day_title: str, source: str, time: str) -> str
     return (
         f'<header class="el-header"><div><h1>{escape(status.station_id)}</h1>'
         f'<p class="el-note">{escape(day_title)}{credit}</p></div>'
-        f'<p class="el-clock"><span class="el-time">{time}</span></p>'
+        f'<p class="el-time" role="timer" aria-label="Time at the station">{time}</p>'
         f'<p class="el-headline">{headline(status)}</p></header>'
     )
 
@@ -73,14 +102,14 @@ def cards(status: StationStatus) -> str:
     """The four numbers that an operator looks at first."""
     used_kw, limit_kw = site_kw(status), status.site_limit_kw
     sessions = [session for _, _, session in status.sessions]
-    charging = sum(1 for session in sessions if session.allocated_power > 0.0)
-    done = sum(1 for session in sessions if session.limited_by is Limit.FINISHED)
+    here = Counter(session.condition for session in sessions)
+    waiting = f"{here['waiting']} waiting, {here['finished']} done, {len(sessions)} connected"
     lacking_kwh = sum(session.remaining_kwh or 0.0 for session in sessions)
     parts = [
-        _card("From the grid", f"{used_kw:.1f} kW", f"limit {_kw(limit_kw)} kW", _share(used_kw, limit_kw)),
+        _card("From the grid", f"{used_kw:.1f} kW", f"limit {kw(limit_kw)} kW", _share(used_kw, limit_kw)),
         _battery_card(status.battery),
-        _card("Cars charging", f"{charging}", f"{len(sessions)} connected, {done} done"),
-        _card("Delivered", f"{status.delivered_kwh:.0f} kWh", f"{lacking_kwh:.0f} kWh still wanted"),
+        _card("Cars charging", f"{here['charging']}", waiting, _share(here["charging"], len(sessions))),
+        _card("Delivered", f"{status.delivered_kwh:.1f} kWh", f"{lacking_kwh:.1f} kWh still wanted", 0.0),
     ]
     return f'<div class="el-cards">{"".join(parts)}</div>'
 
@@ -89,13 +118,13 @@ def _battery_card(battery: BatteryStatus | None) -> str:
     if battery is None:
         return _card("Battery", "none", "this station has no battery")
     soc = battery.state_of_charge
-    return _card("Battery", f"{soc:.0%}", _battery_words(battery)[0], soc)
+    return _card("Battery", f"{soc:.1%}", battery_words(battery), soc)
 
 
 def _card(title: str, number: str, note: str, part: float | None = None) -> str:
     over = ' class="el-over"' if part is not None and part > 1.0 else ""
     width = 0.0 if part is None else 100.0 * min(1.0, part)
-    bar = "" if part is None else f'<div class="el-bar"><span{over} style="width:{width:.1f}%"></span></div>'
+    bar = f'<div class="el-bar"><span{over} style="width:{width:.1f}%"></span></div>' if part else ""
     return (
         f'<div class="el-card"><p class="el-card-title">{title}</p>'
         f'<p class="el-card-number">{number}</p><p class="el-note">{note}</p>{bar}</div>'
@@ -106,25 +135,10 @@ def _share(part: float, whole: float) -> float:
     return round(part / whole, 6) if whole > 0.0 else 2.0 * (part > 0.0)
 
 
-def session_table(status: StationStatus, times: dict[str, str]) -> str:
-    """Who is here: car, connector, since when, SoC, power, energy, minutes to its target, why not faster."""
-    if not status.sessions:
-        return '<p class="el-empty">No car is connected. Let one arrive.</p>'
-    rows = "".join(
-        _row(charger_id, connector, session, times[session.session_id])
-        for charger_id, connector, session in status.sessions
-    )
-    head = "".join(f'<th class="{kind}">{title}</th>' for title, kind in COLUMNS)
-    return (
-        '<div class="el-scroll">'
-        f'<table class="el-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    )
-
-
 # Title and kind of each column; on a phone the titles stand before the cells.
 COLUMNS = (
+    ("Connector", "el-place"),
     ("Car", "el-car"),
-    ("Connector", ""),
     ("Since", "el-num"),
     ("SoC", "el-num"),
     ("Power", "el-num"),
@@ -135,92 +149,156 @@ COLUMNS = (
 )
 
 
-def _row(charger_id: str, connector: int, session: SessionStatus, since: str) -> str:
-    minutes = session.minutes_to_target
-    texts = (
-        escape(session.vehicle) or "A car",
-        f"{escape(charger_id)}·{connector}",
-        since,
-        "not known" if session.soc is None else f"{session.soc:.0%} of {session.target_soc:.0%}",
-        f"{session.allocated_power:.1f} of {session.ceiling_kw:.1f} kW",
-        f"{session.battery_kw:.1f} kW",
-        f"{session.energy_kwh:.1f} kWh",
-        "not known" if minutes is None else f"{minutes:.0f} min",
-        _reason(session),
-    )
-    cells = zip(COLUMNS, texts, strict=True)
+def session_table(status: StationStatus, times: Mapping[str, str], colours: Mapping[Place, str]) -> str:
+    """Who is here: car, connector, since when, SoC, power, energy, minutes to its target, why not faster."""
+    plugs = [(charger.charger_id, plug) for charger in status.chargers for plug in charger.connectors]
+    if len(plugs) > ROWS:
+        plugs = [(charger_id, plug) for charger_id, plug in plugs if plug.session is not None]
+    if not plugs:
+        return '<p class="el-empty">No car is connected. Let one arrive.</p>'
+    rows = "".join(_row(charger_id, plug, times, colours) for charger_id, plug in plugs)
+    head = "".join(f'<th scope="col" class="{kind}">{title}</th>' for title, kind in COLUMNS)
     return (
-        "<tr>"
-        + "".join(f'<td class="{kind}" data-title="{title}">{text}</td>' for (title, kind), text in cells)
-        + "</tr>"
+        '<div class="el-scroll" tabindex="0" role="region" aria-label="Table of the sessions">'
+        f'<table class="el-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
+
+
+def _row(
+    charger_id: str, plug: ConnectorStatus, times: Mapping[str, str], colours: Mapping[Place, str]
+) -> str:
+    place, session = (charger_id, plug.connector_id), plug.session
+    where = f'<i style="background:{colours[place]}"></i>{escape(label(place))}'
+    if session is None:
+        free = "free" if plug.available else "out of service"
+        texts = [where, f'<span class="el-empty">{free}</span>', *[""] * (len(COLUMNS) - 2)]
+        return _cells(texts, "el-idle")
+    minutes = session.minutes_to_target
+    return _cells(
+        [
+            where,
+            escape(name_of_car(session)),
+            times[session.session_id],
+            "not known" if session.soc is None else f"{session.soc:.0%} of {session.target_soc:.0%}",
+            f"{session.allocated_power:.1f} of {session.ceiling_kw:.1f} kW",
+            f"{session.battery_kw:.1f} kW",
+            f"{session.energy_kwh:.1f} kWh",
+            "not known" if minutes is None else f"{minutes:.0f} min",
+            _reason(session),
+        ]
+    )
+
+
+def _cells(texts: Sequence[str], kind: str = "") -> str:
+    cells = zip(COLUMNS, texts, strict=True)
+    inner = "".join(f'<td class="{kind}" data-title="{title}">{text}</td>' for (title, kind), text in cells)
+    return f'<tr class="{kind}">{inner}</tr>'
 
 
 def _reason(session: SessionStatus) -> str:
     reason = REASONS[session.limited_by]
-    return f'<span class="el-held">{reason}</span>' if session.limited_by in HELD_BACK else reason
+    return f'<span class="el-held">{reason}</span>' if is_held_back(session) else reason
 
 
-def done_mark(session: SessionStatus) -> str:
-    """Tells the car that can leave from the others in a list."""
-    return " (done)" if session.limited_by is Limit.FINISHED else ""
-
-
-def event_log(lines: Sequence[str], shown: int = 9) -> str:
+def event_log(lines: Sequence[str], shown: int = 40) -> str:
     """Newest first."""
     if not lines:
         return '<p class="el-empty">Nothing has happened yet.</p>'
-    items = "".join(f"<li><time>{escape(line[:5])}</time> {escape(line[6:])}</li>" for line in lines[:shown])
-    return f'<ol class="el-log">{items}</ol>'
+    items = "".join(
+        f"<li><time>{escape(line[:5])}</time><span>{escape(line[6:])}</span></li>" for line in lines[:shown]
+    )
+    return f'<ol class="el-log" tabindex="0" aria-label="Events, newest first">{items}</ol>'
 
 
 def connector_bars(status: StationStatus) -> list[Bar]:
     """One bar a connector, free ones too, so that none jumps when a car arrives."""
     return [
-        _bar(f"{charger.charger_id}·{connector.connector_id}", connector)
+        _bar((charger.charger_id, connector.connector_id), connector)
         for charger in status.chargers
         for connector in charger.connectors
     ]
 
 
-def _bar(label: str, connector: ConnectorStatus) -> Bar:
-    session = connector.session
+def _bar(place: Place, connector: ConnectorStatus) -> Bar:
+    session, name = connector.session, escape(label(place))
     if session is None:
         words = "free" if connector.available else "out of service"
-        return Bar(escape(label), 0.0, 0.0, 0.0, f"{escape(label)}: {words}")
+        return Bar(place, name, 0.0, 0.0, 0.0, f"{name}: {words}")
     words = (
-        f"{escape(label)}: {escape(session.vehicle)}<br>{session.grid_kw:.1f} kW grid"
+        f"{name}: {escape(name_of_car(session))}<br>{session.grid_kw:.1f} kW grid"
         f" + {session.battery_kw:.1f} kW battery of {session.ceiling_kw:.1f} kW"
         f"<br>{REASONS[session.limited_by]}"
     )
-    return Bar(escape(label), session.grid_kw, session.battery_kw, session.ceiling_kw, words)
+    return Bar(place, name, session.grid_kw, session.battery_kw, session.ceiling_kw, words)
 
 
 def chart_titles(status: StationStatus) -> dict[str, str]:
     """What each chart shows, said as a finding."""
     sessions = [session for _, _, session in status.sessions]
-    held = [session for session in sessions if session.limited_by in HELD_BACK]
-    by = sorted({REASONS[session.limited_by] for session in held})
+    held = Counter(REASONS[session.limited_by] for session in sessions if is_held_back(session))
     finding = "every car gets what it can take" if sessions else "no car is connected"
     if held:
-        finding = f"{len(held)} of {len(sessions)} held back by {' and '.join(by)}"
+        most = held.most_common(1)[0][0]
+        finding = f"{held.total()} of {len(sessions)} held back{', most' if len(held) > 1 else ''} by {most}"
     battery = status.battery
     stored = (
-        f"{battery.state_of_charge:.0%}, {_battery_words(battery)[0]}" if battery else "this station has none"
+        f"{battery.state_of_charge:.0%}, {battery_words(battery)}" if battery else "this station has none"
     )
     free_kw = max(0.0, status.site_limit_kw - site_kw(status))
-    room = f"{_kw(free_kw)} kW to spare" if free_kw >= 0.05 else "at its limit"
-    room = next(iter(_excess_words(status)), f"{room} of {_kw(status.site_limit_kw)} kW")
+    room = f"{free_kw:.1f} kW to spare" if free_kw >= 0.05 else "at its limit"
+    room = next(iter(_excess_words(status)), f"{room} of {kw(status.site_limit_kw)} kW")
+    total_kw = sum(session.allocated_power for session in sessions)
     return {
-        "sessions": f"<b>Power per connector</b><br>{finding}",
+        "bars": f"<b>Power per connector</b><br>{finding}",
+        "sessions": f"<b>Power of each session</b><br>{total_kw:.1f} kW together",
         "site": f"<b>Site</b><br>{room}",
         "battery": f"<b>Battery</b><br>{stored}",
     }
 
 
+def comparison(what: str, here: Outcome, there: Outcome) -> str:
+    """The station beside the same cars under other rules."""
+    figures = zip(OUTCOMES, here, there, strict=True)
+    rows = [
+        (title, form.format(now), form.format(other), _signed(other - now, form))
+        for (title, form), now, other in figures
+    ]
+    heads = "".join(_number("th", title, ' scope="col"') for title in ("As it is", "What if", "Change"))
+    lines = "".join(
+        f'<tr><th scope="row">{title}</th>{"".join(_number("td", text) for text in texts)}</tr>'
+        for title, *texts in rows
+    )
+    return (
+        f'<p class="el-note">The same cars so far, {escape(what)}:</p><table class="el-small">'
+        f"<thead><tr><td></td>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+    )
+
+
+def _number(tag: str, text: str, more: str = "") -> str:
+    return f'<{tag} class="el-num"{more}>{text}</{tag}>'
+
+
+# The figures of an `Outcome`, in its order.
+OUTCOMES = (
+    ("Delivered, kWh", "{:.1f}"),
+    ("Still wanted, kWh", "{:.1f}"),
+    ("Minutes to target, mean", "{:.1f}"),
+    ("Imported, kWh", "{:.1f}"),
+    ("Highest import, kW", "{:.1f}"),
+)
+
+
+def _signed(value: float, form: str) -> str:
+    shown = form.format(abs(value))
+    if float(shown) == 0.0:
+        return "0"
+    return f"{'+' if value > 0.0 else '−'}{shown}"  # noqa: RUF001 (a minus as wide as a plus)
+
+
 def refusal(words: str) -> str:
     """Why something was refused; empty when nothing was."""
-    return f'<p class="el-refusal" role="alert">{escape(words)}</p>' if words else ""
+    lines = escape(words).replace("\n", "<br>")
+    return f'<p class="el-refusal">{lines}</p>' if words else ""
 
 
 def panel(title: str, content: str) -> str:
@@ -236,13 +314,13 @@ def legend() -> str:
         (CEILING, "the car could take"),
         (LIMIT, "grid limit"),
         (CHARGING, "charging the battery"),
-        (STORED, "battery SoC"),
+        (STORED, "SoC"),
         (STATIC, "static load"),
     )
     marks = "".join(f'<li><i style="background:{color}"></i>{text}</li>' for color, text in items)
     return f'<ul class="el-legend">{marks}</ul>'
 
 
-def _kw(kw: float) -> str:
+def kw(value: float) -> str:
     """Kilowatts without a decimal that says nothing: 172.5, 400, 61.4."""
-    return f"{kw:.1f}".removesuffix(".0")
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,5 +1,7 @@
 """One scale of colours for picture, bars and curves."""
 
+from __future__ import annotations
+
 # Okabe and Ito's palette, which colour-blind readers can tell apart (jfly.uni-koeln.de/color, 2008).
 GRID = "#0072B2"
 BATTERY = "#E69F00"
@@ -13,3 +15,23 @@ CEILING = "#CC79A7"
 INK = "#6B7280"
 
 GRID_LINE = "rgba(128,128,128,0.25)"
+
+# What would be under other rules: a line beside those that are.
+RIVAL = "#7A828C"
+
+# Viridis without its ends, which vanish on a dark and on a bright page (Smith and van der Walt, 2015):
+# lightness alone tells its steps apart. Neighbours of a stack are far from each other on the scale.
+BANDS = (
+    "#277f8e",
+    "#a0da39",
+    "#46327e",
+    "#3bbb75",
+    "#365c8d",
+    "#c2df23",
+    "#1fa187",
+    "#3e4989",
+    "#73d056",
+    "#2d708e",
+    "#52c569",
+    "#433d84",
+)
