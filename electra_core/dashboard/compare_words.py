@@ -19,7 +19,7 @@ MEANINGS = {
     "least_laxity": "who has least time to spare",
     "priority": "the higher priority",
     "uniform": "equal parts, spare power is lost",
-    "best_instant": "most power at each moment",
+    "best_instant": "most power at each instant",
     "mpc": "plans ahead for who is here",
 }
 
@@ -35,6 +35,7 @@ class Line(NamedTuple):
 
 
 REGRET = "regret_kwh"
+BEST = "<small>best</small> "
 LINES = (
     Line("delivered_kwh", "Delivered, kWh", "{:,.1f}", "most"),
     Line("delivered_share", "Share of what was wanted", "{:.1%}", "most"),
@@ -56,7 +57,7 @@ LINES = (
     ),
     Line("without_power_min", "Plugged in without power, min", "{:,.1f}", "least", "of all drivers together"),
     Line("jain", "Fairness of power (Jain)", "{:.3f}", "most", "1 is the same power for all"),
-    Line("peak_15min_kw", "Peak of a quarter of an hour, kW", "{:,.1f}", "least"),
+    Line("peak_15min_kw", "Highest quarter-hour, kW", "{:,.1f}", "least"),
     Line("battery_cycles", "Battery, full cycles", "{:.2f}", "", "more help is more wear"),
 )
 
@@ -105,8 +106,7 @@ def _row(comparison: Comparison, line: Line) -> str:
     texts = [_shown(value, line.form) for value in values]
     best = _best(values, texts, line.best)
     cells = "".join(
-        f'<td class="el-num{" el-best" if text in best else ""}">{text}'
-        f"{'<small>best</small>' if text in best else ''}</td>"
+        f'<td class="el-num{" el-best" if text in best else ""}">{BEST if text in best else ""}{text}</td>'
         for text in texts
     )
     note = f"<small>{escape(line.note)}</small>" if line.note else ""
@@ -166,7 +166,11 @@ def _listed(names: Sequence[str]) -> str:
 
 def headline(comparison: Comparison | None) -> str:
     """The finding, for the top of the page."""
-    return f'<p class="el-finding">{escape(finding(comparison))}</p>'
+    return f'<p class="el-finding">{escape(_capital(finding(comparison)))}</p>'
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def header() -> str:
@@ -186,12 +190,10 @@ def rows_of(comparison: Comparison | None) -> list[Row]:
 
 
 def _row_title(outcome: Outcome) -> str:
-    found, limit_kw = outcome.metrics, outcome.curve.limit_kw
-    room_kw = limit_kw - found["peak_15min_kw"]
-    room = f"{room_kw:,.1f} kW below its limit" if room_kw >= 0.05 else "at its limit"
+    found = outcome.metrics
     return (
-        f"<b>{escape(name_of(outcome.strategy))}</b>: {found['delivered_kwh']:,.1f} kWh delivered;"
-        f"<br>at its highest {found['peak_15min_kw']:,.1f} kW for 15 minutes, {room}"
+        f"<b>{escape(name_of(outcome.strategy))}</b>: {found['delivered_kwh']:,.1f} kWh delivered"
+        f"<br>highest quarter-hour {found['peak_15min_kw']:,.1f} of {outcome.curve.limit_kw:,g} kW"
     )
 
 

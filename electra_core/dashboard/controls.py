@@ -124,9 +124,7 @@ def _car_words(name: str) -> str:
 
 def site_controls(model: StationModel) -> widgets.Widget:
     """Station, day, limit, static load, strategy; and a visitor's own files."""
-    station = _dropdown(
-        "Station", [(name, name) for name in model.stations], model, "station_name", "stations"
-    )
+    station = _dropdown("Station", list(model.stations.items()), model, "station_name", "stations")
     day = _dropdown("Day", list(model.days.items()), model, "day_name", "days")
     limit = _slider("Grid limit", model, "site_limit_kw")
     load = _slider("Static load", model, "static_load_kw")
@@ -293,10 +291,7 @@ def _dropdown(
         following = True
         try:
             if options_from is not None:
-                offered = getattr(model, options_from)
-                _offer(
-                    choice, list(offered.items() if isinstance(offered, Mapping) else zip(offered, offered))
-                )
+                _offer(choice, list(getattr(model, options_from).items()))
             # A choice that is not among the options any more gets them in a moment.
             if getattr(model, trait) in [value for _, value in choice.options]:
                 choice.value = getattr(model, trait)

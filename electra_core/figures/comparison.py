@@ -161,7 +161,8 @@ def _layout(rows: Sequence[Row]) -> dict[str, Any]:
         "xaxis": _time_axis(rows),
         "annotations": [],
     }
-    top_kw = 1.18 * max([1.0, *(max(row.curve.limit_kw, _most(row.curve)) for row in rows)])
+    # The limit and a full battery at different heights, or one line would hide the other.
+    top_kw = 1.28 * max([1.0, *(max(row.curve.limit_kw, _most(row.curve)) for row in rows)])
     for number in range(ROWS):
         upper = 1.0 - number * (ROW_PX + GAP_PX) / inner_px
         domain = [max(0.0, upper - ROW_PX / inner_px), upper] if number < count else [0.0, 0.001]
@@ -195,7 +196,7 @@ def _value_axes(number: int, row: Row | None, domain: list[float], top_kw: float
             "overlaying": f"y{number + 1}" if number else "y",
             "anchor": "x",
             "side": "right",
-            "range": [0.0, 118.0],
+            "range": [0.0, 106.0],
             "tickvals": [0, 50, 100],
             "showgrid": False,
             "visible": has_battery,
@@ -223,7 +224,7 @@ def _notes(number: int, row: Row | None, domain: list[float]) -> list[dict[str, 
     limit_kw = row.curve.limit_kw if row else 0.0
     limit = {
         **both,
-        "text": f"limit {limit_kw:g} kW",
+        "text": f"limit {limit_kw:,g} kW",
         "xref": "paper",
         "x": 0.004,
         "xanchor": "left",
