@@ -16,13 +16,20 @@ import plotly.graph_objects as go
 # The bundle's default export makes the functions of one figure; anywidget calls ours once for each figure.
 # The address is made whole in the browser, because this code runs from a blob, where "/…" means nothing.
 # Plotly measures the element that it draws in, so drawing waits until that has a width, and then follows it.
+# It reports every redraw to the kernel, which echoes it: as many bytes again as the redraw itself, for callbacks
+# that these pages do not have. The reports stay in the browser.
 _ESM = """
 const bundle = await import(new URL(%s, document.baseURI).href);
+const quiet = (model) => ({
+  ...model,
+  set: (name, value) => String(name).startsWith("_js2py_") || model.set(name, value),
+});
 export default () => {
   const figure = bundle.default();
   return {
-    initialize: figure.initialize,
-    render({ model, el }) {
+    initialize: (context) => figure.initialize({ ...context, model: quiet(context.model) }),
+    render(context) {
+      const { el } = context, model = quiet(context.model);
       let remove, drawn;
       const watch = new ResizeObserver(([entry]) => {
         const width = Math.round(entry.contentRect.width);
@@ -30,7 +37,7 @@ export default () => {
         drawn = width;
         model.get("_config").responsive = true;
         if (remove) window.dispatchEvent(new Event("resize"));
-        else remove = figure.render({ model, el });
+        else remove = figure.render({ ...context, model });
       });
       watch.observe(el);
       return () => { watch.disconnect(); remove?.(); };

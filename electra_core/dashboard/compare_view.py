@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
 import ipywidgets as widgets
@@ -10,6 +9,7 @@ from traitlets import link
 
 from electra_core.dashboard import compare_words as words
 from electra_core.dashboard.compare import CHOICES, ComparisonModel
+from electra_core.dashboard.view import style
 from electra_core.figures.comparison import comparison_changes, comparison_figure
 from electra_core.voila_figure import figure_widget
 
@@ -27,14 +27,8 @@ def comparison_page(model: ComparisonModel, upload: widgets.Widget | None = None
     results = widgets.VBox([finding, _progress(model), table]).add_class("el-panel").add_class("el-outcome")
     body = widgets.Box([_choices(model, upload), results]).add_class("el-compared")
     charts = widgets.VBox([legend, _chart(model)]).add_class("el-charts")
-    page = widgets.VBox([_style(), head, body, charts])
+    page = widgets.VBox([style(), head, body, charts])
     return page.add_class("el-page").add_class("el-compare")
-
-
-def _style() -> widgets.HTML:
-    folder = resources.files("electra_core.dashboard")
-    rules = "\n".join(folder.joinpath(name).read_text("utf-8") for name in ("page.css", "compare.css"))
-    return widgets.HTML(f"<style>{rules}</style>").add_class("el-style")
 
 
 def _facts(model: ComparisonModel) -> tuple[widgets.HTML, widgets.HTML, widgets.HTML]:

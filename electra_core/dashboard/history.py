@@ -10,7 +10,7 @@ from electra_core.station import Station
 
 SAMPLE_S = 60.0
 # The page draws the last four hours.
-SAMPLES = 300
+SAMPLES = 260
 
 
 class History(deque[Sample]):

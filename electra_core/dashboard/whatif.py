@@ -156,7 +156,7 @@ class Rival:
 
 
 # As many as the page draws.
-MOST_SAMPLES = 300
+MOST_SAMPLES = 260
 
 
 def changed(config: StationConfig, change: str) -> StationConfig:

@@ -1,0 +1,150 @@
+"""The page of comparisons: its model, words and figure, without a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from traitlets import TraitError
+
+from electra_core import load_config, simulate
+from electra_core.dashboard.compare import MADE_UP, MOST_BYTES, ComparisonModel, open_comparison
+from electra_core.dashboard.compare_view import comparison_page
+from electra_core.dashboard.compare_words import LINES, finding, progress_bar, results, rows_of, values_of
+from electra_core.figures.comparison import POINTS, ROWS, comparison_changes, comparison_figure
+from electra_core.optimum import regret
+from electra_core.sessions import day_sessions
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+@pytest.fixture
+def model() -> ComparisonModel:
+    return open_comparison(CONFIGS)
+
+
+def test_the_numbers_are_those_of_simulate(model: ComparisonModel) -> None:
+    config = load_config(CONFIGS / "electra_paris_15.json")
+    lines = {line.key: line for line in LINES}
+    shown = values_of(model.comparison, lines["regret_kwh"])
+    for outcome, regret_kwh in zip(model.comparison.outcomes, shown, strict=True):
+        result = simulate(config, day_sessions("paris_evening"), outcome.strategy)
+        assert outcome.metrics == result.metrics()
+        assert regret_kwh == pytest.approx(regret(result).energy_kwh, abs=1e-6)
+        assert f"{result.metrics()['delivered_kwh']:,.1f}" in results(model.comparison)
+
+
+def test_the_finding_and_the_best_are_words(model: ComparisonModel) -> None:
+    assert finding(model.comparison) == "first come delivers most, 968.1 kWh; uniform lacks 12.2 kWh more."
+    assert "<small>best</small> 968.1" in results(model.comparison)
+    assert '<th scope="row">' in results(model.comparison)
+    assert '<th scope="col"' in results(model.comparison)
+
+
+def test_one_strategy_has_no_best(model: ComparisonModel) -> None:
+    model.strategies = ["max_min"]
+    assert model.run()
+    assert "best</small>" not in results(model.comparison)
+    assert finding(model.comparison).startswith("max min delivers 967.3 kWh")
+
+
+def test_no_strategy_is_a_sentence(model: ComparisonModel) -> None:
+    before, version = model.comparison, model.version
+    model.strategies = []
+    assert not model.run()
+    assert model.refused
+    assert "at least one strategy" in model.message
+    assert (model.comparison, model.version) == (before, version)
+
+
+@pytest.mark.parametrize(
+    ("trait", "value"),
+    [
+        ("station_name", "nowhere"),
+        ("log_name", "../../etc/passwd"),
+        ("strategies", ["max_min", "<script>"]),
+        ("strategies", [1]),
+    ],
+)
+def test_forged_values_are_refused(model: ComparisonModel, trait: str, value: object) -> None:
+    before = getattr(model, trait)
+    with pytest.raises(TraitError):
+        setattr(model, trait, value)
+    assert getattr(model, trait) == before
+    model.progress = float("nan")
+    assert model.progress == 0.0
+
+
+def test_all_strategies_and_every_station(model: ComparisonModel) -> None:
+    for name in model.configs:
+        model.station_name = name
+        model.log_name = model.logs[0]
+        assert model.run(), model.message
+    model.log_name = next(iter(MADE_UP))
+    model.strategies = ["max_min", "mpc"]
+    assert model.run()
+    assert [outcome.strategy for outcome in model.comparison.outcomes] == ["max_min"]
+    assert "Left out: mpc" in model.message
+    model.strategies = ["mpc"]
+    assert not model.run()
+    assert model.refused
+
+
+BAD = {
+    "empty": b"",
+    "blank": b"  \n ",
+    "binary": bytes(range(256)) * 20,
+    "zip": b"\x1f\x8b" + b"\0" * 50,
+    "html": b"<html><body><script>alert(1)</script></body></html>",
+    "nonsense": b"arrival_s,energy_kwh,max_power_kw\n" + b"<b>soon</b>,=1+1,much\n" * 100,
+    "header only": b"arrival_s,energy_kwh,max_power_kw\n",
+    "too large": b"x" * (MOST_BYTES + 1),
+    "negative": b"arrival_s,energy_kwh,max_power_kw\n-5,1,1\n",
+    "endless": b"arrival_s,departure_s,energy_kwh,max_power_kw\n0,60,1,1\n1e12,2e12,1,1\n",
+    "json": b'{"_items": 5}',
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_log_is_a_sentence_and_changes_nothing(model: ComparisonModel, kind: str) -> None:
+    logs, chosen, version = list(model.logs), model.log_name, model.version
+    assert not model.add_log("<img src=x onerror=alert(1)>.csv", BAD[kind])
+    assert model.refused
+    assert "was not taken" in model.message
+    assert len(model.message.splitlines()) <= 8
+    assert (model.logs, model.log_name, model.version) == (logs, chosen, version)
+    shown = progress_bar(0.0, model.message, refused=True)
+    assert "<img" not in shown
+    assert "<script" not in shown
+
+
+def test_a_good_log_is_chosen_and_its_name_is_only_text(model: ComparisonModel) -> None:
+    content = b"session_id,arrival_s,departure_s,energy_kwh,max_power_kw\n=cmd(),864060,868000,20,100\n"
+    assert model.add_log("../<b>=x</b>.csv", content), model.message
+    assert model.log_name.startswith("Yours: ")
+    assert model.run()
+    assert model.comparison.outcomes[0].metrics["delivered_kwh"] == pytest.approx(20.0)
+    assert "<b>=x" not in results(model.comparison)
+
+
+def test_the_figure_keeps_its_traces_and_is_small(model: ComparisonModel) -> None:
+    model.strategies = ["max_min", "uniform", "first_come", "priority"]
+    assert model.run()
+    rows = rows_of(model.comparison)
+    traces, _ = comparison_changes(rows)
+    arrays = [values for values in traces["y"] if isinstance(values, np.ndarray)]
+    assert sum(values.nbytes for values in arrays) < 60_000
+    assert all(len(values) <= POINTS and values.dtype == np.float32 for values in arrays)
+    figures = [comparison_figure(some) for some in ([], rows)]
+    uids = [[trace.uid for trace in figure.data] for figure in figures]
+    assert uids[0] == uids[1]
+    assert len(uids[0]) == 3 * ROWS
+
+
+def test_the_page_follows_its_model(model: ComparisonModel) -> None:
+    page = comparison_page(model)
+    assert "el-compare" in page._dom_classes
+    model.station_name = "Motorway hub"
+    assert model.log_name == model.logs[0]
+    assert model.run()
