@@ -12,7 +12,8 @@ from traitlets import TraitError
 
 from electra_core import Vehicle
 from electra_core.dashboard import open_station, show
-from electra_core.dashboard.model import CUSTOM_CAR, NO_DAY, SAMPLES, StationModel
+from electra_core.dashboard.history import SAMPLES
+from electra_core.dashboard.model import CUSTOM_CAR, NO_DAY, StationModel
 from electra_core.dashboard.words import (
     cards,
     chart_titles,
@@ -23,7 +24,8 @@ from electra_core.dashboard.words import (
     refusal,
     session_table,
 )
-from electra_core.figures import station_changes, station_figure
+from electra_core.figures import Scene, station_changes, station_figure
+from electra_core.figures.traces import place_colours
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -186,7 +188,7 @@ def test_words_escape_what_comes_from_outside(paris: StationModel) -> None:
         [
             header(status, nasty, nasty, "08:00"),
             cards(status),
-            session_table(status, {"S0001": "08:00"}),
+            session_table(status, {"S0001": "08:00"}, place_colours(connector_bars(status))),
             event_log([f"08:00 {nasty}"]),
             refusal(nasty),
             *(bar.words + bar.label for bar in connector_bars(status)),
@@ -197,29 +199,30 @@ def test_words_escape_what_comes_from_outside(paris: StationModel) -> None:
 
 
 def test_titles_say_who_is_held_back(paris: StationModel) -> None:
-    assert "no car is connected" in chart_titles(paris.station.status())["sessions"]
+    assert "no car is connected" in chart_titles(paris.station.status())["bars"]
     paris.arrive("CP001", 1, CUSTOM_CAR, custom_kw=150)
-    assert "every car gets what it can take" in chart_titles(paris.station.status())["sessions"]
+    assert "every car gets what it can take" in chart_titles(paris.station.status())["bars"]
     paris.arrive("CP001", 2, CUSTOM_CAR, custom_kw=150)
-    assert "2 of 2 held back by charger limit" in chart_titles(paris.station.status())["sessions"]
+    assert "2 of 2 held back by charger limit" in chart_titles(paris.station.status())["bars"]
 
 
 def test_the_figure_shows_what_the_station_decided(model: StationModel) -> None:
     status = model.station.status()
-    figure = station_figure(connector_bars(status), list(model.history), chart_titles(status))
+    figure = station_figure(Scene(connector_bars(status), list(model.history)), chart_titles(status))
     by_uid = {trace.uid: trace for trace in figure.data}
     sessions = [session for _, _, session in status.sessions]
-    assert list(by_uid["session-grid"].y) == [session.grid_kw for session in sessions]
-    assert list(by_uid["session-battery"].y) == [session.battery_kw for session in sessions]
-    assert list(by_uid["session-ceiling"].y) == [session.ceiling_kw for session in sessions]
+    assert list(by_uid["bar-grid"].y) == [session.grid_kw for session in sessions]
+    assert list(by_uid["bar-battery"].y) == [session.battery_kw for session in sessions]
+    assert list(by_uid["bar-ceiling"].y[::3]) == [session.ceiling_kw for session in sessions]
     site = by_uid["site-static"].y + by_uid["site-cars"].y + by_uid["site-charging"].y
-    assert (site <= by_uid["site-limit"].y + 1e-6).all()
-    assert len(figure.data) <= 12
+    assert (site <= by_uid["site-limit"].y + 1e-3).all()
+    # The browser pays by the trace.
+    assert len(figure.data) <= 26
 
 
 def test_changes_name_only_what_the_figure_has(model: StationModel) -> None:
     status = model.station.status()
-    now = (connector_bars(status), list(model.history), chart_titles(status))
+    now = (Scene(connector_bars(status), list(model.history)), chart_titles(status))
     figure = station_figure(*now)
     traces, layout = station_changes(*now)
     assert all(len(values) == len(figure.data) for values in traces.values())
