@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
-from browser import QUIET, find_browser, serve_page, wait_until
+from browser import QUIET, ROOT, find_browser, serve_page, wait_until
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 pytestmark = pytest.mark.browser
@@ -50,6 +53,10 @@ def pause(page: Page) -> None:
     expect(page.get_by_role("button", name="Play")).to_be_visible()
 
 
+def tab(page: Page, name: str) -> None:
+    page.locator(".el-tabs").get_by_role("button", name=name, exact=True).click()
+
+
 def kernels(server_pid: int) -> int:
     return sum(is_kernel(child) for child in psutil.Process(server_pid).children(recursive=True))
 
@@ -86,9 +93,10 @@ def test_paints_a_working_station_and_asks_nothing_outside(page: Page, served: t
 def test_a_car_arrives_and_the_chart_shows_it(page: Page, served: tuple[str, int]) -> None:
     open_page(page, served[0])
     pause(page)
-    page.get_by_label("Station").select_option("ELECTRA_PARIS_15")
+    tab(page, "Site")
+    page.get_by_label("Station", exact=True).select_option("ELECTRA_PARIS_15")
     expect(page.locator("h1")).to_have_text("ELECTRA_PARIS_15")
-    page.get_by_label("Day").select_option("Only the cars you send")
+    page.get_by_label("Day", exact=True).select_option("Only the cars you send")
     expect(page.locator(".el-headline")).to_contain_text("No car")
 
     def tallest_bar() -> float:
@@ -97,9 +105,10 @@ def test_a_car_arrives_and_the_chart_shows_it(page: Page, served: tuple[str, int
         )
 
     wait_until(lambda: tallest_bar() == 0, 10, "an empty station has bars")
-    page.get_by_role("button", name="A car arrives").click()
+    tab(page, "Cars")
+    page.get_by_role("button", name="A car arrives", exact=True).click()
     expect(page.locator(".el-headline")).to_contain_text("1 car,")
-    expect(page.locator(".el-table tbody tr")).to_contain_text(["Tesla Model Y Long Range"])
+    expect(page.locator(".el-table tbody tr").first).to_contain_text("Tesla Model Y Long Range")
     wait_until(lambda: tallest_bar() > 20, 10, "no bar has grown")
     page.get_by_role("button", name="The car departs").click()
     expect(page.locator(".el-headline")).to_contain_text("No car")
@@ -123,3 +132,136 @@ def test_fits_a_phone(browser: Browser, served: tuple[str, int]) -> None:
     assert chart is not None
     assert 300 <= chart["width"] <= 390
     context.close()
+
+
+@pytest.fixture(scope="module")
+def evening(browser: Browser, served: tuple[str, int]) -> Iterator[Page]:
+    """One page for the promises that need no fresh one: a link's station, paused, its errors kept."""
+    page = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True).new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    open_page(page, f"{served[0]}?station=ELECTRA_PARIS_15&day=paris_evening&strategy=uniform")
+    expect(page.locator("h1")).to_have_text("ELECTRA_PARIS_15")
+    pause(page)
+    yield page
+    assert errors == []
+    page.context.close()
+
+
+def test_a_link_carries_station_day_and_strategy(evening: Page) -> None:
+    expect(evening.locator(".el-header .el-note")).to_contain_text("made-up evening")
+    tab(evening, "Site")
+    expect(evening.get_by_label("Strategy", exact=True)).to_have_value("Uniform")
+    tab(evening, "Files")
+    assert "station=ELECTRA_PARIS_15" in str(evening.get_by_text("Link to this").get_attribute("href"))
+
+
+def test_a_press_on_a_car_explains_it_and_sends_it_away(evening: Page) -> None:
+    car = evening.locator(".el-tile", has_text="of").first
+    car.click()
+    expect(evening.locator(".el-details p").first).to_contain_text("kW")
+    cars = evening.locator(".el-table .el-car").count()
+    evening.get_by_role("button", name="This car departs").click()
+    expect(evening.locator(".el-details")).to_be_hidden()
+    expect(evening.locator(".el-tile .el-invite").first).to_contain_text("a car arrives")
+    assert evening.locator(".el-table .el-car").count() == cars  # a row each connector: nothing jumps
+
+
+def test_a_press_on_a_free_connector_opens_an_arrival_there(evening: Page) -> None:
+    tab(evening, "Files")
+    free = evening.locator(".el-tile", has=evening.locator(".el-invite")).first
+    name = str(free.get_attribute("aria-label")).split(",")[0]
+    free.focus()
+    evening.keyboard.press("Enter")
+    expect(evening.get_by_label("Connector", exact=True)).to_have_value(name)
+    evening.get_by_label("Search").fill("ioniq 5 73")
+    expect(evening.get_by_label("Car", exact=True).locator("option")).to_have_count(2)
+    evening.get_by_role("button", name="A car arrives", exact=True).click()
+    expect(evening.locator(".el-table")).to_contain_text("Hyundai Ioniq 5 73 kWh")
+
+
+def test_what_breaks_is_shown_and_comes_back(evening: Page) -> None:
+    tab(evening, "Faults")
+    evening.get_by_label("What", exact=True).select_option("Charger CP001")
+    evening.get_by_role("button", name="Out of service", exact=True).click()
+    expect(evening.locator(".el-picture")).to_contain_text("out of service")
+    evening.get_by_role("button", name="Back in service", exact=True).click()
+    expect(evening.locator(".el-picture")).not_to_contain_text("out of service")
+    evening.get_by_role("button", name="The grid limit falls to nothing").click()
+    expect(evening.locator(".el-headline")).to_contain_text("0 of 0 kW from the grid")
+    evening.get_by_role("button", name="The grid limit is back").click()
+    expect(evening.locator(".el-headline")).to_contain_text("of 400 kW from the grid")
+    # This station's file has no lease of readings, so its meter cannot go silent.
+    expect(evening.get_by_role("button", name="The grid meter goes silent")).to_be_disabled()
+
+
+def test_other_rules_stand_beside_the_first(evening: Page) -> None:
+    tab(evening, "What if")
+    evening.get_by_label("What if", exact=True).select_option("strategy Max min")
+    expect(evening.locator(".el-small tbody tr")).to_have_count(5)
+    evening.get_by_label("What if", exact=True).select_option("one more charger")
+    expect(evening.locator(".el-note", has_text="one more charger")).to_be_visible()
+    evening.get_by_label("What if", exact=True).select_option("nothing else")
+    expect(evening.locator(".el-small")).to_have_count(0)
+
+
+def test_what_is_saved_can_be_loaded_again(evening: Page, tmp_path: Path) -> None:
+    tab(evening, "Files")
+    with evening.expect_download() as download:
+        evening.get_by_role("button", name="Events (JSON)").click()
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    assert all(json.loads(line)["call"] for line in path.read_text("utf-8").splitlines())
+    now = evening.locator(".el-headline").inner_text()
+    evening.get_by_label("Load events").set_input_files(path)
+    expect(evening.locator(".el-log li").first).to_contain_text("loaded")
+    expect(evening.locator(".el-headline")).to_have_text(now)
+
+
+def test_a_file_that_is_none_is_refused_in_a_sentence(evening: Page, tmp_path: Path) -> None:
+    tab(evening, "Site")
+    for name, content in (("x.json", b"<script>alert(1)</script>"), ("big.json", b" " * 5_000_001)):
+        path = tmp_path / name
+        path.write_bytes(content)
+        evening.get_by_label("A station's file").set_input_files(path)
+        said = evening.locator(".el-refusal") if name == "x.json" else evening.get_by_text("at most.")
+        expect(said.first).to_contain_text(name)
+    expect(evening.locator("h1")).to_have_text("ELECTRA_PARIS_15")
+
+
+def test_an_unknown_link_is_a_sentence(page: Page, served: tuple[str, int]) -> None:
+    open_page(page, f"{served[0]}?station=%3Cb%3Enowhere")
+    expect(page.locator(".el-refusal")).to_contain_text("names a station '<b>nowhere'")
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(browser: Browser, served: tuple[str, int], width: int, scheme: str) -> None:
+    """No serious accessibility fault, no scrolling sideways; and a picture for people to look at."""
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    open_page(page, served[0])
+    pause(page)
+    page.wait_for_timeout(1000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    folder = ROOT / "tests" / "screenshots"
+    folder.mkdir(exist_ok=True)
+    page.screenshot(path=folder / f"station-{width}-{scheme}.png", full_page=True)
+    assert serious_faults(page) == []
+    context.close()
+
+
+def serious_faults(page: Page) -> list[str]:
+    axe = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        assert not os.environ.get("CI"), "CI must look for accessibility faults: npm install"
+        pytest.skip("axe-core is not installed: npm install")
+    page.evaluate(axe.read_text("utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    return [
+        f"{each['id']}: {node['target']} {node['failureSummary']}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]

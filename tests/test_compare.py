@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
+import ipywidgets as widgets
 import numpy as np
+import pandas as pd
 import pytest
 from traitlets import TraitError
 
 from electra_core import load_config, simulate
-from electra_core.dashboard.compare import MADE_UP, MOST_BYTES, ComparisonModel, open_comparison
+from electra_core.dashboard.compare import ComparisonModel, open_comparison
+from electra_core.dashboard.compare_logs import MADE_UP
 from electra_core.dashboard.compare_view import comparison_page
-from electra_core.dashboard.compare_words import LINES, finding, progress_bar, results, rows_of, values_of
+from electra_core.dashboard.compare_words import (
+    LINES,
+    finding,
+    progress_bar,
+    results,
+    results_csv,
+    rows_of,
+    values_of,
+)
+from electra_core.dashboard.files import MOST_BYTES, Files
 from electra_core.figures.comparison import POINTS, ROWS, comparison_changes, comparison_figure
 from electra_core.optimum import regret
 from electra_core.sessions import day_sessions
@@ -113,6 +127,7 @@ def test_a_bad_log_is_a_sentence_and_changes_nothing(model: ComparisonModel, kin
     assert model.refused
     assert "was not taken" in model.message
     assert len(model.message.splitlines()) <= 8
+    assert ("and 95 more" in model.message) == (kind == "nonsense")
     assert (model.logs, model.log_name, model.version) == (logs, chosen, version)
     shown = progress_bar(0.0, model.message, refused=True)
     assert "<img" not in shown
@@ -126,6 +141,54 @@ def test_a_good_log_is_chosen_and_its_name_is_only_text(model: ComparisonModel) 
     assert model.run()
     assert model.comparison.outcomes[0].metrics["delivered_kwh"] == pytest.approx(20.0)
     assert "<b>=x" not in results(model.comparison)
+
+
+def test_a_log_for_another_station_says_which_lines(model: ComparisonModel) -> None:
+    content = b"session_id,arrival_s,energy_kwh,max_power_kw,charger_id\na,0,1,1,CP001\nb,0,1,1,ELSEWHERE\n"
+    assert not model.add_log("mine.csv", content)
+    assert model.message.startswith("Your log was not taken: mine.csv: 1 fault")
+    assert "'b'" in model.message
+    assert "ELSEWHERE" in model.message
+
+
+def test_the_lowest_peak_is_not_the_best(model: ComparisonModel) -> None:
+    row = next(row for row in results(model.comparison).split("<tr>") if "Highest quarter-hour" in row)
+    assert "best" not in row
+
+
+def test_the_results_are_saved_as_they_are(model: ComparisonModel) -> None:
+    assert model.add_log("=cmd().csv", b"arrival_s,energy_kwh,max_power_kw\n0,20,100\n")
+    model.comparison = replace(model.comparison, log_title="=cmd()")
+    saved = results_csv(model.comparison)
+    table = pd.read_csv(io.BytesIO(saved)).set_index("strategy")
+    assert table["log"].unique().tolist() == ["'=cmd()"]
+    for outcome in model.comparison.outcomes:
+        for key in ("delivered_kwh", "jain", "peak_15min_kw"):
+            assert table.loc[outcome.strategy, key] == outcome.metrics[key]
+    assert list(table.columns[2:]) == [line.key for line in LINES]
+
+
+def test_the_page_loads_and_saves(model: ComparisonModel) -> None:
+    load, save = (part for part in parts(comparison_page(model)) if isinstance(part, Files))
+    sent: list[tuple[object, object]] = []
+    for field in (load, save):
+        field.send = lambda message, buffers=None: sent.append((message, buffers))
+    load._hear(None, {"kind": "load", "what": "log", "name": "mine.csv"}, [memoryview(b"nonsense")])
+    assert sent.pop()[0]["said"].startswith("Not loaded")
+    assert model.refused
+    content = memoryview(b"arrival_s,energy_kwh,max_power_kw\n0,20,100\n")
+    load._hear(None, {"kind": "load", "what": "log", "name": "mine.csv"}, [content])
+    assert sent.pop()[0]["said"].startswith("Loaded")
+    assert model.log_name == "Yours: mine.csv"
+    save._hear(None, {"kind": "save", "what": "results"}, [])
+    message, buffers = sent.pop()
+    assert message["name"] == "comparison.csv"
+    assert buffers == [results_csv(model.comparison)]
+
+
+def parts(widget: widgets.Widget) -> list[widgets.Widget]:
+    """A widget and everything in it."""
+    return [widget, *(part for child in getattr(widget, "children", ()) for part in parts(child))]
 
 
 def test_the_figure_keeps_its_traces_and_is_small(model: ComparisonModel) -> None:

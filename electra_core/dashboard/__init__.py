@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import ipywidgets as widgets
+from IPython import get_ipython
 
 from electra_core.dashboard.model import StationModel, read_configs
 from electra_core.dashboard.view import station_page
@@ -22,5 +23,8 @@ def open_station(configs: str | Path, *, playing: bool = True) -> StationModel:
 
 
 def show(model: StationModel) -> widgets.Widget:
-    """The page of a model, as a widget to display."""
+    """The page of a model, as a widget to display; what later cells do to its station shows on it."""
+    shell = get_ipython()
+    if shell is not None:
+        shell.events.register("post_run_cell", lambda _: model.look())
     return station_page(model)

@@ -9,23 +9,22 @@ from traitlets import link
 
 from electra_core.dashboard import compare_words as words
 from electra_core.dashboard.compare import CHOICES, ComparisonModel
+from electra_core.dashboard.files import Files
 from electra_core.dashboard.view import style
 from electra_core.figures.comparison import comparison_changes, comparison_figure
 from electra_core.voila_figure import figure_widget
 
 
-def comparison_page(model: ComparisonModel, upload: widgets.Widget | None = None) -> widgets.Widget:
-    """The whole page of a comparison.
-
-    Parameters
-    ----------
-    model : what is compared
-    upload : a widget that takes a log to ``model.add_log``; None: the page has no such field
-    """
+def comparison_page(model: ComparisonModel) -> widgets.Widget:
+    """The whole page of a comparison."""
     head = widgets.HTML(words.header())
     finding, table, legend = _facts(model)
-    results = widgets.VBox([finding, _progress(model), table]).add_class("el-panel").add_class("el-outcome")
-    body = widgets.Box([_choices(model, upload), results]).add_class("el-compared")
+    results = (
+        widgets.VBox([finding, _progress(model), table, _save_field(model)])
+        .add_class("el-panel")
+        .add_class("el-outcome")
+    )
+    body = widgets.Box([_choices(model), results]).add_class("el-compared")
     charts = widgets.VBox([legend, _chart(model)]).add_class("el-charts")
     page = widgets.VBox([style(), head, body, charts])
     return page.add_class("el-page").add_class("el-compare")
@@ -68,19 +67,38 @@ def _chart(model: ComparisonModel) -> widgets.Widget:
     return figure
 
 
-def _choices(model: ComparisonModel, upload: widgets.Widget | None) -> widgets.Widget:
+def _choices(model: ComparisonModel) -> widgets.Widget:
     """Station, log, strategies, and the button that runs them."""
     station = widgets.Dropdown(options=list(model.configs), value=model.station_name, description="Station")
     log = widgets.Dropdown(options=model.logs, value=model.log_name, description="Log")
     _linked(model, station, log)
-    places = widgets.VBox([widgets.HTML("<h2>Where and who</h2>"), station, log])
-    if upload is not None:
-        places.children = (*places.children, upload)
+    places = widgets.VBox([widgets.HTML("<h2>Where and who</h2>"), station, log, _load_field(model)])
     checks = _checks(model)
     title = widgets.HTML("<h2>Strategies</h2>")
     strategies = widgets.VBox([title, checks, _run_button(model)])
     groups = [part.add_class("el-group") for part in (places, strategies)]
     return widgets.VBox(groups).add_class("el-controls")
+
+
+def _load_field(model: ComparisonModel) -> Files:
+    """Where a visitor's own log comes in."""
+
+    def load(_: str, name: str, content: bytes) -> str:
+        return "Loaded and chosen." if model.add_log(name, content) else "Not loaded: the page says why."
+
+    item = {"kind": "load", "what": "log", "label": "Your own log (CSV)", "accept": ".csv,.json"}
+    return Files([item], load=load)
+
+
+def _save_field(model: ComparisonModel) -> Files:
+    """What can be taken along."""
+
+    def save(_: str) -> tuple[str, str, bytes] | None:
+        if model.comparison is None:
+            return None
+        return "comparison.csv", "text/csv", words.results_csv(model.comparison)
+
+    return Files([{"kind": "save", "what": "results", "label": "Results (CSV)"}], save=save)
 
 
 def _linked(model: ComparisonModel, station: widgets.Dropdown, log: widgets.Dropdown) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
 from electra_core.dashboard.compare import Comparison, Outcome
+from electra_core.dashboard.keep import safe_cell
 from electra_core.figures.colours import GRID, LIMIT, STORED
 from electra_core.figures.comparison import Row
 
@@ -57,7 +60,7 @@ LINES = (
     ),
     Line("without_power_min", "Plugged in without power, min", "{:,.1f}", "least", "of all drivers together"),
     Line("jain", "Fairness of power (Jain)", "{:.3f}", "most", "1 is the same power for all"),
-    Line("peak_15min_kw", "Highest quarter-hour, kW", "{:,.1f}", "least"),
+    Line("peak_15min_kw", "Highest quarter-hour, kW", "{:,.1f}", "", "low also where little is delivered"),
     Line("battery_cycles", "Battery, full cycles", "{:.2f}", "", "more help is more wear"),
 )
 
@@ -124,6 +127,18 @@ def _best(values: Sequence[float | None], texts: Sequence[str], which: str) -> s
     if not which or len(set(texts)) < 2 or not known:
         return set()
     return {(max if which == "most" else min)(known)[1]}
+
+
+def results_csv(comparison: Comparison) -> bytes:
+    """The table as a file: a row a strategy, columns named as `Result.metrics` names them, all digits."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["station", "log", "strategy", *(line.key for line in LINES)])
+    columns = [values_of(comparison, line) for line in LINES]
+    for outcome, *figures in zip(comparison.outcomes, *columns, strict=True):
+        row = (comparison.station_name, comparison.log_title, outcome.strategy, *figures)
+        table.writerow([safe_cell(value) for value in row])
+    return text.getvalue().encode()
 
 
 def finding(comparison: Comparison | None) -> str:

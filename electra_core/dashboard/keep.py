@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import keyword
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from electra_core.station import Station
 from electra_core.strategies import STRATEGIES, Strategy
 
 # A spreadsheet takes a cell that begins so for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 STEP_S = 60.0
 
@@ -33,13 +34,13 @@ def file_stem(station: Station) -> str:
 def sessions_csv(station: Station, own: Mapping[str, Strategy]) -> bytes:
     """Every session so far, a line each; `electra_core.sessions.read_sessions` reads it back as wishes.
 
-    ``energy_kwh`` is what the car wanted, empty where nobody knows; ``delivered_kwh`` what it got.
+    ``energy_kwh`` is what the car wanted, or where nobody knows, what it got, as ``delivered_kwh``.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for session, left_s in sessions_so_far(station, own):
-        wanted_kwh = None if session.remaining_kwh is None else session.energy_kwh + session.remaining_kwh
+        wanted_kwh = session.energy_kwh + (session.remaining_kwh or 0.0)
         row = (
             session.session_id,
             session.vehicle.name,
@@ -55,7 +56,7 @@ def sessions_csv(station: Station, own: Mapping[str, Strategy]) -> bytes:
             session.soc,
             session.target_soc if session.soc is not None else None,
         )
-        table.writerow([_cell(value) for value in row])
+        table.writerow([safe_cell(value) for value in row])
     return text.getvalue().encode()
 
 
@@ -76,8 +77,9 @@ COLUMNS = (
 )
 
 
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(FORMULA):
+def safe_cell(value: object) -> object:
+    """A cell of a CSV that no spreadsheet takes for a formula; None is an empty one."""
+    if isinstance(value, str) and (value.startswith(FORMULA) or value.lstrip().startswith(FORMULA)):
         return f"'{value}"
     return "" if value is None else value
 
@@ -99,7 +101,8 @@ def sessions_so_far(station: Station, own: Mapping[str, Strategy]) -> list[tuple
     here: list[tuple[Session, float | None]] = [
         (session, None) for session in station.state.sessions.values()
     ]
-    return sorted([*ended, *here], key=lambda entry: entry[0].session_id)
+    # S9999 is before S10000.
+    return sorted([*ended, *here], key=lambda entry: (len(entry[0].session_id), entry[0].session_id))
 
 
 def events_json(station: Station) -> bytes:
@@ -115,12 +118,12 @@ def python_lines(station: Station) -> bytes:
         - set(STRATEGIES)
     )
     lines = [
-        f'"""{station.config.station_id.translate(QUIET)}, as it was on the page."""',
+        f'"""{_quiet(station.config.station_id)}, as it was on the page."""',
         "",
         "from electra_core import Station, Vehicle, load_config",
         "",
         f"station = Station(load_config({config!r}))",
-        *(f"# Define your own function {name.translate(QUIET)} before you use it." for name in strategies),
+        *(f"# Define your own function {_variable(name)} before you use it." for name in strategies),
         *_calls(station.events, strategies),
         "print(station.status().delivered_kwh)",
         "",
@@ -128,7 +131,14 @@ def python_lines(station: Station) -> bytes:
     return "\n".join(lines).encode()
 
 
-QUIET = {ord(letter): " " for letter in '"\\\n\r'}
+def _quiet(name: str) -> str:
+    """A name inside a string of a program: nothing in it ends the string."""
+    return "".join(letter if letter.isprintable() and letter not in '"\\' else " " for letter in name)
+
+
+def _variable(name: str) -> str:
+    """What a program calls a function of this name: a lambda has none."""
+    return name if name.isidentifier() and not keyword.iskeyword(name) else "my_strategy"
 
 
 def _calls(events: Sequence[Event], own: Sequence[str]) -> list[str]:
@@ -147,7 +157,7 @@ def _call(event: Event, own: Sequence[str]) -> str:
     if event.call == "plug_in":
         shown["vehicle"] = f"Vehicle.from_json({arguments['vehicle']!r})"
     if event.call == "set_strategy" and arguments["strategy"] in own:
-        shown["strategy"] = str(arguments["strategy"])
+        shown["strategy"] = _variable(str(arguments["strategy"]))
     return f"station.{event.call}({', '.join(f'{name}={value}' for name, value in shown.items())})"
 
 

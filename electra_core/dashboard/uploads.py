@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -14,8 +14,9 @@ import pandas as pd
 from electra_core.config import StationConfig, load_config
 from electra_core.dashboard.files import MOST_BYTES
 from electra_core.dashboard.script import Guest
-from electra_core.refusals import BadValueError, shortened
-from electra_core.sessions import SessionsWarning, read_acn, read_epfl, read_sessions, read_visits
+from electra_core.journal import read_events
+from electra_core.refusals import BadValueError, ReplayError, clipped, is_finite
+from electra_core.sessions import SessionsError, read_acn, read_epfl, read_sessions, read_visits
 from electra_core.sessions.table import ANY, Visits
 from electra_core.station import Station
 from electra_core.strategies import Strategy
@@ -24,6 +25,14 @@ from electra_core.vehicles import ChargingCurve, Vehicle
 # What the page can draw and a person can read.
 MOST_CONNECTORS = 60
 MOST_GUESTS = 2_000
+# How long a record may last.
+MOST_DAYS = 60
+
+# A message names so many chargers.
+FEW = 4
+
+GZIP = b"\x1f\x8b"
+BLANK = b"\xef\xbb\xbf \t\r\n"
 
 Read = TypeVar("Read")
 
@@ -39,32 +48,56 @@ def uploaded_config(name: str, content: bytes) -> StationConfig:
     config = _from_file(name, content, load_config)
     if len(config.plugs) > MOST_CONNECTORS:
         raise BadValueError(
-            f"{shortened(name)} has {len(config.plugs)} connectors, and this page draws {MOST_CONNECTORS} at"
+            f"{plain_name(name)} has {len(config.plugs)} connectors, and this page draws {MOST_CONNECTORS} at"
             " most; simulate has no such limit"
         )
     return config
 
 
 def uploaded_sessions(name: str, content: bytes) -> pd.DataFrame:
-    """A log: a plain CSV, EPFL's, or one of ACN-Data; which one it is, its beginning tells.
+    """A log: a plain CSV, EPFL's, or ACN-Data as CSV or JSON; which one it is, its beginning tells.
 
     Raises
     ------
     SessionsError, BadValueError
         When it is none of them, with the lines that are wrong.
     """
-    start = content[:2000]
-    if start.lstrip()[:1] in (b"{", b"["):
-        read: Callable[[Path], pd.DataFrame] = read_acn
-    elif b"connectionTime" in start:
-        read = read_acn
-    elif b"energy_wh" in start.lower():
-        read = read_epfl
-    else:
-        read = read_sessions
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SessionsWarning)
-        return _from_file(name, content, read)
+    return _from_file(name, content, _reader_of(content))
+
+
+def _reader_of(content: bytes) -> Callable[[Path], pd.DataFrame]:
+    """Who can read a log, by what stands in its first line."""
+    start = content[:20_000].lstrip(BLANK)
+    header = {cell.strip(b' "') for cell in (start.splitlines() or [b""])[0].split(b",")}
+    if start[:1] in (b"{", b"[") or {b"arrival", b"departure", b"station_id"} <= header:
+        return read_acn
+    return read_epfl if {b"ccs", b"energy_wh"} <= header else read_sessions
+
+
+def visits_of(name: str, table: pd.DataFrame, config: StationConfig) -> Visits:
+    """The drivers of an uploaded table at a station; a fault carries the file's name.
+
+    Raises
+    ------
+    SessionsError, BadValueError
+        When the table does not fit the station.
+    """
+    wanted = list(dict.fromkeys(table["charger_id"].dropna())) if "charger_id" in table.columns else []
+    if wanted and not set(wanted) & set(config.charger_kw):
+        raise BadValueError(
+            f"{plain_name(name)} is for other chargers ({_few(wanted)}); {config.station_id} has"
+            f" {_few(list(config.charger_kw))}"
+        )
+    try:
+        return read_visits(table, config)
+    except SessionsError as error:
+        raise SessionsError(plain_name(name), error.faults) from None
+
+
+def _few(names: Sequence[object]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
+    return ", ".join(clipped(str(name)) for name in names[:FEW]) + more
 
 
 def uploaded_guests(name: str, content: bytes, config: StationConfig) -> tuple[Guest, ...]:
@@ -75,12 +108,12 @@ def uploaded_guests(name: str, content: bytes, config: StationConfig) -> tuple[G
     SessionsError, BadValueError
         When the table is wrong, does not fit the station, or is too long for the page.
     """
-    visits = read_visits(uploaded_sessions(name, content), config)
+    visits = visits_of(name, uploaded_sessions(name, content), config)
     if not 1 <= len(visits) <= MOST_GUESTS:
         count = f"{len(visits):,} sessions" if len(visits) else "no sessions"
         raise BadValueError(
-            f"{shortened(name)} has {count}; this page plays 1 to {MOST_GUESTS:,}, and the page"
-            " compare.ipynb any number"
+            f"{plain_name(name)} has {count}; this page plays 1 to {MOST_GUESTS:,}, and the page of"
+            " comparisons more"
         )
     return guests_of_table(visits, config)
 
@@ -96,26 +129,46 @@ def uploaded_station(
     Raises
     ------
     ReplayError
-        When the record is damaged or belongs to another station.
+        When the record is damaged, belongs to another station, or would take too long to play.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a last line that is cut off is left out
-        return _from_file(name, content, lambda path: Station.replay(config, path, strategies))
+        station = _from_file(name, content, lambda path: _replayed(path, config, strategies))
+    if not station.events:
+        raise ReplayError(f"{plain_name(name)} is no record of events")
+    return station
+
+
+def _replayed(path: Path, config: StationConfig, strategies: Mapping[str, Strategy]) -> Station:
+    """The station of a record; a few lines can be years, which would keep a kernel busy for hours."""
+    waits = [event.arguments.get("seconds") for _, event in read_events(path) if event.call == "advance"]
+    days = sum(max(0.0, float(str(seconds))) for seconds in waits if is_finite(seconds)) / 86_400.0
+    if days > MOST_DAYS:
+        raise ReplayError(f"{path.name} lasts {days:,.0f} days; this page plays {MOST_DAYS} at most")
+    return Station.replay(config, path, strategies)
 
 
 def _from_file(name: str, content: bytes, read: Callable[[Path], Read]) -> Read:
     """Read content as the file that it was: messages then carry its name."""
-    if not isinstance(content, bytes) or not content.strip():
-        raise BadValueError(f"{shortened(name)} is empty")
+    plain = plain_name(name)
+    if not content.strip(BLANK):
+        raise BadValueError(f"{plain} is empty")
     if len(content) > MOST_BYTES:
         size, most = len(content) / 1e6, MOST_BYTES / 1e6
-        raise BadValueError(f"{shortened(name)} has {size:.0f} MB; this page takes {most:.0f} MB at most")
-    # A name is only for people: no folder of it is followed, and no strange letter of it is used.
-    plain = "".join(letter for letter in Path(str(name)).name if letter.isalnum() or letter in "._- ")[-60:]
+        raise BadValueError(f"{plain} has {size:.1f} MB; this page takes {most:.0f} MB at most")
+    if content.startswith(GZIP):  # a few packed bytes may become gigabytes
+        raise BadValueError(f"{plain} is packed with gzip; unpack it first")
     with TemporaryDirectory() as folder:
-        path = Path(folder) / (plain.strip(". ") or "upload")
+        path = Path(folder) / plain
         path.write_bytes(content)
         return read(path)
+
+
+def plain_name(name: str) -> str:
+    """A file's name for people: no folder of it is followed, and no strange letter of it is used."""
+    last = str(name).replace("\\", "/").rsplit("/", 1)[-1]
+    plain = "".join(letter for letter in last if letter.isalnum() or letter in "._- ")
+    return plain[-60:].strip(". ") or "the file"
 
 
 def guests_of_table(visits: Visits, config: StationConfig) -> tuple[Guest, ...]:
@@ -160,5 +213,5 @@ def _vehicle(visits: Visits, row: int) -> Vehicle:
         battery_kwh=float(visits.battery_kwh[row]),
         curve=curve,
         min_power_kw=float(visits.min_kw[row]),
-        name=f"Car {name}",
+        name=clipped(f"Car {name}"),
     )
