@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 # The bundle's default export makes the functions of one figure; anywidget calls ours once for each figure.
 # The address is made whole in the browser, because this code runs from a blob, where "/…" means nothing.
 # Plotly measures the element that it draws in, so drawing waits until that has a width, and then follows it.
-# It reports every redraw to the kernel, which echoes it: as many bytes again as the redraw itself, for callbacks
-# that these pages do not have. The reports stay in the browser.
+# It reports every redraw to the kernel, which echoes it: as many bytes again as the redraw itself, for
+# callbacks that these pages do not have. The reports stay in the browser.
 _ESM = """
 const bundle = await import(new URL(%s, document.baseURI).href);
 const quiet = (model) => ({

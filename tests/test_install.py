@@ -79,7 +79,9 @@ def test_the_readme_example_prints_what_it_says() -> None:
 def test_the_readme_map_names_every_file() -> None:
     for path in (ROOT / "electra_core").glob("*.py"):
         if path.stem != "__init__":
-            assert f"{path.stem}" in README.replace("voila_*", "voila_figure voila_server_config"), path.name
+            assert f"{path.stem}" in README.replace(
+                "voila_*", "voila_figure voila_server_config voila_kernels"
+            ), path.name
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -89,7 +91,8 @@ def test_notebooks_are_saved_clean(path: Path) -> None:
     assert not re.search(r"/(home|root|Users|tmp)/", text)
     for cell in json.loads(text)["cells"]:
         assert cell["metadata"].get("execution") is None
-        assert cell.get("execution_count") is None
+        # nbval wants a number where it is to compare what a cell says.
+        assert cell.get("execution_count") is None or cell["outputs"]
         if cell["cell_type"] == "code":
             assert len("".join(cell["source"]).splitlines()) <= 12
 

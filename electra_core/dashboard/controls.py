@@ -132,7 +132,7 @@ def site_controls(model: StationModel) -> widgets.Widget:
     own = Files(
         [
             {"kind": "load", "what": "station", "label": "A station's file (JSON)", "accept": ".json,.json5"},
-            {"kind": "load", "what": "day", "label": "A day of sessions (CSV)", "accept": ".csv,.json,.gz"},
+            {"kind": "load", "what": "day", "label": "A day of sessions (CSV)", "accept": ".csv,.json"},
         ],
         load=partial(_bring, model),
     )

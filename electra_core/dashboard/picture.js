@@ -34,6 +34,7 @@ function wire(parent, path, kind) {
   const motion = still ? null : flow.animate(
     [{ strokeDashoffset: 0 }, { strokeDashoffset: -18 }], { duration: 1000, iterations: Infinity });
   motion?.pause();
+  let last = 1;
   return (power, colour = null) => {
     const flows = Math.abs(power) > 0.05;
     flow.style.display = flows ? "" : "none";
@@ -41,7 +42,10 @@ function wire(parent, path, kind) {
     if (!motion) return;
     // 100 kW move two dashes a second; less than nothing goes the other way.
     if (flows) {
-      motion.updatePlaybackRate((Math.sign(power) * Math.max(8, Math.abs(power))) / 50);
+      const way = Math.sign(power);
+      if (way !== last) motion.effect.setKeyframes([{ strokeDashoffset: 0 }, { strokeDashoffset: -18 * way }]);
+      last = way;
+      motion.updatePlaybackRate(Math.max(8, Math.abs(power)) / 50);
       if (motion.playState !== "running") motion.play();
     } else if (motion.playState === "running") motion.pause();
   };
