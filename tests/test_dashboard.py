@@ -230,6 +230,85 @@ def test_changes_name_only_what_the_figure_has(model: StationModel) -> None:
         figure.layout[key]  # raises where there is no such place
 
 
+def test_other_rules_stand_beside_the_first(paris: StationModel) -> None:
+    for connector in (1, 2):
+        paris.arrive("CP001", connector, CUSTOM_CAR, custom_kw=150)
+    paris.step(10)
+    paris.what_if = "no battery"
+    paris.step(10)
+    assert paris.rivals is not None
+    here, there = (rival.outcome for rival in paris.rivals)
+    assert here.delivered_kwh == pytest.approx(paris.station.ledger.delivered_kwh)
+    assert there.imported_kwh == pytest.approx(there.delivered_kwh)
+    scene = Scene(connector_bars(paris.station.status()), list(paris.history), paris.rivals[1].samples)
+    traces, _ = station_changes(scene, chart_titles(paris.station.status()))
+    arrays = [value for values in traces.values() for value in values if hasattr(value, "flags")]
+    assert arrays
+    # Others cannot be sent to a browser.
+    assert all(array.flags.c_contiguous for array in arrays)
+    paris.what_if = "nonsense"
+    assert "no such change" in paris.refusal
+    assert paris.what_if == "no battery"
+    paris.station_name = "EPFL Level-3"
+    assert paris.rivals is None
+    assert "The comparison has ended" in "".join(paris.log)
+
+
+def test_one_more_charger_takes_who_would_have_shared(paris: StationModel) -> None:
+    for charger in ("CP001", "CP002", "CP003"):
+        for connector in (1, 2):
+            paris.arrive(charger, connector, CUSTOM_CAR, custom_kw=110)
+    paris.what_if = "one more charger"
+    paris.step(30)
+    assert paris.rivals is not None
+    config = paris.rivals[1].station.config
+    assert len(config.chargers) == len(paris.config.chargers) + 1
+    places = [session.place for session in paris.rivals[1].station.state.sessions.values()]
+    assert len(places) == 6
+    assert any(place[0] == config.chargers[-1].id for place in places)
+
+
+def test_a_silent_meter_leads_to_the_fail_safe_limit(model: StationModel) -> None:
+    model.step(10)
+    assert not model.station.status().fail_safe
+    model.meter_silent = True
+    model.step(6)
+    assert model.station.status().fail_safe
+    assert "fail-safe limit" in headline(model.station.status())
+    model.meter_silent = False
+    assert not model.station.status().fail_safe
+
+
+def test_a_station_without_lease_has_no_silence(paris: StationModel) -> None:
+    paris.meter_silent = True
+    assert "no limitLease" in paris.refusal
+    assert not paris.meter_silent
+
+
+def test_what_is_changed_in_code_is_looked_up(paris: StationModel) -> None:
+    version = paris.version
+    paris.look()
+    assert paris.version == version
+    paris.station.set_site_limit(123.0)
+    paris.look()
+    assert paris.version == version + 1
+    assert paris.site_limit_kw == 123.0
+
+
+def test_a_link_that_names_what_is_not_here_changes_nothing(paris: StationModel) -> None:
+    paris.arrive("CP001", 1, CUSTOM_CAR)
+    state = paris.station.state
+    for wanted in (
+        {"station": "<b>nowhere"},
+        {"strategy": "luck"},
+        {"day": "never"},
+        {"station": "EPFL Level-3", "day": "paris_evening"},
+    ):
+        assert not paris.follow_link(wanted)
+        assert paris.refusal.startswith("Refused: the link")
+    assert paris.station.state == state
+
+
 def test_a_station_without_battery_says_so(model: StationModel) -> None:
     model.station_name = "EPFL Level-3"
     status = model.station.status()

@@ -100,7 +100,8 @@ def place_colours(bars: Sequence[Bar]) -> dict[Place, str]:
 def station_traces(scene: Scene) -> list[dict[str, Any]]:
     """The figure's traces, always the same ones in the same order."""
     times = column(scene.history, "now_s") / np.float32(3600.0)
-    rival = np.array(scene.rival, dtype=np.float32).reshape(-1, 3)
+    # A row each of time, power and SoC: only what lies together in memory can be sent.
+    rival = np.array(scene.rival, dtype=np.float32).reshape(-1, 3).T.copy()
     return [
         *_bar_traces(scene.bars),
         *_site_traces(scene.history, times),
@@ -231,9 +232,9 @@ def _battery_traces(
             "type": "scatter",
             "uid": "battery-rival",
             "name": "Battery SoC, what if",
-            "x": rival[:, 0] / np.float32(3600.0),
-            "y": np.float32(100.0) * rival[:, 2],
-            "visible": len(rival) > 0,
+            "x": rival[0] / np.float32(3600.0),
+            "y": np.float32(100.0) * rival[2],
+            "visible": rival.size > 0,
             "mode": "lines",
             "line": {"color": RIVAL, "width": 2, "dash": "dot"},
             **axes,
@@ -260,9 +261,9 @@ def _session_traces(
             "type": "scatter",
             "uid": "session-rival",
             "name": "All cars, what if",
-            "x": rival[:, 0] / np.float32(3600.0),
-            "y": rival[:, 1],
-            "visible": len(rival) > 0,
+            "x": rival[0] / np.float32(3600.0),
+            "y": rival[1],
+            "visible": rival.size > 0,
             "mode": "lines",
             "line": {"color": RIVAL, "width": 2, "dash": "dot", "shape": "hv"},
             **axes,
