@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from electra_core.figures.changes import changes_of
 from electra_core.figures.colours import GRID, GRID_LINE, INK, LIMIT, STORED
 from electra_core.simulation.result import Result
 
@@ -23,8 +24,6 @@ HOUR_S, DAY_H = 3600.0, 24.0
 # px of a row, between rows, and of the figure's edges.
 ROW_PX, GAP_PX, TOP_PX, BOTTOM_PX = 120, 62, 46, 36
 FILL = "rgba(0,114,178,0.25)"
-
-MOVING = ("x0", "dx", "x", "y", "visible")
 
 
 class Curve(NamedTuple):
@@ -79,15 +78,13 @@ def comparison_figure(rows: Sequence[Row]) -> go.Figure:
 
 def comparison_changes(rows: Sequence[Row]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What moves from one comparison to the next, in the words of plotly's ``update``: traces and layout."""
-    traces, layout = _traces(rows), _layout(rows)
-    changes: dict[str, Any] = {"height": layout["height"]}
-    for axis in (name for name in layout if "axis" in name):
-        for key in ("range", "domain", "visible", "tickvals", "ticktext"):
-            if key in layout[axis]:
-                changes[f"{axis}.{key}"] = layout[axis][key]
-    for number, note in enumerate(layout["annotations"]):
-        changes |= {f"annotations[{number}].{key}": note[key] for key in ("text", "y", "visible")}
-    return {key: [trace.get(key) for trace in traces] for key in MOVING}, changes
+    return changes_of(
+        _traces(rows),
+        _layout(rows),
+        of_traces=("x0", "dx", "x", "y", "visible"),
+        of_axes=("range", "domain", "visible", "tickvals", "ticktext"),
+        of_notes=("text", "y", "visible"),
+    )
 
 
 def _traces(rows: Sequence[Row]) -> list[dict[str, Any]]:

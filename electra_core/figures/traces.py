@@ -172,16 +172,14 @@ def _site_traces(history: Sequence[Sample], times: NDArray[np.float32]) -> list[
     axes = {"xaxis": "x2", "yaxis": "y2", "hovertemplate": "%{y:.1f} kW"}
     return [
         *(_area(f"site-{uid}", name, times, kw, color, "site", axes) for uid, name, color, kw in stack),
-        {
-            "type": "scatter",
-            "uid": "site-limit",
-            "name": "Grid limit",
-            "x": times,
-            "y": limits,
-            "mode": "lines",
-            "line": {"color": LIMIT, "width": 2, "dash": "dash", "shape": "hv"},
-            **axes,
-        },
+        _line(
+            "site-limit",
+            "Grid limit",
+            times,
+            limits,
+            {"color": LIMIT, "width": 2, "dash": "dash", "shape": "hv"},
+            axes,
+        ),
         {
             "type": "scatter",
             "uid": "site-limit-name",
@@ -204,40 +202,19 @@ def _battery_traces(
     history: Sequence[Sample], times: NDArray[np.float32], rival: NDArray[np.float32]
 ) -> list[dict[str, Any]]:
     axes = {"xaxis": "x3", "yaxis": "y3", "hovertemplate": "%{y:.1f} %"}
+    given_kw = np.maximum(np.float32(0.0), -column(history, "battery_kw"))
+    soc, rival_soc = (np.float32(100.0) * part for part in (column(history, "soc"), rival[2]))
+    power, dotted = (
+        {"color": BATTERY, "width": 1, "shape": "hv"},
+        {"color": RIVAL, "width": 2, "dash": "dot"},
+    )
+    right = {"xaxis": "x3", "yaxis": "y4", "hovertemplate": "%{y:.1f} kW", "fill": "tozeroy"}
     return [
+        _line("battery-power", "Battery power to cars", times, given_kw, power, right),
+        _line("battery-soc", "Battery SoC", times, soc, {"color": STORED, "width": 2.5}, axes),
         {
-            "type": "scatter",
-            "uid": "battery-power",
-            "name": "Battery power to cars",
-            "x": times,
-            "y": np.maximum(np.float32(0.0), -column(history, "battery_kw")),
-            "mode": "lines",
-            "line": {"color": BATTERY, "width": 1, "shape": "hv"},
-            "fill": "tozeroy",
-            "xaxis": "x3",
-            "yaxis": "y4",
-            "hovertemplate": "%{y:.1f} kW",
-        },
-        {
-            "type": "scatter",
-            "uid": "battery-soc",
-            "name": "Battery SoC",
-            "x": times,
-            "y": np.float32(100.0) * column(history, "soc"),
-            "mode": "lines",
-            "line": {"color": STORED, "width": 2.5},
-            **axes,
-        },
-        {
-            "type": "scatter",
-            "uid": "battery-rival",
-            "name": "Battery SoC, what if",
-            "x": rival[0] / np.float32(3600.0),
-            "y": np.float32(100.0) * rival[2],
+            **_line("battery-rival", "Battery SoC, what if", _hours(rival), rival_soc, dotted, axes),
             "visible": rival.size > 0,
-            "mode": "lines",
-            "line": {"color": RIVAL, "width": 2, "dash": "dot"},
-            **axes,
         },
     ]
 
@@ -247,6 +224,7 @@ def _session_traces(
 ) -> list[dict[str, Any]]:
     found = bands(scene.bars)
     axes = {"xaxis": "x4", "yaxis": "y5", "hovertemplate": "%{y:.1f} kW"}
+    dotted = {"color": RIVAL, "width": 2, "dash": "dot", "shape": "hv"}
     powers = [_band(scene.history, places) for _, places in found]
     areas = []
     for number, colour in enumerate(BANDS):
@@ -258,15 +236,8 @@ def _session_traces(
     return [
         *areas,
         {
-            "type": "scatter",
-            "uid": "session-rival",
-            "name": "All cars, what if",
-            "x": rival[0] / np.float32(3600.0),
-            "y": rival[1],
+            **_line("session-rival", "All cars, what if", _hours(rival), rival[1], dotted, axes),
             "visible": rival.size > 0,
-            "mode": "lines",
-            "line": {"color": RIVAL, "width": 2, "dash": "dot", "shape": "hv"},
-            **axes,
         },
         _band_names(found, powers, times),
     ]
@@ -317,6 +288,19 @@ def _area(
     axes: Mapping[str, str],
 ) -> dict[str, Any]:
     """A band of a stack."""
+    line = {"color": color, "width": 0.5, "shape": "hv"}
+    return {**_line(uid, name, x, y, line, axes), "stackgroup": group, "fillcolor": color}
+
+
+def _line(
+    uid: str,
+    name: str,
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    line: Mapping[str, Any],
+    axes: Mapping[str, str],
+) -> dict[str, Any]:
+    """A curve over time."""
     return {
         "type": "scatter",
         "uid": uid,
@@ -324,11 +308,13 @@ def _area(
         "x": x,
         "y": y,
         "mode": "lines",
-        "line": {"color": color, "width": 0.5, "shape": "hv"},
-        "stackgroup": group,
-        "fillcolor": color,
+        "line": dict(line),
         **axes,
     }
+
+
+def _hours(rival: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(rival[0] / np.float32(3600.0))
 
 
 def column(history: Sequence[Sample], name: str) -> NDArray[np.float32]:
