@@ -240,7 +240,7 @@ def test_other_rules_stand_beside_the_first(paris: StationModel) -> None:
     here, there = (rival.outcome for rival in paris.rivals)
     assert here.delivered_kwh == pytest.approx(paris.station.ledger.delivered_kwh)
     assert there.imported_kwh == pytest.approx(there.delivered_kwh)
-    scene = Scene(connector_bars(paris.station.status()), list(paris.history), paris.rivals[1].samples)
+    scene = Scene(connector_bars(paris.station.status()), list(paris.history), list(paris.rivals[1].samples))
     traces, _ = station_changes(scene, chart_titles(paris.station.status()))
     arrays = [value for values in traces.values() for value in values if hasattr(value, "flags")]
     assert arrays

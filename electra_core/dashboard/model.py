@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 from traitlets import Bool, Dict, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
 from electra_core.config import StationConfig, load_config
-from electra_core.dashboard.history import SAMPLE_S, History
+from electra_core.dashboard.history import SAMPLE_S, Window, sample_of
 from electra_core.dashboard.keep import kept
 from electra_core.dashboard.script import Guest, Script, arrives, free_places, guests_of_day, label, leaves
 from electra_core.dashboard.whatif import Rival
 from electra_core.days import Day, day_names, load_day
+from electra_core.figures import Sample
 from electra_core.refusals import BadValueError, StationError, shortened
 from electra_core.setpoints import BATTERY
 from electra_core.state import Place
@@ -59,7 +60,7 @@ class StationModel(HasTraits):
     meter_silent = Bool(False)
     # A second station beside the first one: a change of `whatif`, or nothing.
     what_if = Unicode("")
-    # The connector whose car is explained, and the one where the next car is to arrive; empty: none.
+    # The connector whose car is explained; empty: none.
     selected = Unicode("")
     # Rises by one when there is something new to draw, so that the page never shows two moments at once.
     version = Int(0)
@@ -117,7 +118,7 @@ class StationModel(HasTraits):
     def _take_over(self, station: Station, script: Script) -> None:
         """Show a station from now on."""
         self.station, self._script, self._said_over = station, script, script.over
-        self.history = History()
+        self.history: Window[Sample] = Window()
         # The twin is this very station, watched as the rival is.
         self.rivals: tuple[Rival, Rival] | None = None
         self._seen = (0, station.now_s)
@@ -366,7 +367,7 @@ class StationModel(HasTraits):
         """Do something that the station may refuse; a refusal is a sentence in the page."""
         try:
             words = action()
-        except ValueError as error:  # every error of the package is one
+        except ValueError as error:  # whatever a station, a file or a table refuses is one
             self.refusal = f"Refused: {str(error).rstrip('.')}."
             return False
         self.refusal = ""
@@ -433,7 +434,7 @@ class StationModel(HasTraits):
         self._note(f"The comparison has ended: {error}")
 
     def _sample(self) -> None:
-        self.history.take(self.station)
+        self.history.add(sample_of(self.station))
         try:
             for each in self.rivals or ():
                 each.follow(self.station.events)

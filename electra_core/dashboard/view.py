@@ -10,11 +10,11 @@ import ipywidgets as widgets
 from traitlets import link
 
 from electra_core.dashboard import controls, words
-from electra_core.dashboard.model import NO_DAY, TICK_S, StationModel, clock
+from electra_core.dashboard.model import TICK_S, StationModel, clock
 from electra_core.dashboard.picture import Picture, scene_of
 from electra_core.dashboard.pulse import Pulse
 from electra_core.figures import Scene, station_changes, station_figure
-from electra_core.figures.colours import BATTERY, CHARGING, GRID, LIMIT, STATIC, STORED
+from electra_core.figures.colours import BATTERY, CHARGING, GRID, STATIC, STORED
 from electra_core.figures.traces import place_colours
 from electra_core.state import Place
 from electra_core.status import StationStatus
@@ -61,7 +61,6 @@ def style() -> widgets.HTML:
         "charging": CHARGING,
         "stored": STORED,
         "static": STATIC,
-        "limit": LIMIT,
     }
     named = "".join(f"--{name}: {colour};" for name, colour in colours.items())
     return widgets.HTML(f"<style>.el-page {{{named}}}\n{rules}</style>").add_class("el-style")
@@ -108,7 +107,7 @@ class _Facts:
 def _day_words(model: StationModel) -> tuple[str, str]:
     if model.day is not None:
         return model.day.title, model.day.source
-    return (NO_DAY if model.day_name == NO_DAY else model.day_name), ""
+    return model.day_name, ""
 
 
 def _chart(model: StationModel, pulse: Pulse) -> widgets.Widget:
@@ -116,7 +115,7 @@ def _chart(model: StationModel, pulse: Pulse) -> widgets.Widget:
 
     def now() -> tuple[Scene, dict[str, str], int]:
         status = model.station.status()
-        rival = model.rivals[1].samples if model.rivals else ()
+        rival = list(model.rivals[1].samples) if model.rivals else ()
         scene = Scene(words.connector_bars(status), list(model.history), rival)
         return scene, words.chart_titles(status), pulse.columns
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from electra_core.config import StationConfig
+from electra_core.dashboard.history import Window, battery_soc
 from electra_core.dashboard.script import free_places
 from electra_core.journal import FAIL_SAFE, Event, call_of
 from electra_core.refusals import BadValueError, shortened
@@ -87,7 +88,7 @@ class Rival:
     station: Station = field(init=False)
     course: Course = field(init=False)
     # Power to all cars and the battery's SoC, at each moment that was watched.
-    samples: list[tuple[float, float, float]] = field(init=False)
+    samples: Window[tuple[float, float, float]] = field(init=False)
     _followed: int = field(init=False, default=0)
     _places: dict[Place, Place] = field(init=False, default_factory=dict)
 
@@ -95,7 +96,7 @@ class Rival:
         strategy = self.change if self.change in STRATEGIES else "max_min"
         self.station = Station(changed(self.config, self.change), strategy)
         self.course = Course()
-        self.samples = []
+        self.samples = Window()
 
     def follow(self, events: Sequence[Event]) -> None:
         """Do here what was done there since the last time."""
@@ -113,14 +114,9 @@ class Rival:
 
     def _watch(self) -> None:
         self.course.watch(self.station)
-        state = self.station.state
-        battery = self.station.config.battery
-        soc = state.battery_kwh / battery.initial_capacity_kwh if battery else 0.0
-        sample = (state.now_s, sum(self.station.allocation.offered_kw.values()), soc)
-        if len(self.samples) > 1 and self.samples[-2][0] == sample[0]:
-            self.samples.pop()
-        self.samples.append(sample)
-        del self.samples[:-MOST_SAMPLES]
+        state, allocation = self.station.state, self.station.allocation
+        soc = battery_soc(self.station.config, state)
+        self.samples.add((state.now_s, sum(allocation.offered_kw.values()), soc))
 
     def _repeat(self, event: Event) -> None:
         if event.call == FAIL_SAFE or (event.call == "set_strategy" and self.change in STRATEGIES):
@@ -153,10 +149,6 @@ class Rival:
         """Drivers who can choose go where the fewest others are, and best where they stood before."""
         others = sum(each[0] == at[0] for each in self.station.state.sessions)
         return others, at != wanted
-
-
-# As many as the page draws.
-MOST_SAMPLES = 260
 
 
 def changed(config: StationConfig, change: str) -> StationConfig:
