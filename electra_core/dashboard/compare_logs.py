@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from electra_core.config import StationConfig
-from electra_core.dashboard.uploads import plain_name, uploaded_sessions, visits_of
+from electra_core.dashboard.uploads import from_today, plain_name, uploaded_sessions, visits_of
 from electra_core.days import day_names, load_day
 from electra_core.refusals import BadValueError
 from electra_core.scenario import Scenario, read_scenario
@@ -63,7 +63,7 @@ class Logs:
         BadValueError, SessionsError, ScenarioError
             When it is no log, does not fit the station, or is more than this page plays.
         """
-        table = _from_today(uploaded_sessions(name, content))
+        table = from_today(uploaded_sessions(name, content))
         count = len(visits_of(name, table, config))
         if not 1 <= count <= MOST_SESSIONS:
             number = f"{count:,}" if count else "no"
@@ -90,19 +90,6 @@ def scenario_of(config: StationConfig, table: pd.DataFrame) -> Scenario:
     if days > MOST_DAYS:
         raise BadValueError(f"the log lasts {days:,.0f} days; this page plays {MOST_DAYS} at most")
     return read_scenario(config, table, step_s=60.0 if days <= MINUTE_DAYS else 300.0)
-
-
-def _from_today(table: pd.DataFrame) -> pd.DataFrame:
-    """A log that begins later begins here: whole days before the first arrival are left out."""
-    first_s = float(pd.to_numeric(table["arrival_s"]).min()) if len(table) else 0.0
-    if not np.isfinite(first_s) or first_s < DAY_S:
-        return table
-    moved = {
-        name: table[name] - DAY_S * (first_s // DAY_S)
-        for name in ("arrival_s", "departure_s")
-        if name in table.columns
-    }
-    return table.assign(**moved)
 
 
 def _fits(table: pd.DataFrame, config: StationConfig) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import ipywidgets as widgets
-from traitlets import link
 
 from electra_core.dashboard import compare_words as words
+from electra_core.dashboard import controls
 from electra_core.dashboard.compare import CHOICES, ComparisonModel
 from electra_core.dashboard.files import Files
 from electra_core.dashboard.view import style
@@ -69,14 +67,12 @@ def _chart(model: ComparisonModel) -> widgets.Widget:
 
 def _choices(model: ComparisonModel) -> widgets.Widget:
     """Station, log, strategies, and the button that runs them."""
-    station = widgets.Dropdown(options=list(model.configs), value=model.station_name, description="Station")
-    log = widgets.Dropdown(options=model.logs, value=model.log_name, description="Log")
-    _linked(model, station, log)
-    places = widgets.VBox([widgets.HTML("<h2>Where and who</h2>"), station, log, _load_field(model)])
-    checks = _checks(model)
-    title = widgets.HTML("<h2>Strategies</h2>")
-    strategies = widgets.VBox([title, checks, _run_button(model)])
-    groups = [part.add_class("el-group") for part in (places, strategies)]
+    station = controls.dropdown("Station", model, "station_name", list(model.configs))
+    log = controls.dropdown("Log", model, "log_name", options_from="logs")
+    groups = [
+        controls.group("Where and who", [station, log, _load_field(model)]),
+        controls.group("Strategies", [_checks(model), _run_button(model)]),
+    ]
     return widgets.VBox(groups).add_class("el-controls")
 
 
@@ -99,25 +95,6 @@ def _save_field(model: ComparisonModel) -> Files:
         return "comparison.csv", "text/csv", words.results_csv(model.comparison)
 
     return Files([{"kind": "save", "what": "results", "label": "Results (CSV)"}], save=save)
-
-
-def _linked(model: ComparisonModel, station: widgets.Dropdown, log: widgets.Dropdown) -> None:
-    """Dropdowns follow the model, and the model them; the logs that fit change with the station."""
-    link((model, "station_name"), (station, "value"))
-
-    def offer(_: object) -> None:
-        if tuple(log.options) != tuple(model.logs):
-            log.options = model.logs
-        if log.value != model.log_name:
-            log.value = model.log_name
-
-    def choose(change: Any) -> None:
-        # While the list itself changes the dropdown falls back to its first entry: nobody chose that.
-        if tuple(log.options) == tuple(model.logs) and change["new"] in model.logs:
-            model.log_name = change["new"]
-
-    model.observe(offer, ["logs", "log_name"])
-    log.observe(choose, "value")
 
 
 def _checks(model: ComparisonModel) -> widgets.Widget:
@@ -148,12 +125,11 @@ def _checks(model: ComparisonModel) -> widgets.Widget:
 
 
 def _run_button(model: ComparisonModel) -> widgets.Button:
-    button = widgets.Button(description="Run").add_class("el-primary")
+    button = controls.button("Run", "Run what is chosen", model.run, "el-primary")
 
     def follow(_: object = None) -> None:
         button.disabled = model.running or not model.strategies
 
-    button.on_click(lambda _: model.run())
     model.observe(follow, ["running", "strategies"])
     follow()
     return button

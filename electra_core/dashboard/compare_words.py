@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
 from electra_core.dashboard.compare import Comparison, Outcome
-from electra_core.dashboard.keep import safe_cell
+from electra_core.dashboard.keep import csv_of
+from electra_core.dashboard.words import legend_of
 from electra_core.figures.colours import GRID, LIMIT, STORED
 from electra_core.figures.comparison import Row
 
@@ -131,14 +130,12 @@ def _best(values: Sequence[float | None], texts: Sequence[str], which: str) -> s
 
 def results_csv(comparison: Comparison) -> bytes:
     """The table as a file: a row a strategy, columns named as `Result.metrics` names them, all digits."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["station", "log", "strategy", *(line.key for line in LINES)])
-    columns = [values_of(comparison, line) for line in LINES]
-    for outcome, *figures in zip(comparison.outcomes, *columns, strict=True):
-        row = (comparison.station_name, comparison.log_title, outcome.strategy, *figures)
-        table.writerow([safe_cell(value) for value in row])
-    return text.getvalue().encode()
+    figures = [values_of(comparison, line) for line in LINES]
+    rows = [
+        (comparison.station_name, comparison.log_title, outcome.strategy, *values)
+        for outcome, *values in zip(comparison.outcomes, *figures, strict=True)
+    ]
+    return csv_of(["station", "log", "strategy", *(line.key for line in LINES)], rows)
 
 
 def finding(comparison: Comparison | None) -> str:
@@ -217,10 +214,8 @@ def legend(comparison: Comparison | None) -> str:
     items = [(GRID, "import of the site"), (LIMIT, "its limit (dashed)")]
     has_battery = comparison is not None and any(one.curve.soc is not None for one in comparison.outcomes)
     items += [(STORED, "SoC of the battery (dotted, right scale)")] if has_battery else []
-    marks = "".join(f'<li><i style="background:{colour}"></i>{text}</li>' for colour, text in items)
     minutes = 60.0 * comparison.outcomes[0].curve.point_h if comparison else 0.0
-    point = f"<li>each point is the mean of {_span(minutes)}</li>" if minutes else ""
-    return f'<ul class="el-legend">{marks}{point}</ul>'
+    return legend_of(items, f"each point is the mean of {_span(minutes)}" if minutes else "")
 
 
 def _span(minutes: float) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
+from traitlets import HasTraits
 
 from electra_core.dashboard.files import Files
 from electra_core.dashboard.model import CUSTOM_CAR, SPEEDS, StationModel
@@ -24,16 +25,16 @@ STRATEGY_NAMES = [(name.replace("_", " ").capitalize(), name) for name in STRATE
 
 def time_controls(model: StationModel) -> widgets.Widget:
     """Play, pause, steps, speed, back to the start."""
-    toggle = _button("Pause", "Stop or start the station's clock", lambda: _flip(model), "el-primary")
+    toggle = button("Pause", "Stop or start the station's clock", lambda: _flip(model), "el-primary")
 
     def name_it(_: object = None) -> None:
         toggle.description = "‖ Pause" if model.playing else "▶ Play"
 
     model.observe(name_it, "playing")
     name_it()
-    speed = _dropdown("Speed", [(f"×{speed}", speed) for speed in SPEEDS], model, "speed")
-    steps = [_button(f"+{n} min", f"Let {n} minutes pass", partial(model.step, n)) for n in (1, 5, 15)]
-    again = _button("↺ Start", "Back to before the first car", model.begin)
+    speed = dropdown("Speed", model, "speed", [(f"×{speed}", speed) for speed in SPEEDS])
+    steps = [button(f"+{n} min", f"Let {n} minutes pass", partial(model.step, n)) for n in (1, 5, 15)]
+    again = button("↺ Start", "Back to before the first car", model.begin)
     return widgets.Box([toggle, *steps, again, speed]).add_class("el-time-controls")
 
 
@@ -54,9 +55,9 @@ class CarControls:
         self.power = plain_slider("Power, kW", 150, 10, 350, 5, ".0f")
         self.soc = plain_slider("SoC, %", 20, 0, 100, 1, ".0f")
         self.target = plain_slider("Target, %", 80, 1, 100, 1, ".0f")
-        self.come = _button("A car arrives", "Plug this car in", self._arrive, "el-primary")
+        self.come = button("A car arrives", "Plug this car in", self._arrive, "el-primary")
         self.leaving = widgets.Dropdown(description="Leaving", style=LABEL)
-        self.go = _button("The car departs", "Unplug this car", self._depart)
+        self.go = button("The car departs", "Unplug this car", self._depart)
         self.search.observe(self._find, "value")
         self.car.observe(self._show_what_fits, "value")
         model.observe(self._refresh, "version")
@@ -65,7 +66,7 @@ class CarControls:
         self._refresh()
         arrival = [self.place, self.search, self.car, self.power, self.soc, self.target, self.come]
         self.widget = widgets.VBox(
-            [_group("A car arrives", arrival), _group("A car departs", [self.leaving, self.go])]
+            [group("A car arrives", arrival), group("A car departs", [self.leaving, self.go])]
         ).add_class("el-groups")
 
     def open_at(self, place: Place) -> None:
@@ -124,11 +125,11 @@ def _car_words(name: str) -> str:
 
 def site_controls(model: StationModel) -> widgets.Widget:
     """Station, day, limit, static load, strategy; and a visitor's own files."""
-    station = _dropdown("Station", list(model.stations.items()), model, "station_name", "stations")
-    day = _dropdown("Day", list(model.days.items()), model, "day_name", "days")
+    station = dropdown("Station", model, "station_name", options_from="stations")
+    day = dropdown("Day", model, "day_name", options_from="days")
     limit = _slider("Grid limit", model, "site_limit_kw")
     load = _slider("Static load", model, "static_load_kw")
-    strategy = _dropdown("Strategy", STRATEGY_NAMES, model, "strategy")
+    strategy = dropdown("Strategy", model, "strategy", STRATEGY_NAMES)
     own = Files(
         [
             {"kind": "load", "what": "station", "label": "A station's file (JSON)", "accept": ".json,.json5"},
@@ -137,7 +138,7 @@ def site_controls(model: StationModel) -> widgets.Widget:
         load=partial(_bring, model),
     )
     return widgets.VBox(
-        [_group("Site", [station, day, limit, load, strategy]), _group("Your own", [own])]
+        [group("Site", [station, day, limit, load, strategy]), group("Your own", [own])]
     ).add_class("el-groups")
 
 
@@ -148,9 +149,9 @@ def _bring(model: StationModel, what: str, name: str, content: bytes) -> str:
 def fault_controls(model: StationModel) -> widgets.Widget:
     """Something breaks."""
     part = widgets.Dropdown(description="What", style=LABEL)
-    switch = _button("Out of service", "Take it out of service, or bring it back", lambda: flip())
-    silence = _button("The grid meter goes silent", "No reading comes any more", lambda: mute())
-    nothing = _button("The grid limit falls to nothing", "As if the grid told us to stop", lambda: drop())
+    switch = button("Out of service", "Take it out of service, or bring it back", lambda: flip())
+    silence = button("The grid meter goes silent", "No reading comes any more", lambda: mute())
+    nothing = button("The grid limit falls to nothing", "As if the grid told us to stop", lambda: drop())
     note = widgets.HTML()
 
     def works() -> bool:
@@ -186,7 +187,7 @@ def fault_controls(model: StationModel) -> widgets.Widget:
     part.observe(refresh, "value")
     model.observe(refresh, "version")
     refresh()
-    return _group("Something breaks", [part, switch, silence, nothing, note])
+    return group("Something breaks", [part, switch, silence, nothing, note])
 
 
 def _meter_words(model: StationModel) -> str:
@@ -219,7 +220,7 @@ def what_if_controls(model: StationModel, table: widgets.Widget) -> widgets.Widg
         '<p class="el-note">The same cars so far, and from now on, at a second station beside this one. Its'
         " curves are dotted.</p>"
     )
-    return _group("What if", [choice, note, table])
+    return group("What if", [choice, note, table])
 
 
 def file_controls(model: StationModel) -> widgets.Widget:
@@ -242,7 +243,7 @@ def file_controls(model: StationModel) -> widgets.Widget:
 
     model.observe(refresh, ["version", "strategy"])
     refresh()
-    return _group("Keep it", [files])
+    return group("Keep it", [files])
 
 
 def tabs(pages: Mapping[str, widgets.Widget]) -> tuple[widgets.Widget, Callable[[str], None]]:
@@ -261,6 +262,10 @@ def tabs(pages: Mapping[str, widgets.Widget]) -> tuple[widgets.Widget, Callable[
     return widgets.VBox([choice, *pages.values()]).add_class("el-controls"), open_page
 
 
+def _pair(option: Any) -> tuple[str, Any]:
+    return option if isinstance(option, tuple) else (option, option)
+
+
 def _offer(choice: Any, options: list[tuple[str, Any]]) -> None:
     """New options, keeping the choice where it is still there."""
     if tuple(options) == tuple(choice.options):
@@ -275,10 +280,22 @@ def _enable(able: bool, *parts: Any) -> None:
         part.disabled = not able
 
 
-def _dropdown(
-    title: str, options: Any, model: StationModel, trait: str, options_from: str | None = None
+def dropdown(
+    title: str, model: HasTraits, trait: str, options: Any = (), options_from: str | None = None
 ) -> widgets.Dropdown:
-    choice = widgets.Dropdown(options=options, value=getattr(model, trait), description=title, style=LABEL)
+    """A choice that sets a trait of a model and follows it.
+
+    Parameters
+    ----------
+    options : pairs of a title and a value; or
+    options_from : the trait that has them, by their titles, or as a list of values that are titles
+    """
+
+    def offered() -> list[tuple[str, Any]]:
+        found = options if options_from is None else getattr(model, options_from)
+        return list(found.items()) if isinstance(found, Mapping) else [_pair(each) for each in found]
+
+    choice = widgets.Dropdown(options=offered(), value=getattr(model, trait), description=title, style=LABEL)
     following = False
 
     def take(change: Mapping[str, Any]) -> None:
@@ -290,8 +307,7 @@ def _dropdown(
         nonlocal following
         following = True
         try:
-            if options_from is not None:
-                _offer(choice, list(getattr(model, options_from).items()))
+            _offer(choice, offered())
             # A choice that is not among the options any more gets them in a moment.
             if getattr(model, trait) in [value for _, value in choice.options]:
                 choice.value = getattr(model, trait)
@@ -327,13 +343,15 @@ def plain_slider(
     )
 
 
-def _button(text: str, tooltip: str, action: Callable[[], object], *classes: str) -> widgets.Button:
-    button = widgets.Button(description=text, tooltip=tooltip)
-    button.on_click(lambda _: action())
+def button(text: str, tooltip: str, action: Callable[[], object], *classes: str) -> widgets.Button:
+    """A button that does something."""
+    made = widgets.Button(description=text, tooltip=tooltip)
+    made.on_click(lambda _: action())
     for name in classes:
-        button.add_class(name)
-    return button
+        made.add_class(name)
+    return made
 
 
-def _group(title: str, parts: list[widgets.Widget]) -> widgets.VBox:
+def group(title: str, parts: Sequence[widgets.Widget]) -> widgets.VBox:
+    """Controls that belong together, under a title."""
     return widgets.VBox([widgets.HTML(f"<h2>{title}</h2>"), *parts]).add_class("el-group")

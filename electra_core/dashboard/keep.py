@@ -8,7 +8,7 @@ import itertools
 import json
 import keyword
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,9 +36,7 @@ def sessions_csv(station: Station, own: Mapping[str, Strategy]) -> bytes:
 
     ``energy_kwh`` is what the car wanted, or where nobody knows, what it got, as ``delivered_kwh``.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    rows = []
     for session, left_s in sessions_so_far(station, own):
         wanted_kwh = session.energy_kwh + (session.remaining_kwh or 0.0)
         row = (
@@ -56,8 +54,8 @@ def sessions_csv(station: Station, own: Mapping[str, Strategy]) -> bytes:
             session.soc,
             session.target_soc if session.soc is not None else None,
         )
-        table.writerow([safe_cell(value) for value in row])
-    return text.getvalue().encode()
+        rows.append(row)
+    return csv_of(COLUMNS, rows)
 
 
 COLUMNS = (
@@ -75,6 +73,15 @@ COLUMNS = (
     "soc_last",
     "soc_target",
 )
+
+
+def csv_of(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A CSV of rows, which no spreadsheet takes for formulas."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows([safe_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode()
 
 
 def safe_cell(value: object) -> object:

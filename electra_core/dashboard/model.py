@@ -65,7 +65,7 @@ class StationModel(HasTraits):
     # Rises by one when there is something new to draw, so that the page never shows two moments at once.
     version = Int(0)
     refusal = Unicode("")
-    stations: Mapping[str, str] = Dict()  # type: ignore[assignment]
+    stations = List(Unicode())
     days: Mapping[str, str] = Dict()  # type: ignore[assignment]
     log = List(Unicode())
 
@@ -86,7 +86,7 @@ class StationModel(HasTraits):
         days |= {name: name for name, guests in self._own_days.items() if _all_fit(guests, config)}
         chosen = day_name if day_name in days else list(days)[min(1, len(days) - 1)]
         with self._settled():
-            self.stations = {name: name for name in self.configs}
+            self.stations = list(self.configs)
             self.days = {title: name for name, title in days.items()}
             self.station_name, self.day_name = station_name, chosen
         self.day = load_day(chosen) if chosen in day_names() else None

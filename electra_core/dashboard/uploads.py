@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
 from electra_core.config import StationConfig, load_config
@@ -22,6 +23,7 @@ from electra_core.station import Station
 from electra_core.strategies import Strategy
 from electra_core.vehicles import ChargingCurve, Vehicle
 
+DAY_S = 86_400.0
 # What the page can draw and a person can read.
 MOST_CONNECTORS = 60
 MOST_GUESTS = 2_000
@@ -100,6 +102,19 @@ def _few(names: Sequence[object]) -> str:
     return ", ".join(clipped(str(name)) for name in names[:FEW]) + more
 
 
+def from_today(table: pd.DataFrame) -> pd.DataFrame:
+    """A log that begins later begins here: whole days before the first arrival are left out."""
+    first_s = float(pd.to_numeric(table["arrival_s"]).min()) if len(table) else 0.0
+    if not np.isfinite(first_s) or first_s < DAY_S:
+        return table
+    moved = {
+        name: table[name] - DAY_S * (first_s // DAY_S)
+        for name in ("arrival_s", "departure_s")
+        if name in table.columns
+    }
+    return table.assign(**moved)
+
+
 def uploaded_guests(name: str, content: bytes, config: StationConfig) -> tuple[Guest, ...]:
     """The cars of a table of sessions, as they come to a station.
 
@@ -108,7 +123,7 @@ def uploaded_guests(name: str, content: bytes, config: StationConfig) -> tuple[G
     SessionsError, BadValueError
         When the table is wrong, does not fit the station, or is too long for the page.
     """
-    visits = visits_of(name, uploaded_sessions(name, content), config)
+    visits = visits_of(name, from_today(uploaded_sessions(name, content)), config)
     if not 1 <= len(visits) <= MOST_GUESTS:
         count = f"{len(visits):,} sessions" if len(visits) else "no sessions"
         raise BadValueError(
@@ -142,7 +157,7 @@ def uploaded_station(
 def _replayed(path: Path, config: StationConfig, strategies: Mapping[str, Strategy]) -> Station:
     """The station of a record; a few lines can be years, which would keep a kernel busy for hours."""
     waits = [event.arguments.get("seconds") for _, event in read_events(path) if event.call == "advance"]
-    days = sum(max(0.0, float(str(seconds))) for seconds in waits if is_finite(seconds)) / 86_400.0
+    days = sum(max(0.0, float(str(seconds))) for seconds in waits if is_finite(seconds)) / DAY_S
     if days > MOST_DAYS:
         raise ReplayError(f"{path.name} lasts {days:,.0f} days; this page plays {MOST_DAYS} at most")
     return Station.replay(config, path, strategies)
@@ -172,8 +187,7 @@ def plain_name(name: str) -> str:
 
 
 def guests_of_table(visits: Visits, config: StationConfig) -> tuple[Guest, ...]:
-    """The cars of a checked table, in the order of their arrival; a log that begins later begins here."""
-    days_s = 86_400.0 * (float(visits.arrival_s[0]) // 86_400.0)
+    """The cars of a checked table, in the order of their arrival."""
     places, chargers = list(config.plugs), [charger.id for charger in config.chargers]
     guests = []
     for row in range(len(visits)):
@@ -183,8 +197,8 @@ def guests_of_table(visits: Visits, config: StationConfig) -> tuple[Guest, ...]:
             Guest(
                 name=str(visits.session_id[row]),
                 vehicle=_vehicle(visits, row),
-                arrival_s=float(visits.arrival_s[row]) - days_s,
-                departure_s=float(visits.departure_s[row]) - days_s,
+                arrival_s=float(visits.arrival_s[row]),
+                departure_s=float(visits.departure_s[row]),
                 arrival_soc=float(visits.arrival_soc[row]),
                 target_soc=float(visits.target_soc[row]),
                 charger_id=place[0],

@@ -317,8 +317,13 @@ def legend() -> str:
         (STORED, "SoC"),
         (STATIC, "static load"),
     )
+    return legend_of(items)
+
+
+def legend_of(items: Sequence[tuple[str, str]], note: str = "") -> str:
+    """Colours and what they mean, and perhaps a note."""
     marks = "".join(f'<li><i style="background:{color}"></i>{text}</li>' for color, text in items)
-    return f'<ul class="el-legend">{marks}</ul>'
+    return f'<ul class="el-legend">{marks}{f"<li>{note}</li>" if note else ""}</ul>'
 
 
 def kw(value: float) -> str:
