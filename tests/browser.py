@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -73,3 +74,15 @@ def wait_until(condition: Callable[[], bool], seconds: float, complaint: str) ->
     while not condition():
         assert time.monotonic() < end, complaint
         time.sleep(0.1)
+
+
+def kernels(server_pid: int) -> int:
+    """How many kernels a server has."""
+    return sum(is_kernel(child) for child in psutil.Process(server_pid).children(recursive=True))
+
+
+def is_kernel(process: psutil.Process) -> bool:
+    try:
+        return "ipykernel" in " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it ended while we looked
+        return False

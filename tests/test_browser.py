@@ -7,9 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from browser import QUIET, ROOT, find_browser, serve_page, wait_until
+from browser import QUIET, ROOT, find_browser, kernels, serve_page, wait_until
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 pytestmark = pytest.mark.browser
@@ -55,17 +54,6 @@ def pause(page: Page) -> None:
 
 def tab(page: Page, name: str) -> None:
     page.locator(".el-tabs").get_by_role("button", name=name, exact=True).click()
-
-
-def kernels(server_pid: int) -> int:
-    return sum(is_kernel(child) for child in psutil.Process(server_pid).children(recursive=True))
-
-
-def is_kernel(process: psutil.Process) -> bool:
-    try:
-        return "ipykernel" in " ".join(process.cmdline())
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it ended while we looked
-        return False
 
 
 def test_paints_a_working_station_and_asks_nothing_outside(page: Page, served: tuple[str, int]) -> None:

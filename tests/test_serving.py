@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from browser import QUIET, ROOT, find_browser, serve_page, wait_until
+from browser import QUIET, ROOT, find_browser, kernels, serve_page, wait_until
 from playwright.sync_api import sync_playwright
 from websocket import (
     WebSocket,
@@ -166,16 +166,6 @@ def come(served: tuple[str, int]) -> Iterator[Callable[[], Visitor]]:
     yield enter
     for visitor in visitors:
         visitor.bye()
-
-
-def kernels(server_pid: int) -> int:
-    found = 0
-    for child in psutil.Process(server_pid).children(recursive=True):
-        try:
-            found += "ipykernel" in " ".join(child.cmdline())
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it ended while we looked
-            continue
-    return found
 
 
 def test_a_visitor_has_no_powers(come: Callable[[], Visitor]) -> None:
