@@ -16,6 +16,7 @@ from urllib.error import URLError
 
 import psutil
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -43,12 +44,22 @@ def find_browser() -> str:
 
 
 @contextmanager
-def serve_page(log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """`voila notebooks/station.ipynb` as the README starts it, on a free port."""
+def open_browser() -> Iterator[Browser]:
+    """A browser without a window."""
+    path = find_browser()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def serve_page(log: Path, notebook: str = "station") -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """`voila notebooks/station.ipynb` as the README starts it, or another notebook, on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "voila", "notebooks/station.ipynb", "--no-browser", f"--port={port}"]
+    command = [sys.executable, "-m", "voila", f"notebooks/{notebook}.ipynb", "--no-browser", f"--port={port}"]
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -86,3 +97,27 @@ def is_kernel(process: psutil.Process) -> bool:
         return "ipykernel" in " ".join(process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it ended while we looked
         return False
+
+
+def serious_faults(page: Page) -> list[str]:
+    """What axe-core finds that keeps somebody from using the page."""
+    axe = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        assert not os.environ.get("CI"), "CI must look for accessibility faults: npm install"
+        pytest.skip("axe-core is not installed: npm install")
+    page.evaluate(axe.read_text("utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    return [
+        f"{each['id']}: {node['target']} {node['failureSummary']}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+def complaints(page: Page) -> list[str]:
+    """A list that grows with whatever the page complains about."""
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    return said

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import QUIET, ROOT, find_browser, kernels, serve_page, wait_until
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browser import ROOT, complaints, kernels, open_browser, serious_faults, serve_page, wait_until
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -19,11 +18,8 @@ PATIENCE_MS = 60_000
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = find_browser()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +122,7 @@ def test_fits_a_phone(browser: Browser, served: tuple[str, int]) -> None:
 def evening(browser: Browser, served: tuple[str, int]) -> Iterator[Page]:
     """One page for the promises that need no fresh one: a link's station, paused, its errors kept."""
     page = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True).new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    errors = complaints(page)
     open_page(page, f"{served[0]}?station=ELECTRA_PARIS_15&day=paris_evening&strategy=uniform")
     expect(page.locator("h1")).to_have_text("ELECTRA_PARIS_15")
     pause(page)
@@ -238,18 +232,3 @@ def test_everybody_can_use_it(browser: Browser, served: tuple[str, int], width: 
     page.screenshot(path=folder / f"station-{width}-{scheme}.png", full_page=True)
     assert serious_faults(page) == []
     context.close()
-
-
-def serious_faults(page: Page) -> list[str]:
-    axe = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-    if not axe.is_file():
-        assert not os.environ.get("CI"), "CI must look for accessibility faults: npm install"
-        pytest.skip("axe-core is not installed: npm install")
-    page.evaluate(axe.read_text("utf-8"))
-    found = page.evaluate("axe.run()")["violations"]
-    return [
-        f"{each['id']}: {node['target']} {node['failureSummary']}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]

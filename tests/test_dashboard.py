@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 from ipywidgets import Button, Widget
 from traitlets import TraitError
 
-from electra_core import Vehicle
+from electra_core import Station, Vehicle, catalogue
 from electra_core.dashboard import open_station, show
 from electra_core.dashboard.history import SAMPLES
 from electra_core.dashboard.model import CUSTOM_CAR, NO_DAY, StationModel
+from electra_core.dashboard.script import Guest, Script
 from electra_core.dashboard.words import (
     cards,
     chart_titles,
@@ -68,6 +70,25 @@ def test_a_guest_that_finds_its_place_taken_drives_on(model: StationModel) -> No
     assert [session.vehicle for _, _, session in model.station.status().sessions] == ["Renault Zoe 50"]
 
 
+def test_who_comes_full_makes_room_at_once(paris: StationModel) -> None:
+    zoe = catalogue()["Renault Zoe 50"]
+    guests = [
+        Guest(f"{n}", zoe, 60.0, math.inf, 0.8, soc, "CP001", 1, 1.0) for n, soc in enumerate((0.8, 0.9))
+    ]
+    assert [words.split(" with")[0] for words in Script(guests).play(at(paris, 60.0))] == [
+        "Renault Zoe 50 arrives at CP001·1",
+        "Renault Zoe 50 waits for a connector",
+        "Renault Zoe 50 leaves CP001·1",
+        "Renault Zoe 50 arrives at CP001·1",
+    ]
+
+
+def at(model: StationModel, seconds: float) -> Station:
+    """The station a while later."""
+    model.station.advance(seconds)
+    return model.station
+
+
 def test_a_refusal_is_a_sentence_and_changes_nothing(paris: StationModel) -> None:
     assert paris.arrive("CP001", 1, "Renault Zoe 50")
     state, version = paris.station.state, paris.version
@@ -119,14 +140,14 @@ def test_a_dragged_slider_says_one_thing(paris: StationModel) -> None:
     for kw in range(390, 300, -10):
         paris.site_limit_kw = float(kw)
     assert [line for line in paris.log if "Grid limit" in line] == ["08:00 Grid limit set to 310 kW"]
-    assert sum(sample.now_s == paris.station.now_s for sample in paris.history) == 2
+    assert sum(sample.now_s == paris.station.now_s for sample in paris.play.history) == 2
 
 
 def test_hours_of_play_do_not_grow_the_page(paris: StationModel) -> None:
     paris.speed = 600
     for _ in range(60):
         paris.tick()
-    assert len(paris.history) <= SAMPLES
+    assert len(paris.play.history) <= SAMPLES
     assert paris.station.now_s == pytest.approx((8 + 10) * 3600.0)
 
 
@@ -208,7 +229,7 @@ def test_titles_say_who_is_held_back(paris: StationModel) -> None:
 
 def test_the_figure_shows_what_the_station_decided(model: StationModel) -> None:
     status = model.station.status()
-    figure = station_figure(Scene(connector_bars(status), list(model.history)), chart_titles(status))
+    figure = station_figure(Scene(connector_bars(status), list(model.play.history)), chart_titles(status))
     by_uid = {trace.uid: trace for trace in figure.data}
     sessions = [session for _, _, session in status.sessions]
     assert list(by_uid["bar-grid"].y) == [session.grid_kw for session in sessions]
@@ -222,7 +243,7 @@ def test_the_figure_shows_what_the_station_decided(model: StationModel) -> None:
 
 def test_changes_name_only_what_the_figure_has(model: StationModel) -> None:
     status = model.station.status()
-    now = (Scene(connector_bars(status), list(model.history)), chart_titles(status))
+    now = (Scene(connector_bars(status), list(model.play.history)), chart_titles(status))
     figure = station_figure(*now)
     traces, layout = station_changes(*now)
     assert all(len(values) == len(figure.data) for values in traces.values())
@@ -236,12 +257,13 @@ def test_other_rules_stand_beside_the_first(paris: StationModel) -> None:
     paris.step(10)
     paris.what_if = "no battery"
     paris.step(10)
-    assert paris.rivals is not None
-    here, there = (rival.outcome for rival in paris.rivals)
+    assert paris.play.rivals is not None
+    here, there = (rival.outcome for rival in paris.play.rivals)
     assert here.delivered_kwh == pytest.approx(paris.station.ledger.delivered_kwh)
     assert there.imported_kwh == pytest.approx(there.delivered_kwh)
-    scene = Scene(connector_bars(paris.station.status()), list(paris.history), list(paris.rivals[1].samples))
-    traces, _ = station_changes(scene, chart_titles(paris.station.status()))
+    history, rival = list(paris.play.history), list(paris.play.rivals[1].samples)
+    scene = Scene(connector_bars(paris.status), history, rival)
+    traces, _ = station_changes(scene, chart_titles(paris.status))
     arrays = [value for values in traces.values() for value in values if hasattr(value, "flags")]
     assert arrays
     # Others cannot be sent to a browser.
@@ -250,7 +272,7 @@ def test_other_rules_stand_beside_the_first(paris: StationModel) -> None:
     assert "no such change" in paris.refusal
     assert paris.what_if == "no battery"
     paris.station_name = "EPFL Level-3"
-    assert paris.rivals is None
+    assert paris.play.rivals is None
     assert "The comparison has ended" in "".join(paris.log)
 
 
@@ -260,10 +282,10 @@ def test_one_more_charger_takes_who_would_have_shared(paris: StationModel) -> No
             paris.arrive(charger, connector, CUSTOM_CAR, custom_kw=110)
     paris.what_if = "one more charger"
     paris.step(30)
-    assert paris.rivals is not None
-    config = paris.rivals[1].station.config
+    assert paris.play.rivals is not None
+    config = paris.play.rivals[1].station.config
     assert len(config.chargers) == len(paris.config.chargers) + 1
-    places = [session.place for session in paris.rivals[1].station.state.sessions.values()]
+    places = [session.place for session in paris.play.rivals[1].station.state.sessions.values()]
     assert len(places) == 6
     assert any(place[0] == config.chargers[-1].id for place in places)
 

@@ -11,17 +11,16 @@ from urllib.parse import urlencode
 from traitlets import Bool, Dict, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
 from electra_core.config import StationConfig, load_config
-from electra_core.dashboard.history import SAMPLE_S, Window, sample_of
 from electra_core.dashboard.keep import kept
+from electra_core.dashboard.play import Play
 from electra_core.dashboard.script import Guest, Script, arrives, free_places, guests_of_day, label, leaves
-from electra_core.dashboard.whatif import Rival
 from electra_core.days import Day, day_names, load_day
-from electra_core.figures import Sample
 from electra_core.refusals import BadValueError, StationError, shortened
 from electra_core.setpoints import BATTERY
 from electra_core.state import Place
 from electra_core.station import Station
-from electra_core.strategies import STRATEGIES, Strategy, name_of
+from electra_core.status import StationStatus
+from electra_core.strategies import STRATEGIES
 from electra_core.vehicles import Vehicle, catalogue
 
 NO_DAY = "Only the cars you send"
@@ -36,8 +35,6 @@ LEAD_S = 300.0
 TICK_S = 1.0
 
 LOG_LINES = 100
-# A what-if plays the whole record again; a longer one would keep the visitor waiting.
-MOST_EVENTS = 20_000
 
 
 class StationModel(HasTraits):
@@ -56,7 +53,6 @@ class StationModel(HasTraits):
     static_load_kw = Float()
     playing = Bool(False)
     speed = Int(60)
-    # The grid's meter sends nothing any more: see `limitLease` of a station's file.
     meter_silent = Bool(False)
     # A second station beside the first one: a change of `whatif`, or nothing.
     what_if = Unicode("")
@@ -111,17 +107,13 @@ class StationModel(HasTraits):
         with self._settled():
             self.log, self.refusal, self.selected, self.meter_silent = [], "", "", False
         self._take_over(station, Script(self._guests()))
-        self._pass_time(at_s)
+        self.play.pass_time(at_s)
         self._compare_again()
         self._changed()
 
     def _take_over(self, station: Station, script: Script) -> None:
         """Show a station from now on."""
-        self.station, self._script, self._said_over = station, script, script.over
-        self.history: Window[Sample] = Window()
-        # The twin is this very station, watched as the rival is.
-        self.rivals: tuple[Rival, Rival] | None = None
-        self._seen = (0, station.now_s)
+        self.play, self._said_over = Play(station, script, self._note), script.over
         self._adopt()
 
     def _adopt(self) -> None:
@@ -134,6 +126,11 @@ class StationModel(HasTraits):
                 self.strategy = str(state.strategy)
 
     @property
+    def station(self) -> Station:
+        """The station that is shown."""
+        return self.play.station
+
+    @property
     def config(self) -> StationConfig:
         """The station's configuration."""
         return self.configs[self.station_name]
@@ -143,12 +140,6 @@ class StationModel(HasTraits):
         """The connector whose car is explained."""
         places = {label(place): place for place in self.station.state.sessions}
         return places.get(self.selected)
-
-    @property
-    def own_strategies(self) -> dict[str, Strategy]:
-        """A rank function that somebody gave the station in code, by its name."""
-        strategy = self.station.state.strategy
-        return {} if isinstance(strategy, str) else {name_of(strategy): strategy}
 
     @property
     def link(self) -> str:
@@ -245,7 +236,7 @@ class StationModel(HasTraits):
                 self._own_days[title] = uploads.uploaded_guests(name, content, self.config)
                 self.open(self.station_name, title)
             elif kind == "events":
-                station = uploads.uploaded_station(name, content, self.config, self.own_strategies)
+                station = uploads.uploaded_station(name, content, self.config, self.play.own_strategies)
                 self.open(self.station_name, NO_DAY)
                 self._take_over(station, Script(()))
                 self._compare_again()
@@ -258,7 +249,7 @@ class StationModel(HasTraits):
     def keep(self, kind: str) -> tuple[str, str, bytes] | None:
         """A file to take along: its name, its kind and its content; None where there is none."""
         found: list[tuple[str, str, bytes]] = []
-        self._do(lambda: found.append(kept(kind, self.station, self.own_strategies)))
+        self._do(lambda: found.append(kept(kind, self.station, self.play.own_strategies)))
         return found[0] if found else None
 
     def follow_link(self, wanted: Mapping[str, str]) -> bool:
@@ -310,13 +301,14 @@ class StationModel(HasTraits):
                     f"{self.station_name} believes a reading for ever: its file has no limitLease"
                 )
             if not silent:
-                self._renew()
+                self.play.renew()
+            self.play.meter_silent = silent
 
         self._set(change, hear, "The grid meter is {}", {True: "silent", False: "heard again"})
 
     @observe("what_if")
     def _other_rules(self, change: Mapping[str, Any]) -> None:
-        self._set(change, lambda _: self._compare(), "What if: {}", {"": "nothing else"})
+        self._set(change, lambda what: self.play.compare(what), "What if: {}", {"": "nothing else"})
 
     @observe("station_name")
     def _other_station(self, change: Mapping[str, Any]) -> None:
@@ -377,69 +369,17 @@ class StationModel(HasTraits):
         return True
 
     def _pass_time(self, seconds: float) -> None:
-        """Let time pass; cars of the script arrive and leave on their minute, samples are taken."""
-        end_s = self.station.now_s + seconds
-        self._play()
-        while self.station.now_s < end_s:
-            self._advance_to(min(end_s, max(self._script.next_s, self.station.now_s)))
-            self._play()
-        if self._script.over and not self._said_over:
+        self.play.pass_time(seconds)
+        if self.play.script.over and not self._said_over:
             self._said_over, self.playing = True, False
             self._note("The last car of the day has left: ↺ begins it again")
-
-    def _play(self) -> None:
-        for words in self._script.play(self.station):
-            self._note(words)
-
-    def _advance_to(self, moment_s: float) -> None:
-        lease_s = self.config.limit_lease_s
-        while self.station.now_s < moment_s:
-            if lease_s is not None and not self.meter_silent:
-                self._renew()
-            longest_s = SAMPLE_S if lease_s is None else min(SAMPLE_S, lease_s / 2.0)
-            self.station.advance(min(longest_s, moment_s - self.station.now_s))
-            self._sample()
-            self._play()
-
-    def _renew(self) -> None:
-        """The meter's readings come again, as they do all the time where one is connected."""
-        state = self.station.state
-        self.station.set_site_limit(state.site_limit_kw)
-        self.station.set_static_load(state.static_load_kw)
-
-    def _compare(self) -> None:
-        """The twin and its rival from the beginning of the record, or none."""
-        if not self.what_if:
-            self.rivals = None
-            return
-        events = self.station.events
-        if len(events) > MOST_EVENTS:
-            raise BadValueError("the record is too long to be played again: begin anew with ↺")
-        twin, rival = (Rival(change, self.config, self.own_strategies) for change in ("", self.what_if))
-        for each in (twin, rival):
-            each.follow(events)
-        self.rivals = twin, rival
 
     def _compare_again(self) -> None:
         """At another station the change may make no sense."""
         try:
-            self._compare()
+            self.play.compare(self.what_if)
         except StationError as error:
-            self._part_with_rival(error)
-
-    def _part_with_rival(self, error: StationError) -> None:
-        self.rivals = None
-        with self._settled():
-            self.what_if = ""
-        self._note(f"The comparison has ended: {error}")
-
-    def _sample(self) -> None:
-        self.history.add(sample_of(self.station))
-        try:
-            for each in self.rivals or ():
-                each.follow(self.station.events)
-        except StationError as error:
-            self._part_with_rival(error)
+            self._note(f"The comparison has ended: {error}")
 
     def _note(self, words: str, once: str = "") -> None:
         line = f"{clock(self.station.now_s)} {words}"
@@ -450,8 +390,13 @@ class StationModel(HasTraits):
         self.log = [line, *lines][:LOG_LINES]
 
     def _changed(self) -> None:
-        self._sample()
+        self.play.sample()
         self._seen = (len(self.station.events), self.station.now_s)
+        # Once for all that is drawn of this moment.
+        self.status: StationStatus = self.station.status()
+        with self._settled():
+            if self.play.rivals is None:
+                self.what_if = ""
         if self.place is None:
             self.selected = ""
         self.version += 1

@@ -80,7 +80,14 @@ class Script:
         return not (self._coming or self._leaving or self._waiting or self._here)
 
     def play(self, station: Station) -> Iterator[str]:
-        """Let come and leave who is due at the station's time; says so, a sentence each."""
+        """Let come and leave who is due at the station's time; says so, a sentence each.
+
+        Goes on until nothing happens any more: a car that comes full leaves at once and makes room.
+        """
+        while said := list(self._play_once(station)):
+            yield from said
+
+    def _play_once(self, station: Station) -> Iterator[str]:
         now_s = station.now_s
         # Who leaves makes room before others come.
         while self._leaving and self._leaving[0].departure_s <= now_s:

@@ -79,7 +79,7 @@ class _Facts:
 
     def draw(self) -> None:
         model = self.model
-        status = model.station.status()
+        status = model.status
         colours = place_colours(words.connector_bars(status))
         since = {session.session_id: clock(session.arrived_s) for _, _, session in status.sessions}
         now = clock(model.station.now_s, seconds=model.speed <= 10)
@@ -97,9 +97,9 @@ class _Facts:
         return None if place is None else (place, self.model.station.explain(names[place]))
 
     def _compared(self) -> str:
-        if self.model.rivals is None:
+        if self.model.play.rivals is None:
             return ""
-        here, there = (each.outcome for each in self.model.rivals)
+        here, there = (each.outcome for each in self.model.play.rivals)
         change = self.model.what_if.replace("_", " ")
         return words.comparison(change, here, there)
 
@@ -114,9 +114,9 @@ def _chart(model: StationModel, pulse: Pulse) -> widgets.Widget:
     """One live figure, complete when it is made and then updated in one batch a version."""
 
     def now() -> tuple[Scene, dict[str, str], int]:
-        status = model.station.status()
-        rival = list(model.rivals[1].samples) if model.rivals else ()
-        scene = Scene(words.connector_bars(status), list(model.history), rival)
+        status, rivals = model.status, model.play.rivals
+        rival = list(rivals[1].samples) if rivals else ()
+        scene = Scene(words.connector_bars(status), list(model.play.history), rival)
         return scene, words.chart_titles(status), pulse.columns
 
     figure = figure_widget(station_figure(*now()))

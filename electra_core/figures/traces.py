@@ -186,7 +186,9 @@ def _site_traces(history: Sequence[Sample], times: NDArray[np.float32]) -> list[
             "name": "Grid limit",
             "x": times[-1:],
             "y": limits[-1:],
-            "mode": "text",
+            # A marker that is not seen keeps the words off the line.
+            "mode": "markers+text",
+            "marker": {"size": 8, "opacity": 0},
             "text": [f"grid limit {limits[-1]:.1f} kW " if len(limits) else BLANK],
             "textposition": "top left",
             "textfont": {"color": LIMIT, "size": 12},
