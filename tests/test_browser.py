@@ -143,11 +143,11 @@ def test_a_press_on_a_car_explains_it_and_sends_it_away(evening: Page) -> None:
     car = evening.locator(".el-tile", has_text="of").first
     car.click()
     expect(evening.locator(".el-details p").first).to_contain_text("kW")
-    cars = evening.locator(".el-table .el-car").count()
+    cars = evening.locator(".el-table tbody tr").count()
     evening.get_by_role("button", name="This car departs").click()
     expect(evening.locator(".el-details")).to_be_hidden()
     expect(evening.locator(".el-tile .el-invite").first).to_contain_text("a car arrives")
-    assert evening.locator(".el-table .el-car").count() == cars  # a row each connector: nothing jumps
+    assert evening.locator(".el-table tbody tr").count() == cars  # a row each connector: nothing jumps
 
 
 def test_a_press_on_a_free_connector_opens_an_arrival_there(evening: Page) -> None:

@@ -6,11 +6,11 @@ import ipywidgets as widgets
 
 from electra_core.dashboard import compare_words as words
 from electra_core.dashboard import controls
+from electra_core.dashboard.chart import live_chart
 from electra_core.dashboard.compare import CHOICES, ComparisonModel
 from electra_core.dashboard.files import Files
 from electra_core.dashboard.view import style
-from electra_core.figures.comparison import comparison_changes, comparison_figure
-from electra_core.voila_figure import figure_widget
+from electra_core.figures.comparison import Row, comparison_changes, comparison_figure
 
 
 def comparison_page(model: ComparisonModel) -> widgets.Widget:
@@ -54,15 +54,12 @@ def _progress(model: ComparisonModel) -> widgets.HTML:
 
 
 def _chart(model: ComparisonModel) -> widgets.Widget:
-    """The curves: one figure for good, changed in place."""
-    figure = figure_widget(comparison_figure(words.rows_of(model.comparison)))
-    figure._config = {"displayModeBar": False, "responsive": True}
+    def rows() -> list[Row]:
+        return words.rows_of(model.comparison)
 
-    def redraw(_: object) -> None:
-        figure.plotly_update(*comparison_changes(words.rows_of(model.comparison)))
-
+    chart, redraw = live_chart(comparison_figure(rows()), lambda: comparison_changes(rows()))
     model.observe(redraw, "version")
-    return figure
+    return chart
 
 
 def _choices(model: ComparisonModel) -> widgets.Widget:

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from traitlets import link
 
 from electra_core.dashboard import controls, words
+from electra_core.dashboard.chart import live_chart
 from electra_core.dashboard.model import TICK_S, StationModel, clock
 from electra_core.dashboard.picture import Picture, scene_of
 from electra_core.dashboard.pulse import Pulse
@@ -18,7 +19,6 @@ from electra_core.figures.colours import BATTERY, CHARGING, GRID, STATIC, STORED
 from electra_core.figures.traces import place_colours
 from electra_core.state import Place
 from electra_core.status import StationStatus
-from electra_core.voila_figure import figure_widget
 
 
 def station_page(model: StationModel) -> widgets.Widget:
@@ -111,24 +111,16 @@ def _day_words(model: StationModel) -> tuple[str, str]:
 
 
 def _chart(model: StationModel, pulse: Pulse) -> widgets.Widget:
-    """One live figure, complete when it is made and then updated in one batch a version."""
-
     def now() -> tuple[Scene, dict[str, str], int]:
         status, rivals = model.status, model.play.rivals
         rival = list(rivals[1].samples) if rivals else ()
         scene = Scene(words.connector_bars(status), list(model.play.history), rival)
         return scene, words.chart_titles(status), pulse.columns
 
-    figure = figure_widget(station_figure(*now()))
-    figure._config = {"displayModeBar": False, "responsive": True}
-
-    def redraw(_: object) -> None:
-        # One message for all that moves: the page never shows two moments at once.
-        figure.plotly_update(*station_changes(*now()))
-
+    chart, redraw = live_chart(station_figure(*now()), lambda: station_changes(*now()))
     model.observe(redraw, "version")
     pulse.observe(redraw, "columns")
-    return figure
+    return chart
 
 
 def _picture(model: StationModel, picture: Picture, press: Any) -> Picture:

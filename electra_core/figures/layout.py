@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from electra_core.figures.colours import GRID_LINE, INK
-from electra_core.figures.traces import NUMBERED, Bar, Sample, Scene
+from electra_core.figures.traces import NUMBERED, Bar, Scene
 
 # Where each part stands, as parts of the figure: across and up; and its height, px.
 WIDE: Mapping[str, tuple[tuple[float, float], tuple[float, float]]] = {
@@ -24,15 +24,13 @@ NARROW: Mapping[str, tuple[tuple[float, float], tuple[float, float]]] = {
 }
 HEIGHT = {1: 1040, 2: 600}
 
-HOURS = 4.0
+HOURS, HOUR_S = 4.0, 3600.0
 
 
 def station_layout(scene: Scene, titles: Mapping[str, str], columns: int = 2) -> dict[str, Any]:
     """Axes, titles and ranges of the station's figure."""
     at = WIDE if columns == 2 else NARROW
-    bars, history = scene.bars, scene.history
-    span = _span(history)
-    time = {**_clock_ticks(span), "range": span, "gridcolor": GRID_LINE, "fixedrange": True}
+    time = {**_time(scene), "gridcolor": GRID_LINE, "fixedrange": True}
     value = {
         "rangemode": "tozero",
         "gridcolor": GRID_LINE,
@@ -53,7 +51,7 @@ def station_layout(scene: Scene, titles: Mapping[str, str], columns: int = 2) ->
         "font": {"family": "system-ui, sans-serif", "size": 12, "color": INK},
         "showlegend": False,
         "hovermode": "closest",
-        "xaxis": {"domain": at["bars"][0], "anchor": "y", **_bar_ticks(bars)},
+        "xaxis": {"domain": at["bars"][0], "anchor": "y", **_bar_ticks(scene.bars)},
         "yaxis": {**value, "domain": at["bars"][1], "range": [0, tops["bars"]]},
         "xaxis2": {**time, "domain": at["site"][0], "anchor": "y2"},
         "yaxis2": {**value, "domain": at["site"][1], "anchor": "x2", "range": [0, tops["site"]]},
@@ -132,13 +130,17 @@ def _title(text: str, across: float, top: float) -> dict[str, Any]:
     }
 
 
-def _clock_ticks(span: Sequence[float]) -> dict[str, Any]:
-    """A tick at every full hour. An axis of dates would lose its format at the first update of its data."""
-    hours = list(range(math.ceil(span[0]), math.floor(span[1]) + 1))
-    return {"tickvals": hours, "ticktext": [f"{hour % 24:02d}:00" for hour in hours]}
+def _time(scene: Scene) -> dict[str, Any]:
+    """The last hours, a little room on the right, and a tick at every full hour.
 
-
-def _span(history: Sequence[Sample]) -> list[float]:
-    """The last hours, and a little room on the right."""
-    end_h = history[-1].now_s / 3600.0 if history else 0.0
-    return [end_h - HOURS, end_h + 0.05]
+    An axis of dates would lose its format at the first update of its data.
+    """
+    begin_s, history = scene.begin_s, scene.history
+    end_s = history[-1].now_s if history else 0.0
+    first_s, last_s = end_s - HOURS * HOUR_S, end_s + 0.05 * HOUR_S
+    hours = range(math.ceil(first_s / HOUR_S), math.floor(last_s / HOUR_S) + 1)
+    return {
+        "range": [first_s - begin_s, last_s - begin_s],
+        "tickvals": [hour * HOUR_S - begin_s for hour in hours],
+        "ticktext": [f"{hour % 24:02d}:00" for hour in hours],
+    }

@@ -27,6 +27,8 @@ BLANK = "\u00a0"
 # More bars than these leave no room for a number above each.
 NUMBERED = 14
 
+TO = " to "
+
 Place = tuple[str, int]
 
 
@@ -69,6 +71,22 @@ class Scene(NamedTuple):
     history: Sequence[Sample]
     rival: Sequence[tuple[float, float, float]] = ()
 
+    @property
+    def begin_s(self) -> float:
+        """The first moment of the curves: their times, and the axes below them, count from it."""
+        return self.history[0].now_s if self.history else 0.0
+
+
+Times = NDArray[np.uint16 | np.float32]
+
+
+class Rival(NamedTuple):
+    """Columns of a station under other rules: times from the beginning of the window, power, SoC."""
+
+    times: Times
+    cars_kw: NDArray[np.float32]
+    soc: NDArray[np.float32]
+
 
 def bands(bars: Sequence[Bar]) -> list[tuple[str, list[Place]]]:
     """What is stacked over time: connectors, or chargers where they are many, or groups of chargers.
@@ -85,7 +103,7 @@ def bands(bars: Sequence[Bar]) -> list[tuple[str, list[Place]]]:
     groups = [names[start : start + size] for start in range(0, len(names), size)]
     return [
         (
-            group[0] if len(group) == 1 else f"{group[0]} to {group[-1]}",
+            group[0] if len(group) == 1 else f"{group[0]}{TO}{group[-1]}",
             [place for name in group for place in chargers[name]],
         )
         for group in groups
@@ -99,9 +117,8 @@ def place_colours(bars: Sequence[Bar]) -> dict[Place, str]:
 
 def station_traces(scene: Scene) -> list[dict[str, Any]]:
     """The figure's traces, always the same ones in the same order."""
-    times = column(scene.history, "now_s") / np.float32(3600.0)
-    # A row each of time, power and SoC: only what lies together in memory can be sent.
-    rival = np.array(scene.rival, dtype=np.float32).reshape(-1, 3).T.copy()
+    times = _since(scene.begin_s, [sample.now_s for sample in scene.history])
+    rival = _rival(scene)
     return [
         *_bar_traces(scene.bars),
         *_site_traces(scene.history, times),
@@ -112,8 +129,6 @@ def station_traces(scene: Scene) -> list[dict[str, Any]]:
 
 def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
     x = np.arange(len(bars), dtype=np.float32)
-    hover = "%{customdata}<extra></extra>"
-    common = {"x": x, "customdata": [bar.words for bar in bars], "hovertemplate": hover}
     sources = (
         ("grid", "From the grid", GRID, "", [bar.grid_kw for bar in bars]),
         ("battery", "From the battery", BATTERY, "/", [bar.battery_kw for bar in bars]),
@@ -124,7 +139,9 @@ def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
     return [
         *(
             {
-                **common,
+                "x": x,
+                "customdata": [bar.words for bar in bars],
+                "hovertemplate": "%{customdata}<extra></extra>",
                 "type": "bar",
                 "uid": f"bar-{uid}",
                 "name": name,
@@ -141,12 +158,12 @@ def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
             "mode": "lines",
             "x": (x[:, None] + np.array([-0.36, 0.36, 0.36], np.float32)).ravel(),
             "y": (np.array(ceilings)[:, None] * np.array([1.0, 1.0, np.nan])).ravel(),
-            "customdata": [bar.words for bar in bars for _ in range(3)],
-            "hovertemplate": hover,
+            "hoverinfo": "skip",
             "line": {"color": CEILING, "width": 4},
         },
         {
-            **common,
+            "x": x,
+            "hoverinfo": "skip",
             "type": "scatter",
             "uid": "bar-number",
             "name": "Power",
@@ -162,7 +179,7 @@ def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
     ]
 
 
-def _site_traces(history: Sequence[Sample], times: NDArray[np.float32]) -> list[dict[str, Any]]:
+def _site_traces(history: Sequence[Sample], times: Times) -> list[dict[str, Any]]:
     stack = (
         ("static", "Static load", STATIC, column(history, "static_kw")),
         ("cars", "Cars, from the grid", GRID, column(history, "cars_kw")),
@@ -200,12 +217,10 @@ def _site_traces(history: Sequence[Sample], times: NDArray[np.float32]) -> list[
     ]
 
 
-def _battery_traces(
-    history: Sequence[Sample], times: NDArray[np.float32], rival: NDArray[np.float32]
-) -> list[dict[str, Any]]:
+def _battery_traces(history: Sequence[Sample], times: Times, rival: Rival) -> list[dict[str, Any]]:
     axes = {"xaxis": "x3", "yaxis": "y3", "hovertemplate": "%{y:.1f} %"}
     given_kw = np.maximum(np.float32(0.0), -column(history, "battery_kw"))
-    soc, rival_soc = (np.float32(100.0) * part for part in (column(history, "soc"), rival[2]))
+    soc, rival_soc = (np.float32(100.0) * part for part in (column(history, "soc"), rival.soc))
     power, dotted = (
         {"color": BATTERY, "width": 1, "shape": "hv"},
         {"color": RIVAL, "width": 2, "dash": "dot"},
@@ -215,15 +230,13 @@ def _battery_traces(
         _line("battery-power", "Battery power to cars", times, given_kw, power, right),
         _line("battery-soc", "Battery SoC", times, soc, {"color": STORED, "width": 2.5}, axes),
         {
-            **_line("battery-rival", "Battery SoC, what if", _hours(rival), rival_soc, dotted, axes),
-            "visible": rival.size > 0,
+            **_line("battery-rival", "Battery SoC, what if", rival.times, rival_soc, dotted, axes),
+            "visible": rival.times.size > 0,
         },
     ]
 
 
-def _session_traces(
-    scene: Scene, times: NDArray[np.float32], rival: NDArray[np.float32]
-) -> list[dict[str, Any]]:
+def _session_traces(scene: Scene, times: Times, rival: Rival) -> list[dict[str, Any]]:
     found = bands(scene.bars)
     axes = {"xaxis": "x4", "yaxis": "y5", "hovertemplate": "%{y:.1f} kW"}
     dotted = {"color": RIVAL, "width": 2, "dash": "dot", "shape": "hv"}
@@ -231,15 +244,15 @@ def _session_traces(
     areas = []
     for number, colour in enumerate(BANDS):
         used = number < len(found)
-        name, kw = (found[number][0], powers[number]) if used else ("", times[:0])
+        name, kw = (found[number][0], powers[number]) if used else ("", np.zeros(0, np.float32))
         x = times if used else times[:0]
         area = _area(f"session-{number}", name or BLANK, x, kw, colour, "sessions", axes)
         areas.append({**area, "visible": used})
     return [
         *areas,
         {
-            **_line("session-rival", "All cars, what if", _hours(rival), rival[1], dotted, axes),
-            "visible": rival.size > 0,
+            **_line("session-rival", "All cars, what if", rival.times, rival.cars_kw, dotted, axes),
+            "visible": rival.times.size > 0,
         },
         _band_names(found, powers, times),
     ]
@@ -254,7 +267,7 @@ def _band(history: Sequence[Sample], places: Sequence[Place]) -> NDArray[np.floa
 def _band_names(
     found: Sequence[tuple[str, list[Place]]],
     powers: Sequence[NDArray[np.float32]],
-    times: NDArray[np.float32],
+    times: Times,
 ) -> dict[str, Any]:
     """The name of each band at its right end, where it is wide enough."""
     last = [float(kw[-1]) if len(kw) else 0.0 for kw in powers]
@@ -270,7 +283,7 @@ def _band_names(
         "x": np.repeat(times[-1:], len(names)),
         "y": np.array([at for at, _ in names]),
         "mode": "text",
-        "text": [f" {name}" for _, name in names] or [BLANK],
+        "text": [f" {_short(name)}" for _, name in names] or [BLANK],
         "textposition": "middle right",
         "textfont": {"size": 11},
         "hoverinfo": "skip",
@@ -280,10 +293,16 @@ def _band_names(
     }
 
 
+def _short(name: str) -> str:
+    """A group's name has no room at the edge of the picture."""
+    first, to, _ = name.partition(TO)
+    return f"{first} …" if to else first
+
+
 def _area(
     uid: str,
     name: str,
-    x: NDArray[np.float32],
+    x: Times,
     y: NDArray[np.float32],
     color: str,
     group: str,
@@ -297,7 +316,7 @@ def _area(
 def _line(
     uid: str,
     name: str,
-    x: NDArray[np.float32],
+    x: Times,
     y: NDArray[np.float32],
     line: Mapping[str, Any],
     axes: Mapping[str, str],
@@ -315,8 +334,18 @@ def _line(
     }
 
 
-def _hours(rival: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(rival[0] / np.float32(3600.0))
+def _since(begin_s: float, moments_s: Sequence[float]) -> Times:
+    """Seconds since a moment; a window of some hours takes half the room of other numbers."""
+    seconds = np.rint(np.array(moments_s, dtype=np.float64) - begin_s)
+    return seconds.astype(np.uint16 if seconds.max(initial=0.0) < 2**16 else np.float32)
+
+
+def _rival(scene: Scene) -> Rival:
+    """What of the other station lies in the window."""
+    seen = [each for each in scene.rival if each[0] >= scene.begin_s]
+    # Only what lies together in memory can be sent.
+    cars_kw, soc = (np.array([each[part] for each in seen], dtype=np.float32) for part in (1, 2))
+    return Rival(_since(scene.begin_s, [each[0] for each in seen]), cars_kw, soc)
 
 
 def column(history: Sequence[Sample], name: str) -> NDArray[np.float32]:
