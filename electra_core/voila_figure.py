@@ -30,14 +30,25 @@ export default () => {
     initialize: (context) => figure.initialize({ ...context, model: quiet(context.model) }),
     render(context) {
       const { el } = context, model = quiet(context.model);
-      let remove, drawn;
+      let remove, drawn, followed = false;
+      // Whoever changes the height of a plot pins its width; only one without a width follows its place.
+      // And whoever follows forgets the height, so its place has to remember it.
+      const follow = () => {
+        if (el.layout.height) el.style.height = `${el.layout.height}px`;
+        delete el.layout.width;
+        window.dispatchEvent(new Event("resize"));
+      };
       const watch = new ResizeObserver(([entry]) => {
         const width = Math.round(entry.contentRect.width);
         if (!width || width === drawn) return;
         drawn = width;
         model.get("_config").responsive = true;
-        if (remove) window.dispatchEvent(new Event("resize"));
-        else remove = figure.render({ ...context, model });
+        if (!remove) remove = figure.render({ ...context, model });
+        else {
+          if (!followed) el.on("plotly_afterplot", () => el.layout.width && follow());
+          followed = true;
+          follow();
+        }
       });
       watch.observe(el);
       return () => { watch.disconnect(); remove?.(); };

@@ -100,11 +100,11 @@ def test_a_car_arrives_and_the_chart_shows_it(page: Page, served: tuple[str, int
 
 def test_closing_the_page_ends_its_kernel(page: Page, served: tuple[str, int]) -> None:
     url, server_pid = served
-    before = kernels(server_pid)
+    wait_until(lambda: kernels(server_pid) == 0, 15, "kernels of other tests' pages are still there")
     open_page(page, url)
-    assert kernels(server_pid) == before + 1
+    assert kernels(server_pid) == 1
     page.close(run_before_unload=True)
-    wait_until(lambda: kernels(server_pid) <= before, 15, "the kernel outlives its page")
+    wait_until(lambda: kernels(server_pid) == 0, 15, "the kernel outlives its page")
 
 
 def test_fits_a_phone(browser: Browser, served: tuple[str, int]) -> None:
@@ -116,6 +116,24 @@ def test_fits_a_phone(browser: Browser, served: tuple[str, int]) -> None:
     assert chart is not None
     assert 300 <= chart["width"] <= 390
     context.close()
+
+
+def test_a_phone_is_turned_and_turned_back(browser: Browser, served: tuple[str, int]) -> None:
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    said = complaints(page)
+    open_page(page, served[0])
+    for width, height in ((390, 1040), (1440, 600), (390, 1040), (1024, 600)):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(
+            """([width, height]) => {
+                const plot = document.querySelector(".js-plotly-plot .main-svg").getBoundingClientRect();
+                const room = document.documentElement.scrollWidth;
+                return room === width && plot.height === height && plot.width > 0.8 * width;
+            }""",
+            arg=[width, height],
+        )
+    assert said == []
+    page.context.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from ipywidgets import Button, Widget
+from plotly.graph_objects import FigureWidget
 from traitlets import TraitError
 
 from electra_core import Station, Vehicle, catalogue
 from electra_core.dashboard import open_station, show
 from electra_core.dashboard.history import SAMPLES
 from electra_core.dashboard.model import CUSTOM_CAR, NO_DAY, StationModel
+from electra_core.dashboard.pulse import Pulse
 from electra_core.dashboard.script import Guest, Script
+from electra_core.dashboard.view import station_page
 from electra_core.dashboard.words import (
     cards,
     chart_titles,
@@ -27,6 +30,7 @@ from electra_core.dashboard.words import (
     session_table,
 )
 from electra_core.figures import Scene, station_changes, station_figure
+from electra_core.figures.layout import HEIGHT
 from electra_core.figures.traces import place_colours
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -141,6 +145,16 @@ def test_a_dragged_slider_says_one_thing(paris: StationModel) -> None:
         paris.site_limit_kw = float(kw)
     assert [line for line in paris.log if "Grid limit" in line] == ["08:00 Grid limit set to 310 kW"]
     assert sum(sample.now_s == paris.station.now_s for sample in paris.play.history) == 2
+
+
+def test_charts_stand_beside_and_below_each_other_as_often_as_a_phone_is_turned(paris: StationModel) -> None:
+    page = station_page(paris)
+    pulse, chart = (part for part in widgets_of(page) if isinstance(part, Pulse | FigureWidget))
+    heights = []
+    for columns in (1, 2, 1, 2):
+        pulse.columns = columns
+        heights.append(chart.layout.height)
+    assert heights == [HEIGHT[1], HEIGHT[2]] * 2
 
 
 def test_hours_of_play_do_not_grow_the_page(paris: StationModel) -> None:

@@ -29,7 +29,8 @@ HOURS, HOUR_S = 4.0, 3600.0
 
 def station_layout(scene: Scene, titles: Mapping[str, str], columns: int = 2) -> dict[str, Any]:
     """Axes, titles and ranges of the station's figure."""
-    at = WIDE if columns == 2 else NARROW
+    # Lists: plotly keeps a domain as it is given, and cannot change a tuple a second time.
+    at = {name: [list(part) for part in parts] for name, parts in (WIDE if columns == 2 else NARROW).items()}
     time = {**_time(scene), "gridcolor": GRID_LINE, "fixedrange": True}
     value = {
         "rangemode": "tozero",
