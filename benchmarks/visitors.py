@@ -44,6 +44,7 @@ class Visitor:
     strategy: str = ""
     speed: str = ""
     opened_s: float = 0.0
+    noted: int = 0
     answers_s: list[float] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -99,8 +100,14 @@ class Visitor:
         box = self.page.get_by_label(label, exact=True).first
         return str(box.evaluate("box => box.options[box.selectedIndex]?.text.trim() ?? ''"))
 
+    def note_time(self) -> None:
+        self.noted = self.minute()
+
     def check(self) -> None:
         """Nothing here is somebody else's, and nothing has stopped."""
+        passed = (self.minute() - self.noted) % 1440
+        if passed != self.number + 1:
+            self.complaints.append(f"{self.number + 1} minutes were let pass, and {passed} are seen")
         for label, own in (("Strategy", self.strategy), ("Speed", self.speed)):
             seen = self.chosen(label)
             if seen != own:
@@ -197,14 +204,12 @@ def compare(visitors: list[Visitor]) -> None:
     for visitor in visitors:
         attempt(visitor, visitor.pause)
     visitors[0].page.wait_for_timeout(2000)
-    before = [visitor.minute() for visitor in visitors]
+    for visitor in visitors:
+        attempt(visitor, visitor.note_time)
     for round_ in range(len(visitors)):
         for visitor in visitors[round_:]:
             attempt(visitor, visitor.step)
-    for visitor, start in zip(visitors, before, strict=True):
-        passed = (visitor.minute() - start) % 1440
-        if passed != visitor.number + 1:
-            visitor.complaints.append(f"{visitor.number + 1} minutes were let pass, and {passed} are seen")
+    for visitor in visitors:
         attempt(visitor, visitor.check)
 
 

@@ -54,12 +54,12 @@ def open_browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def serve_page(log: Path, notebook: str = "station") -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """`voila notebooks/station.ipynb` as the README starts it, or another notebook, on a free port."""
+def serve_page(log: Path, what: str = "station.ipynb") -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """`voila notebooks/station.ipynb` as the README starts it, or others, on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "voila", f"notebooks/{notebook}.ipynb", "--no-browser", f"--port={port}"]
+    command = [sys.executable, "-m", "voila", f"notebooks/{what}", "--no-browser", f"--port={port}"]
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     try:

@@ -24,7 +24,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     log = tmp_path_factory.mktemp("voila") / "voila.log"
-    with serve_page(log, "compare") as (url, _):
+    with serve_page(log, "compare.ipynb") as (url, _):
         page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
         said = complaints(page)
         page.goto(url, wait_until="commit")

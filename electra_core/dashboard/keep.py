@@ -171,7 +171,8 @@ def _call(event: Event, own: Sequence[str]) -> str:
 def result_parquet(station: Station, own: Mapping[str, Strategy]) -> bytes:
     """The same cars, limit and static load, played by `simulate`: a `Result` in one Parquet file.
 
-    Faults, silences and measured draws are a live station's and not in it.
+    Faults, silences and measured draws are a live station's and not in it; the strategy is the last one,
+    from the beginning.
 
     Raises
     ------

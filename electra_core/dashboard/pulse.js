@@ -1,4 +1,4 @@
-// The page's clock, and what the page itself has to see to: its width, its address, names for every control.
+// The page's clock, and what the page itself has to see to: its width and its address.
 function render({ model, el }) {
   el.hidden = true;
 
@@ -33,22 +33,8 @@ function render({ model, el }) {
     clearInterval(seek);
   }, 50);
 
-  // Sliders come without names for those who do not see the label beside them, buttons without their state.
-  const set = (part, name, value) => part.getAttribute(name) === value || part.setAttribute(name, value);
-  const name = () => {
-    for (const part of document.querySelectorAll(".el-page .noUi-handle, .el-page .widget-readout")) {
-      const label = part.closest(".widget-slider")?.querySelector(".widget-label");
-      if (label) set(part, "aria-label", label.textContent);
-      if (part.isContentEditable) set(part, "role", "textbox");
-    }
-    for (const part of document.querySelectorAll(".el-page .widget-toggle-button")) {
-      set(part, "aria-pressed", String(part.classList.contains("mod-active")));
-    }
-  };
-  const naming = setInterval(name, 500);
-
   return () => {
-    for (const each of [timer, seek, naming]) clearInterval(each);
+    for (const each of [timer, seek]) clearInterval(each);
     observer.disconnect();
   };
 }

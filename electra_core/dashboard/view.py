@@ -12,6 +12,7 @@ from traitlets import link
 from electra_core.dashboard import controls, words
 from electra_core.dashboard.chart import live_chart
 from electra_core.dashboard.model import TICK_S, StationModel, clock
+from electra_core.dashboard.names import Names
 from electra_core.dashboard.picture import Picture, scene_of
 from electra_core.dashboard.pulse import Pulse
 from electra_core.figures import Scene, station_changes, station_figure
@@ -48,7 +49,17 @@ def station_page(model: StationModel) -> widgets.Widget:
     charts = widgets.VBox([widgets.HTML(words.legend()), chart]).add_class("el-charts")
     stage = widgets.Box([picture, hands]).add_class("el-stage")
     below = widgets.Box([facts.sessions, facts.log]).add_class("el-below")
-    parts = [style(), pulse, facts.head, controls.time_controls(model), facts.cards, stage, charts, below]
+    parts = [
+        style(),
+        pulse,
+        Names(),
+        facts.head,
+        controls.time_controls(model),
+        facts.cards,
+        stage,
+        charts,
+        below,
+    ]
     return widgets.VBox([*parts, facts.refusal]).add_class("el-page")
 
 
