@@ -50,7 +50,7 @@ print(station.explain(first))
 # Drag the limit of the grid connection below what the cars want. Blue is what the grid gives. Where it has not enough,
 # the battery on the site helps: yellow. The line over each car is what it could take.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 from electra_core.lessons import bars, live, slider
 
 
@@ -63,6 +63,10 @@ def draw(limit_kw):
     return bars(names, series, title, marks={"could take": [car.ceiling_kw for car in cars]}, top=260)
 
 
+# %% [markdown]
+# Each position of the slider is a new decision of the station.
+
+# %% tags=["nbval-ignore-output"]
 live(draw, limit_kw=slider("Grid limit, kW", 0, 400, 150))
 
 # %% [markdown]

@@ -68,7 +68,11 @@ from electra_core.lessons import bars, choice, live, slider
 
 could_take = {"could take": [most for _, most in cars.values()]}
 
+# %% [markdown]
+# The function that draws asks `allocate` once for each position of the sliders.
 
+
+# %%
 def draw(site_kw, cp1_kw):
     answer = allocate(tree(site_kw, cp1_kw))
     offers, why = answer.offered_kw, answer.limited_by

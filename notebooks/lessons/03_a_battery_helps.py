@@ -75,7 +75,7 @@ for rule in ("whole_session", "hybrid"):
 # Now drag the battery's power. Under all or nothing, nothing happens up to one limit; there, one car jumps.
 # Under hybrid every kilowatt that you add arrives at the cars, until they have all that they can take.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 from electra_core.lessons import bars, curves, live, slider, steps
 
 
@@ -89,6 +89,10 @@ def draw(power_kw):
     return bars(names, {"grid": grid, "battery": boost}, title, marks={"could take": [150] * 8}, top=165)
 
 
+# %% [markdown]
+# Left are the four cars under all or nothing, right the same cars under hybrid.
+
+# %% tags=["nbval-ignore-output"]
 live(draw, power_kw=slider("Battery power, kW", 0, 320, 100, 10))
 
 # %% [markdown]

@@ -38,7 +38,11 @@ from importlib.resources import files
 
 from electra_core.days import logged_car
 
+# %% [markdown]
+# The days of the package have the same columns after these lines.
 
+
+# %%
 def shipped(date):
     table = json.loads(files("electra_core").joinpath(f"data/days/epfl_{date}.json").read_text("utf-8"))
     rows = pd.DataFrame(table["sessions"], columns=table["columns"]).set_index("session", drop=False)
@@ -115,7 +119,7 @@ print(f"{day_at(busiest.index[0], 172.5).metrics()['delivered_kwh']:.0f} kWh on 
 #
 # **Choose another day. Then drag the charger's power** to 250 kW, and look for the cars that change.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 power = slider("Charger, kW", 50, 250, 172.5, 0.5)
 
 
@@ -129,6 +133,10 @@ def draw(day, power_kw):
     return chart.update_xaxes(range=[run.sessions.arrival_s.min() / 3600 - 0.5, hours[-1]])
 
 
+# %% [markdown]
+# Choose a day, and drag the power of the charger.
+
+# %% tags=["nbval-ignore-output"]
 live(draw, day=choice("Day", busiest.index), power_kw=power)
 
 # %% [markdown]

@@ -47,7 +47,7 @@ print(car_park(CAR_KW, PLACES).grid_capacity_kw, "kW for everybody")
 # `first_come` and `max_min` do not know the departure. `earliest_deadline` gives the power to the car that leaves
 # first. `least_laxity` gives it to the car with the least time to spare; more about that below.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 ORDERS = ["first_come", "max_min", "earliest_deadline", "least_laxity"]
 
 
@@ -60,6 +60,10 @@ def draw_two(strategy, leaves_h):
     return steps(run.connectors.index / HOUR_S, power, title, stacked=True, lines={"limit": CAR_KW}, top=8)
 
 
+# %% [markdown]
+# Choose a strategy, and drag the departure of Ben.
+
+# %% tags=["nbval-ignore-output"]
 live(draw_two, strategy=choice("Strategy", ORDERS), leaves_h=slider("Ben leaves, hour", 2, 8, 4, 0.5))
 
 # %% [markdown]
@@ -83,15 +87,17 @@ for name in ORDERS:
 # How long can a car wait? Take the time until it leaves, and subtract the time that it needs at full power. What is
 # left is its **laxity**.
 
+
 # %%
-names = "Ana and Ben"
-
-
 def laxity_h(cars):
     return (cars.departure_s - cars.arrival_s) / HOUR_S - cars.energy_kwh / CAR_KW
 
 
-print(laxity_h(two).round(1).to_list(), "hours to spare:", names)
+# %% [markdown]
+# For our two cars:
+
+# %%
+print(laxity_h(two).round(1).to_list(), "hours to spare: Ana and Ben")
 
 # %% [markdown]
 # Ana has 4.4 hours to spare, Ben 0.3. A deadline alone does not tell this: who leaves last may still be in the
@@ -186,7 +192,11 @@ print(f"laxity {laxity_h(sessions).median():.1f} h")
 # %%
 LIMITS = range(10, 45, 5)
 
+# %% [markdown]
+# One run for each limit and each order, and the best in hindsight:
 
+
+# %%
 def shares_at(limit_kw):
     runs = {name: simulate(car_park(limit_kw, places), sessions, name, step_s=STEP_S) for name in ORDERS}
     best = hindsight(runs["max_min"].scenario)
@@ -280,7 +290,11 @@ print((100 * full).round(0).astype(int).to_string())
 # %%
 FAST_KW = 300
 
+# %% [markdown]
+# Each charger has two connectors that share its power.
 
+
+# %%
 def hub_of(limit_kw):
     chargers = [{"id": f"C{number}", "maxPower": FAST_KW, "connectors": 2} for number in range(4)]
     return load_config({"stationId": "Hub", "gridCapacity": limit_kw, "chargers": chargers})

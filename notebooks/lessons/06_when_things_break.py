@@ -48,7 +48,11 @@ print(true_limits(70)[8:14])
 # %%
 data = config.model_dump(by_alias=True)
 
+# %% [markdown]
+# The function plays the silence minute by minute and notes the import of the site.
 
+
+# %%
 def play(lease_s, low_kw, safe_kw=60):
     station, imports = Station(load_config({**data, "limitLease": lease_s, "failSafeLimit": safe_kw})), []
     for connector in (1, 2):
@@ -61,6 +65,10 @@ def play(lease_s, low_kw, safe_kw=60):
     return imports
 
 
+# %% [markdown]
+# The import of each minute around the fall of the limit, in kW:
+
+# %%
 print(play(300, 70)[8:16])
 
 # %% [markdown]
@@ -78,7 +86,7 @@ def too_much(imports, low_kw):
 # and the moment at which each curve follows it. The station without a lease follows only when the meter is
 # back. Drag the true limit below 60 kW as well: the first exercise asks about that.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 from electra_core.lessons import bars, choice, live, press, slider, steps
 
 
@@ -90,6 +98,10 @@ def draw(low_kw, lease_s):
     return steps(range(END), series, title, across="minute", y="import, kW", top=180)
 
 
+# %% [markdown]
+# Drag how far the true limit falls, and how long a reading is believed.
+
+# %% tags=["nbval-ignore-output"]
 low, lease = slider("True limit, kW", 20, 150, 70, 5), slider("Lease, s", 60, 900, 300, 60)
 live(draw, low_kw=low, lease_s=lease)
 
@@ -350,6 +362,11 @@ def seen(station):
 from electra_core import StationError
 
 before = seen(station)
+
+# %% [markdown]
+# Four calls that make no sense: a taken connector, a free one, no number, and no such charger.
+
+# %%
 for call, given in (
     (station.plug_in, ("CP001", 1, Vehicle(150))),
     (station.unplug, ("CP002", 2)),

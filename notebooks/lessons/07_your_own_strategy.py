@@ -180,13 +180,18 @@ board = pd.DataFrame(
         "fair share, Jain %": 100 * table.jain_share,
     }
 )
+
+# %% [markdown]
+# One line for each rule:
+
+# %%
 print(board.round(1).to_string())
 
 # %% [markdown]
 # Choose the measure by which the board is sorted; the best rule stands at the left. Watch your rule move from
 # one end to the other.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 from electra_core.lessons import bars, choice, live, slider
 
 
@@ -199,6 +204,10 @@ def leaderboard(measure):
     return bars(names, {"built in": order - mine, "your rule": mine}, title, y=measure)
 
 
+# %% [markdown]
+# Choose the measure that the board is sorted by.
+
+# %% tags=["nbval-ignore-output"]
 sort = choice("Sorted by", board.columns, "minutes longer, p95")
 live(leaderboard, measure=sort)
 
@@ -391,6 +400,10 @@ class LongestWithout:
         return since_s, demand.weight
 
 
+# %% [markdown]
+# It answers with the time since when the car has had no energy:
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
 print(LongestWithout()(cars[0], now_s=60.0))
 
 # %% [markdown]
@@ -459,6 +472,10 @@ def give_up(demand, now_s):
     return demand.remaining_kwh + (1e6 if hopeless else 0.0), demand.weight
 
 
+# %% [markdown]
+# The year once more, with this rule:
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
 runs["give_up"] = simulate(config, year, give_up, **fast)
 for rule in ("max_min", "shortest", "give_up"):
     found, drivers = runs[rule].metrics(), runs[rule].sessions.query("not balked")
