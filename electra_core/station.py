@@ -126,6 +126,25 @@ class Station:
         """Every accepted call since the station began, and what the station noted by itself."""
         return tuple(self._events[: self._in_force[1]])
 
+    def hand_over(self) -> tuple[Event, ...]:
+        """The record so far, for whoever keeps it elsewhere; here a new one begins."""
+        moment, count = self._in_force
+        events, self._events = tuple(self._events[:count]), []
+        self._in_force = (moment, 0)
+        return events
+
+    @property
+    def moment(self) -> Moment:
+        """The decision in force and what it was made of: `at` goes on from it."""
+        return self._moment
+
+    @classmethod
+    def at(cls, config: StationConfig, moment: Moment) -> Station:
+        """A station that stands where another one of the same configuration stood; its record is empty."""
+        station = cls.__new__(cls)
+        station._config, station._events, station._in_force = config, [], (moment, 0)
+        return station
+
     def snapshot(self) -> Snapshot:
         """What the decision in force was made of: a copy, which changes nothing here."""
         return _copied(self._moment.snapshot)
@@ -360,12 +379,13 @@ class Station:
         station = cls(config)
         for place, event in read_events(events):
             try:
-                station._repeat(event, strategies)
+                station.repeat(event, strategies)
             except (ValueError, TypeError) as error:
                 raise ReplayError(f"{place} cannot have happened: {error}") from None
         return station
 
-    def _repeat(self, event: Event, strategies: Mapping[str, Strategy]) -> None:
+    def repeat(self, event: Event, strategies: Mapping[str, Strategy] = MappingProxyType({})) -> None:
+        """Do again what a record says; what it does not lead to is refused."""
         if event.call == FAIL_SAFE:
             # The station notes this by itself: its own notes must be there already.
             notes = itertools.takewhile(lambda own: own.call == FAIL_SAFE, reversed(self._events))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from electra_core.config import ChargerConfig, StationConfig
 from electra_core.reading import site_limit_kw
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
-from electra_core.state import BATTERY_PLACE, Session, State
+from electra_core.state import BATTERY_PLACE, Place, Session, State
 from electra_core.strategies import name_of
 
 
@@ -177,6 +177,14 @@ def _charger(
         offered_kw=sum(allocation.offered_kw[session_id] for session_id in here),
         available=any(state.is_available(place) for place in places),
     )
+
+
+def read_session(
+    place: Place, state: State, snapshot: Snapshot, allocation: Allocation
+) -> SessionStatus | None:
+    """One session of a moment, without the rest of the station."""
+    demands = {demand.session_id: demand for demand in snapshot.demands}
+    return _session(state.sessions.get(place), allocation, demands)
 
 
 def _session(
