@@ -35,7 +35,7 @@ LINES = [
     ["simulation"],
     ["studies", "figures"],
     ["dashboard", "api"],
-    ["lessons"],
+    ["lessons", "cli"],
 ]
 LINE_OF = {room: number for number, rooms in enumerate(LINES) for room in rooms}
 

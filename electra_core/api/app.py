@@ -1,0 +1,65 @@
+"""The application: routes, guard, and a clock that ticks although nobody calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from electra_core.api import seed, v1
+from electra_core.api.guard import Guard
+from electra_core.api.live import LiveStation
+from electra_core.api.problems import REFUSALS, answer_problems
+from electra_core.api.store import StoreError
+from electra_core.refusals import StationError
+
+LOG = logging.getLogger("electra")
+
+TICK_S = 1.0
+
+
+def create_app(live: LiveStation, token: str | None = None) -> FastAPI:
+    """The HTTP interface of a live station.
+
+    Parameters
+    ----------
+    live : the station
+    token : that every changing call needs, as ``Authorization: Bearer ...``; None: nobody is asked
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        ticking = asyncio.create_task(_tick(live))
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticking
+            live.close()
+
+    # With its page at /docs, which asks nobody else for anything.
+    app: FastAPI = FastAPIOffline(
+        title=f"Electra: {live.config.station_id}",
+        description="A charging station: sessions, limits, faults, and why each car gets what it gets.",
+        lifespan=lifespan,
+    )
+    app.state.live = live
+    app.include_router(seed.router, responses=REFUSALS)
+    app.include_router(v1.router, responses=REFUSALS)
+    app.add_middleware(Guard, token=token)
+    answer_problems(app)
+    return app
+
+
+async def _tick(live: LiveStation) -> None:
+    while True:
+        await asyncio.sleep(max(TICK_S, live.config.control_interval_s / 10.0))
+        try:
+            await asyncio.to_thread(live.tick)
+        except (StationError, StoreError) as error:
+            LOG.warning("the clock could not go on: %s", error)
