@@ -11,7 +11,7 @@ from traitlets import HasTraits
 
 from electra_core.dashboard.files import Files
 from electra_core.dashboard.model import CUSTOM_CAR, SPEEDS, StationModel
-from electra_core.dashboard.script import label
+from electra_core.dashboard.script import NAMELESS, label
 from electra_core.dashboard.whatif import NO_BATTERY, ONE_MORE_CHARGER
 from electra_core.state import BATTERY_PLACE, WHOLE_CHARGER, Place
 from electra_core.strategies import STRATEGIES
@@ -35,6 +35,13 @@ def time_controls(model: StationModel) -> widgets.Widget:
     speed = dropdown("Speed", model, "speed", [(f"×{speed}", speed) for speed in SPEEDS])
     steps = [button(f"+{n} min", f"Let {n} minutes pass", partial(model.step, n)) for n in (1, 5, 15)]
     again = button("↺ Start", "Back to before the first car", model.begin)
+
+    def refresh(_: object = None) -> None:
+        _enable(model.play.own_time, toggle, speed, *steps)
+        _enable(not model.play.fixed, again)
+
+    model.observe(refresh, "version")
+    refresh()
     return widgets.Box([toggle, *steps, again, speed]).add_class("el-time-controls")
 
 
@@ -108,7 +115,7 @@ class CarControls:
         free = [(label(place), place) for place in self.model.free_places()]
         sessions = self.model.station.state.sessions
         here: list[tuple[str, Any]] = [
-            (f"{label(place)} {car.vehicle.name}"[:60], place) for place, car in sessions.items()
+            (f"{label(place)} {car.vehicle.name or NAMELESS}"[:60], place) for place, car in sessions.items()
         ]
         if self.model.done_place() is not None:
             here.insert(0, ("the one that is done", "done"))
@@ -179,7 +186,7 @@ def fault_controls(model: StationModel) -> widgets.Widget:
         silence.description = (
             "The grid meter is heard again" if model.meter_silent else "The grid meter goes silent"
         )
-        silence.disabled = config.limit_lease_s is None
+        silence.disabled = config.limit_lease_s is None or bool(model.play.fixed)
         falls = model.site_limit_kw > 0.0
         nothing.description = "The grid limit falls to nothing" if falls else "The grid limit is back"
         note.value = f'<p class="el-note">{_meter_words(model)}</p>'

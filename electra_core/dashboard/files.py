@@ -14,6 +14,8 @@ from traitlets import Int, List, Unicode
 
 # What a visitor may send at most; `files.js` refuses more before it is sent.
 MOST_BYTES = 5_000_000
+# What the page can draw and a person can read.
+MOST_CONNECTORS = 60
 
 
 class Files(anywidget.AnyWidget):

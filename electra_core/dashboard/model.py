@@ -14,6 +14,8 @@ from electra_core.config import StationConfig, load_config
 from electra_core.dashboard.keep import kept
 from electra_core.dashboard.play import Play
 from electra_core.dashboard.script import Guest, Script, arrives, free_places, guests_of_day, label, leaves
+from electra_core.dashboard.served import ServedPlay
+from electra_core.dashboard.wire import is_address
 from electra_core.days import Day, day_names, load_day
 from electra_core.refusals import BadValueError, StationError, shortened
 from electra_core.setpoints import BATTERY
@@ -61,6 +63,10 @@ class StationModel(HasTraits):
     # Rises by one when there is something new to draw, so that the page never shows two moments at once.
     version = Int(0)
     refusal = Unicode("")
+    # Why the page does not show a served station as it is now.
+    notice = Unicode("")
+    # Whether the page's clock ticks although it does not play: something may happen by itself.
+    following = Bool(False)
     stations = List(Unicode())
     days: Mapping[str, str] = Dict()  # type: ignore[assignment]
     log = List(Unicode())
@@ -90,7 +96,14 @@ class StationModel(HasTraits):
 
     def begin(self) -> None:
         """Back to the start: a little before the first car arrives."""
-        self.restart(self._begin_s())
+        if self.play.fixed:
+            self._do(self._may_exchange)
+        else:
+            self.restart(self._begin_s())
+
+    def _may_exchange(self) -> None:
+        if self.play.fixed:
+            raise BadValueError(self.play.fixed)
 
     def _begin_s(self) -> float:
         guests = self._guests()
@@ -106,15 +119,35 @@ class StationModel(HasTraits):
             station.set_strategy(self.strategy)
         with self._settled():
             self.log, self.refusal, self.selected, self.meter_silent = [], "", "", False
-        self._take_over(station, Script(self._guests()))
+        self._take_over(Play(station, Script(self._guests()), self._note))
         self.play.pass_time(at_s)
         self._compare_again()
         self._changed()
 
-    def _take_over(self, station: Station, script: Script) -> None:
+    def _take_over(self, play: Play) -> None:
         """Show a station from now on."""
-        self.play, self._said_over = Play(station, script, self._note), script.over
+        self.play, self._said_over = play, play.script.over
+        self.following, self.notice = bool(play.address), play.notice
         self._adopt()
+
+    def _open_served(self, address: str) -> None:
+        """Show and steer a station that is served elsewhere; nothing of it can be exchanged."""
+        lines, self.log = self.log, []
+        try:
+            play = ServedPlay(address, self._note_at)
+        except StationError:
+            self.log = lines
+            raise
+        title = f"Live from {play.address}"
+        self.play.close()
+        self.configs, self.day = {play.station.config.station_id: play.station.config}, None
+        with self._settled():
+            self.playing = False
+            self.stations, self.days = list(self.configs), {title: title}
+            self.station_name, self.day_name = play.station.config.station_id, title
+            self.selected, self.meter_silent = "", False
+        self._take_over(play)
+        self._compare_again()
 
     def _adopt(self) -> None:
         """Sliders and lists show what the station has: others than they may have changed it."""
@@ -149,6 +182,8 @@ class StationModel(HasTraits):
         """
         days = (NO_DAY, *day_names())
         day = {"day": self.day_name} if self.day_name in days else {}
+        if self.play.address:
+            return urlencode({"station": self.play.address})
         return urlencode({"station": self.station_name, **day, "strategy": self.strategy})
 
     def free_places(self) -> list[Place]:
@@ -178,11 +213,11 @@ class StationModel(HasTraits):
         def plug_in() -> str:
             if car == CUSTOM_CAR:
                 vehicle = Vehicle(custom_kw, name=f"Custom {custom_kw:g} kW")
-                self.station.plug_in(charger_id, connector, vehicle)
+                self.play.hands.plug_in(charger_id, connector, vehicle)
                 return arrives(vehicle, place)
             if car not in catalogue():
                 raise BadValueError(f"there is no car {shortened(car)} in the catalogue")
-            self.station.plug_in(
+            self.play.hands.plug_in(
                 charger_id, connector, catalogue()[car], arrival_soc=arrival_soc, target_soc=target_soc
             )
             return arrives(catalogue()[car], place, arrival_soc)
@@ -196,13 +231,13 @@ class StationModel(HasTraits):
 
     def depart(self, charger_id: str, connector: int) -> bool:
         """A car departs."""
-        return self._do(lambda: leaves(self.station.unplug(charger_id, connector)))
+        return self._do(lambda: leaves(self.play.hands.unplug(charger_id, connector)))
 
     def set_available(self, charger_id: str, connector: int | None, available: bool) -> bool:
         """Something breaks, or works again: a connector, a charger, or the battery."""
 
         def call() -> str:
-            self.station.set_available(charger_id, connector, available=available)
+            self.play.hands.set_available(charger_id, connector, available=available)
             what = charger_id if connector is None else label((charger_id, connector))
             what = "The battery" if charger_id == BATTERY else what
             return f"{what} {'works again' if available else 'is out of service'}"
@@ -217,8 +252,19 @@ class StationModel(HasTraits):
         """One tick of the page's clock, at the chosen speed."""
         # A refusal stays until the visitor's next deed: time goes on beside it.
         refusal = self.refusal
-        done = self._do(lambda: self._pass_time(TICK_S * self.speed))
+        done = self._hear() if self.following else self._do(lambda: self._pass_time(TICK_S * self.speed))
         self.refusal = self.refusal or refusal
+        return done
+
+    def _hear(self) -> bool:
+        """A served station: what has happened there shows, and nothing is drawn where nothing has."""
+        done = True
+        if self.playing:
+            done = self._do(lambda: self.play.pass_time(TICK_S * self.speed))
+            self.playing = done
+        self.play.hear()
+        self.look()
+        self.notice = self.play.notice
         return done
 
     def bring(self, kind: str, name: str, content: bytes) -> bool:
@@ -227,6 +273,7 @@ class StationModel(HasTraits):
         from electra_core.dashboard import uploads
 
         def take() -> str:
+            self._may_exchange()
             if kind == "station":
                 config = uploads.uploaded_config(name, content)
                 self.configs[config.station_id] = config
@@ -238,7 +285,7 @@ class StationModel(HasTraits):
             elif kind == "events":
                 station = uploads.uploaded_station(name, content, self.config, self.play.own_strategies)
                 self.open(self.station_name, NO_DAY)
-                self._take_over(station, Script(()))
+                self._take_over(Play(station, Script(()), self._note))
                 self._compare_again()
             else:
                 raise BadValueError(f"there is no kind of file {shortened(kind)}")
@@ -260,6 +307,8 @@ class StationModel(HasTraits):
                 wanted.get("station", self.station_name),
                 wanted.get("strategy", self.strategy),
             )
+            if is_address(station):
+                return self._open_served(station)
             if station not in self.configs:
                 raise BadValueError(f"the link names a station {shortened(station)}, which is not here")
             if strategy not in STRATEGIES:
@@ -277,34 +326,30 @@ class StationModel(HasTraits):
 
     def look(self) -> None:
         """Show what somebody changed in code, if anything was."""
-        if (len(self.station.events), self.station.now_s) != self._seen:
+        if (self.station, len(self.station.events), self.station.now_s) != self._seen:
             self._adopt()
             self._changed()
 
     @observe("site_limit_kw")
     def _limit(self, change: Mapping[str, Any]) -> None:
-        self._set(change, lambda kw: self.station.set_site_limit(kw), "Grid limit set to {:g} kW")
+        self._set(change, lambda kw: self.play.hands.set_site_limit(kw), "Grid limit set to {:g} kW")
 
     @observe("static_load_kw")
     def _load(self, change: Mapping[str, Any]) -> None:
-        self._set(change, lambda kw: self.station.set_static_load(kw), "Static load set to {:g} kW")
+        self._set(change, lambda kw: self.play.hands.set_static_load(kw), "Static load set to {:g} kW")
 
     @observe("strategy")
     def _rule(self, change: Mapping[str, Any]) -> None:
-        self._set(change, lambda name: self.station.set_strategy(name), "Strategy is now {}")
+        self._set(change, lambda name: self.play.hands.set_strategy(name), "Strategy is now {}")
 
     @observe("meter_silent")
     def _meter(self, change: Mapping[str, Any]) -> None:
-        def hear(silent: bool) -> None:
-            if silent and self.config.limit_lease_s is None:
-                raise BadValueError(
-                    f"{self.station_name} believes a reading for ever: its file has no limitLease"
-                )
-            if not silent:
-                self.play.renew()
-            self.play.meter_silent = silent
-
-        self._set(change, hear, "The grid meter is {}", {True: "silent", False: "heard again"})
+        self._set(
+            change,
+            lambda silent: self.play.mute(silent),
+            "The grid meter is {}",
+            {True: "silent", False: "heard again"},
+        )
 
     @observe("what_if")
     def _other_rules(self, change: Mapping[str, Any]) -> None:
@@ -382,16 +427,19 @@ class StationModel(HasTraits):
             self._note(f"The comparison has ended: {error}")
 
     def _note(self, words: str, once: str = "") -> None:
-        line = f"{clock(self.station.now_s)} {words}"
         lines = self.log
         # A slider that is dragged says one thing, not fifty.
         if once and lines and lines[0].startswith(f"{clock(self.station.now_s)} {once}"):
-            lines = lines[1:]
-        self.log = [line, *lines][:LOG_LINES]
+            self.log = lines[1:]
+        self._note_at(words, self.station.now_s)
+
+    def _note_at(self, words: str, now_s: float) -> None:
+        self.log = [f"{clock(now_s)} {words}", *self.log][:LOG_LINES]
 
     def _changed(self) -> None:
         self.play.sample()
-        self._seen = (len(self.station.events), self.station.now_s)
+        self._adopt()
+        self._seen = (self.station, len(self.station.events), self.station.now_s)
         # Once for all that is drawn of this moment.
         self.status: StationStatus = self.station.status()
         with self._settled():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from electra_core.dashboard.history import SAMPLE_S, Window, sample_of
 from electra_core.dashboard.script import Script
@@ -25,10 +26,23 @@ class Play:
     station : the station; it may have a past
     script : who comes and leaves by himself from now on
     say : hears a sentence for whatever happens by itself
+
+    Attributes
+    ----------
+    hands : what changes the station when a visitor does: the station itself, or who tells it
+    own_time : whether time passes only when this page lets it
+    fixed : why the visitor can bring no other file or day, and begin nothing anew; empty: he can
+    address : where the station is served; empty: it lives here
+    notice : why the page does not show the station as it is now; empty: it does
     """
+
+    own_time = True
+    fixed = ""
+    address = ""
 
     def __init__(self, station: Station, script: Script, say: Callable[[str], None]) -> None:
         self.station, self.script, self._say = station, script, say
+        self.hands: Any = station
         # The grid's meter sends nothing any more: see `limitLease` of a station's file.
         self.meter_silent = False
         self.history: Window[Sample] = Window()
@@ -40,6 +54,27 @@ class Play:
         """A rank function that somebody gave the station in code, by its name."""
         strategy = self.station.state.strategy
         return {} if isinstance(strategy, str) else {name_of(strategy): strategy}
+
+    @property
+    def notice(self) -> str:
+        """A station that lives here is always shown as it is."""
+        return ""
+
+    def close(self) -> None:
+        """The page shows another one from now on."""
+
+    def hear(self) -> None:
+        """What has happened elsewhere: nothing happens to a station that lives here."""
+
+    def mute(self, silent: bool) -> None:
+        """The grid's meter goes silent, or is heard again."""
+        if silent and self.station.config.limit_lease_s is None:
+            raise BadValueError(
+                f"{self.station.config.station_id} believes a reading for ever: its file has no limitLease"
+            )
+        if not silent:
+            self.renew()
+        self.meter_silent = silent
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass."""

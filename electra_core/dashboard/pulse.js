@@ -6,7 +6,7 @@ function render({ model, el }) {
   let sent = 0;
   const timer = setInterval(() => {
     const waiting = model.get("ticks") !== model.get("answered") && Date.now() - sent < patience;
-    if (!model.get("playing") || waiting || document.hidden) return;
+    if (!(model.get("playing") || model.get("following")) || waiting || document.hidden) return;
     sent = Date.now();
     model.set("ticks", model.get("answered") + 1);
     model.save_changes();

@@ -18,6 +18,7 @@ class Pulse(anywidget.AnyWidget):
     Attributes
     ----------
     playing : whether it ticks
+    following : whether it ticks although it does not play
     interval_ms : real time between ticks, ms
     ticks : counted by the browser
     answered : set to ``ticks`` by the kernel when it is ready for the next one
@@ -28,6 +29,7 @@ class Pulse(anywidget.AnyWidget):
     _esm = resources.files("electra_core.dashboard").joinpath("pulse.js").read_text("utf-8")
 
     playing = Bool(False).tag(sync=True)
+    following = Bool(False).tag(sync=True)
     interval_ms = Int(1000).tag(sync=True)
     ticks = Int(0).tag(sync=True)
     answered = Int(0).tag(sync=True)

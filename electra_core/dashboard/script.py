@@ -12,6 +12,9 @@ from electra_core.state import Place, Session
 from electra_core.station import Station
 from electra_core.vehicles import Vehicle
 
+# A car that came over the wire may be its power and nothing else.
+NAMELESS = "A car"
+
 
 @dataclass(frozen=True, slots=True)
 class Guest:
@@ -178,9 +181,11 @@ def label(place: Place) -> str:
 def arrives(vehicle: Vehicle, place: Place, soc: float | None = None) -> str:
     """Says that a car has come."""
     charge = "" if soc is None else f" with {soc:.0%}"
-    return f"{vehicle.name} arrives at {label(place)}{charge}"
+    return f"{vehicle.name or NAMELESS} arrives at {label(place)}{charge}"
 
 
 def leaves(session: Session) -> str:
     """Says that a car has left."""
-    return f"{session.vehicle.name} leaves {label(session.place)} with {session.energy_kwh:.1f} kWh"
+    return (
+        f"{session.vehicle.name or NAMELESS} leaves {label(session.place)} with {session.energy_kwh:.1f} kWh"
+    )

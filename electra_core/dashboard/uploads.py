@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from electra_core.config import StationConfig, load_config
-from electra_core.dashboard.files import MOST_BYTES
+from electra_core.dashboard.files import MOST_BYTES, MOST_CONNECTORS
 from electra_core.dashboard.script import Guest
 from electra_core.journal import read_events
 from electra_core.refusals import BadValueError, ReplayError, clipped, is_finite
@@ -24,8 +24,6 @@ from electra_core.strategies import Strategy
 from electra_core.vehicles import ChargingCurve, Vehicle
 
 DAY_S = 86_400.0
-# What the page can draw and a person can read.
-MOST_CONNECTORS = 60
 MOST_GUESTS = 2_000
 # How long a record may last.
 MOST_DAYS = 60

@@ -86,7 +86,7 @@ class _Facts:
         self.refusal, self.comparison = widgets.HTML().add_class("el-said"), widgets.HTML()
         self.picture = Picture()
         self.draw()
-        model.observe(lambda _: self.draw(), ["version", "refusal", "speed", "selected"])
+        model.observe(lambda _: self.draw(), ["version", "refusal", "notice", "speed", "selected"])
 
     def draw(self) -> None:
         model = self.model
@@ -94,7 +94,7 @@ class _Facts:
         colours = place_colours(words.connector_bars(status))
         since = {session.session_id: clock(session.arrived_s) for _, _, session in status.sessions}
         now = clock(model.station.now_s, seconds=model.speed <= 10)
-        self.head.value = words.header(status, *_day_words(model), now)
+        self.head.value = words.header(status, *_day_words(model), now, model.notice)
         self.cards.value = words.cards(status)
         self.picture.scene = scene_of(status, colours, self._chosen(status))
         self.sessions.value = words.panel("Sessions", words.session_table(status, since, colours))
@@ -162,6 +162,7 @@ def _read_place(place: Any) -> Place | None:
 def _pulse(model: StationModel) -> Pulse:
     pulse = Pulse(interval_ms=int(1000 * TICK_S), playing=model.playing)
     link((model, "playing"), (pulse, "playing"))
+    link((model, "following"), (pulse, "following"))
 
     def tick(_: object) -> None:
         try:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from electra_core.dashboard.script import label
+from electra_core.dashboard.script import NAMELESS, label
 from electra_core.dashboard.whatif import Outcome
 from electra_core.figures import Bar
 from electra_core.figures.colours import BATTERY, CEILING, CHARGING, GRID, LIMIT, STATIC, STORED
@@ -40,7 +40,7 @@ def is_held_back(session: SessionStatus) -> bool:
 
 def name_of_car(session: SessionStatus) -> str:
     """What people call the car."""
-    return session.vehicle or "A car"
+    return session.vehicle or NAMELESS
 
 
 def headline(status: StationStatus) -> str:
@@ -87,14 +87,15 @@ def site_kw(status: StationStatus) -> float:
     return status.grid_kw + status.static_load_kw + status.standby_kw
 
 
-def header(status: StationStatus, day_title: str, source: str, time: str) -> str:
-    """Name, clock, and one sentence."""
+def header(status: StationStatus, day_title: str, source: str, time: str, notice: str = "") -> str:
+    """Name, clock, and one sentence; and why the page shows no more than that it once was so."""
+    stale = f'<p class="el-stale" role="status">{escape(notice)}</p>' if notice else ""
     credit = f" · figures: {escape(source)}" if source else ""
     return (
         f'<header class="el-header"><div><h1>{escape(status.station_id)}</h1>'
         f'<p class="el-note">{escape(day_title)}{credit}</p></div>'
         f'<p class="el-time" role="timer" aria-label="Time at the station">{time}</p>'
-        f'<p class="el-headline">{headline(status)}</p></header>'
+        f'<p class="el-headline">{headline(status)}</p>{stale}</header>'
     )
 
 
