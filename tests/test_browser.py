@@ -7,19 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import ROOT, complaints, kernels, open_browser, serious_faults, serve_page, wait_until
+from browser import ROOT, complaints, kernels, serious_faults, serve_page, wait_until
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
 
 FIRST_CHART = ".js-plotly-plot .barlayer path"
 PATIENCE_MS = 60_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -6,19 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import ROOT, complaints, open_browser, serious_faults, serve_page
+from browser import ROOT, complaints, serious_faults, serve_page
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
 
 # The first run of an installation compiles.
 PATIENCE_MS = 120_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from browser import complaints, open_browser, serious_faults, serve_page
+from browser import complaints, serious_faults, serve_page
 from playwright.sync_api import Browser, expect
 from test_lessons import NAMES
 
@@ -17,12 +17,6 @@ PATIENCE_MS = 120_000
 CHART = ".el-lesson:has(.el-row-of-controls) .js-plotly-plot"
 NUMBERS = f"""JSON.stringify([...document.querySelectorAll("{CHART}")].map(
     (plot) => [plot.data.map((trace) => [trace.x, trace.y]), plot.layout.title.text]))"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -110,20 +110,9 @@ def curves(
     return figure.update_xaxes(title={"text": across, "standoff": 6}, gridcolor=GRID_LINE)
 
 
-def steps(
-    x: Numbers,
-    series: Mapping[str, Numbers],
-    title: str,
-    *,
-    across: str = "hour",
-    y: str = "kW",
-    stacked: bool = False,
-    lines: Mapping[str, float] | None = None,
-    top: float | None = None,
-) -> go.Figure:
+def steps(x: Numbers, series: Mapping[str, Numbers], title: str, **options: Any) -> go.Figure:
     """As `curves`, for what stays as it is until it changes: offered power, limits, prices."""
-    figure = curves(x, series, title, across=across, y=y, stacked=stacked, lines=lines, top=top)
-    return figure.update_traces(line_shape="hv")
+    return curves(x, series, title, **options).update_traces(line_shape="hv")
 
 
 LETTERS = 44
