@@ -45,6 +45,7 @@ class Visitor:
     speed: str = ""
     opened_s: float = 0.0
     noted: int = 0
+    lost: bool = False
     answers_s: list[float] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -73,7 +74,9 @@ class Visitor:
         return self.chosen(label)
 
     def pause(self) -> None:
-        self.page.get_by_role("button", name="Pause").click()
+        # The clock of a day that is over rests by itself.
+        if self.page.get_by_role("button", name="Pause").count():
+            self.page.get_by_role("button", name="Pause").click()
         self.page.get_by_role("button", name="Play").wait_for(timeout=ANSWER_MS)
 
     def step(self) -> None:
@@ -182,11 +185,15 @@ def come(browser: Browser, url: str, count: int) -> list[Visitor]:
 
 
 def attempt(visitor: Visitor, deed: Callable[[], object]) -> None:
-    """Do it; a page that does not follow is a complaint, not the end."""
+    """Do it; a page that does not follow is a complaint, not the end, and is not asked again."""
+    if visitor.lost:
+        return
     try:
         deed()
     except (Error, IndexError) as error:
-        visitor.complaints.append(str(error).splitlines()[0])
+        visitor.lost = True
+        visitor.complaints.append(f"{time.strftime('%H:%M:%S')} {str(error).splitlines()[0]}")
+        print(f"visitor {visitor.number} is lost: {visitor.complaints[-1]}", flush=True)
 
 
 def stay(visitors: list[Visitor], minutes: float) -> None:

@@ -28,6 +28,8 @@ from electra_core.dashboard.model import CUSTOM_CAR, StationModel
 from electra_core.dashboard.view import station_page
 from electra_core.refusals import BadValueError
 
+pytestmark = pytest.mark.service
+
 CONFIGS = ROOT / "configs"
 PARIS = CONFIGS / "electra_paris_15.json"
 

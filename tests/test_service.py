@@ -26,9 +26,11 @@ from electra_core.api import LiveStation, Store
 from electra_core.cli import main
 from electra_core.snapshot import violations
 
+pytestmark = pytest.mark.service
+
 CONFIG = ROOT / "configs/electra_paris_15.json"
 PLACES = [(f"CP00{charger}", connector) for charger in (1, 2, 3) for connector in (1, 2)]
-KILLS = int(os.environ.get("ELECTRA_KILLS", "30"))
+KILLS = int(os.environ.get("ELECTRA_KILLS", "20"))
 START_S = 30.0
 
 Acknowledged = dict[str, tuple[str, str]]  # by key: what was asked, and the session that was meant
