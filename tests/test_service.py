@@ -30,7 +30,7 @@ pytestmark = pytest.mark.service
 
 CONFIG = ROOT / "configs/electra_paris_15.json"
 PLACES = [(f"CP00{charger}", connector) for charger in (1, 2, 3) for connector in (1, 2)]
-KILLS = int(os.environ.get("ELECTRA_KILLS", "20"))
+KILLS = int(os.environ.get("ELECTRA_KILLS", "10"))
 START_S = 30.0
 
 Acknowledged = dict[str, tuple[str, str]]  # by key: what was asked, and the session that was meant
