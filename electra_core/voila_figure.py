@@ -80,4 +80,6 @@ def figure_widget(figure: go.Figure) -> go.FigureWidget:
     The figure has to be complete: under Voila, what is changed between this call and the first paint is lost.
     """
     url = bundle_url()
-    return _served_widget(url)(figure) if url else go.FigureWidget(figure)
+    widget = _served_widget(url)(figure) if url else go.FigureWidget(figure)
+    widget._config = {"displayModeBar": False, "responsive": True}
+    return widget

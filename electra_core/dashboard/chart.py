@@ -28,7 +28,6 @@ def live_chart(
     changes : all that may move, as it is now
     """
     chart = figure_widget(figure)
-    chart._config = {"displayModeBar": False, "responsive": True}
     sent: Changes = ({}, {})
 
     def redraw(_: object) -> None:

@@ -1,8 +1,7 @@
-// Names for those who do not see the label beside a control.
+// Sliders come without names for those who do not see the label beside them, buttons without their state.
 function render({ el }) {
   el.hidden = true;
 
-  // Sliders come without names for those who do not see the label beside them, buttons without their state.
   const set = (part, name, value) => part.getAttribute(name) === value || part.setAttribute(name, value);
   const name = () => {
     for (const part of document.querySelectorAll(".el-page .noUi-handle, .el-page .widget-readout")) {

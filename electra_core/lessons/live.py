@@ -63,7 +63,6 @@ class Live(widgets.VBox):  # type: ignore[misc]
     def __init__(self, draw: Draw, **controls: Any) -> None:
         self._draw, self.controls = draw, controls
         self.figure = figure_widget(self._drawn())
-        self.figure._config = {"displayModeBar": False, "responsive": True}
         self._words = widgets.HTML()
         row = widgets.HBox(list(controls.values())).add_class("el-row-of-controls")
         super().__init__([style(), Names(), *([row] if controls else []), self._words, self.figure])
