@@ -27,6 +27,7 @@ import psutil
 
 from electra_core import StationConfig, load_config
 from electra_core.api import LiveStation, Store
+from electra_core.api.store import signed
 
 ROOT = Path(__file__).parents[1]
 STATION = {
@@ -146,7 +147,8 @@ def start_s(folder: Path, events: int) -> tuple[float, float]:
     live.close()
     base = sqlite3.connect(path)
     row = (0.0, "set_static_load", json.dumps({"kw": 1.0}))
-    base.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", ((n, *row) for n in range(2, events + 1)))
+    rows = (signed(number, *row) for number in range(2, events + 1))
+    base.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
     base.execute("UPDATE moment SET number = ?", (events - 500,))
     base.commit()
     base.close()

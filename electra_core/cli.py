@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -94,6 +95,8 @@ def _serve(wanted: argparse.Namespace) -> int:
     except StoreError as error:
         raise ValueError(str(error)) from None
     app = create_app(live, os.environ.get("ELECTRA_TOKEN") or None)
+    # What is loaded now stays: looking through it for garbage would make one answer in a hundred late.
+    gc.freeze()
     print(f"{config.station_id}: http://{wanted.host}:{wanted.port}/docs", flush=True)
     # Streams never end by themselves: a server that is told to stop leaves them after two seconds.
     uvicorn.run(

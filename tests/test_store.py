@@ -9,6 +9,7 @@ import pickle
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from stations import BASE, ROOT
 from electra_core import Station, StationError, Vehicle, load_config
 from electra_core.api import LiveStation, Store, StoreError, create_app
 from electra_core.api import live as living
-from electra_core.api.store import Answer, _Careful
+from electra_core.api.store import Answer, _Careful, signed
 from electra_core.config import StationConfig
 
 CONFIG = load_config({**BASE, "battery": {"initialCapacity": 100, "power": 100}})
@@ -162,8 +163,11 @@ def test_junk_is_refused_and_left_alone(path: Path, content: bytes) -> None:
 
 def test_a_database_of_another_program_is_refused(path: Path) -> None:
     changed(path, "CREATE TABLE invoices (number INTEGER)")
+    content = path.read_bytes()
     with pytest.raises(StoreError, match="not a journal"):
         opened(path)
+    assert path.read_bytes() == content
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 def test_a_damaged_page_is_refused_with_a_sentence(path: Path) -> None:
@@ -185,10 +189,12 @@ def test_a_damaged_page_is_refused_with_a_sentence(path: Path) -> None:
     ("statement", "words"),
     [
         ("DELETE FROM event WHERE number = 3", "event 3 is missing"),
-        ("UPDATE event SET arguments = '{' WHERE number = 3", "event 3 cannot be read"),
-        ("UPDATE event SET arguments = '[]' WHERE number = 3", "event 3 cannot be read"),
-        ("UPDATE event SET call = 'explode' WHERE number = 3", "event 3 cannot have happened"),
-        ("UPDATE event SET at_s = 7 WHERE number = 3", "event 3 cannot have happened"),
+        ("UPDATE event SET arguments = '{' WHERE number = 3", "event 3 is not as it was written"),
+        ("UPDATE event SET arguments = '{\"kw\": 1}' WHERE number = 3", "event 3 is not as it was written"),
+        ("UPDATE event SET arguments = x'ff' WHERE number = 3", "event 3 is not as it was written"),
+        ("UPDATE event SET call = 'unplug' WHERE number = 3", "event 3 is not as it was written"),
+        ("UPDATE event SET at_s = at_s + 1e-9 WHERE number = 3", "event 3 is not as it was written"),
+        ("UPDATE event SET digest = '' WHERE number = 3", "event 3 is not as it was written"),
         ("UPDATE about SET value = '99' WHERE name = 'format'", "another version"),
     ],
 )
@@ -197,6 +203,15 @@ def test_a_damaged_event_is_named(path: Path, statement: str, words: str) -> Non
     changed(path, "DELETE FROM moment")
     changed(path, statement)
     with pytest.raises(StoreError, match=words):
+        opened(path)
+
+
+@pytest.mark.parametrize(("at_s", "call"), [(0.0, "explode"), (7.0, "set_static_load"), (0.0, "unplug")])
+def test_an_event_that_cannot_have_happened_is_named(path: Path, at_s: float, call: str) -> None:
+    """As another version of this program might have written it."""
+    left(opened(path))
+    changed(path, "INSERT INTO event VALUES (?, ?, ?, ?, ?)", *signed(1, at_s, call, '{"kw": 1.0}'))
+    with pytest.raises(StoreError, match="event 1 cannot have happened"):
         opened(path)
 
 
@@ -283,6 +298,23 @@ def test_a_closed_journal_is_a_refusal(path: Path) -> None:
         with pytest.raises(StoreError):
             call()
     live.close()
+
+
+def test_who_reads_events_waits_for_no_writer(path: Path) -> None:
+    live = opened(path)
+    live.advance(60.0)
+    base = live._store._base
+    with live._writes, ThreadPoolExecutor(1) as reader:
+        base.execute("BEGIN IMMEDIATE")
+        base.execute(
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?)", signed(2, 60.0, "advance", '{"seconds": 1.0}')
+        )
+        found = reader.submit(live.events, 0, 9).result(timeout=10.0)
+        base.execute("ROLLBACK")
+    assert [event["number"] for event in found] == [1]
+    assert [event["number"] for event in live.events(1, 9)] == []
+    live.advance(1.0)
+    assert [event["number"] for event in live.events(1, 9)] == [2]
 
 
 def test_answers_survive_with_their_events(path: Path) -> None:

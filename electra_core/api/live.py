@@ -105,9 +105,9 @@ class LiveStation:
     # --- reading -------------------------------------------------------------------------------------
 
     def events(self, since: int, most: int) -> list[dict[str, Any]]:
-        """Events after a number."""
-        with self._writes:
-            found = list(self._store.events(since, most))
+        """Events after a number, as far as the view: what is being written is not waited for."""
+        most = min(most, self.view.number - since)
+        found = list(self._store.events(since, most)) if most > 0 else []
         return [{"number": number, **event.model_dump()} for number, event in found]
 
     def listen(self, hear: Callable[[], object]) -> Callable[[], None]:

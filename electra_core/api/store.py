@@ -24,7 +24,7 @@ from electra_core.journal import Event
 from electra_core.refusals import cause_of
 
 # Of the tables; another number is another program's file.
-FORMAT = 1
+FORMAT = 2
 
 # Kept answers of calls with an idempotency key: the last ones only, so that the file of keys stays small.
 MOST_KEYS = 100_000
@@ -32,7 +32,7 @@ MOST_KEYS = 100_000
 TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE event (number INTEGER PRIMARY KEY, at_s REAL NOT NULL, call TEXT NOT NULL,
-    arguments TEXT NOT NULL);
+    arguments TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE TABLE moment (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, digest TEXT NOT NULL,
     content BLOB NOT NULL);
 CREATE TABLE answer (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, asked TEXT NOT NULL,
@@ -77,10 +77,11 @@ class Store:
     def _open(self, config: StationConfig) -> None:
         # Held from the first transaction until this process ends, however it ends.
         self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._tables()  # another program's file is left as it is
         self._base.execute("PRAGMA journal_mode = WAL")
         self._base.execute("PRAGMA synchronous = FULL")
         self._base.execute("BEGIN IMMEDIATE")
-        kept = {name for (name,) in self._base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        kept = self._tables()
         described = json.dumps(config.model_dump(mode="json"), sort_keys=True)
         if not kept:
             for statement in TABLES.split(";")[:-1]:
@@ -88,8 +89,6 @@ class Store:
             about = [("format", str(FORMAT)), ("config", described)]
             self._base.executemany("INSERT INTO about VALUES (?, ?)", about)
         self._base.execute("COMMIT")
-        if "about" not in kept and kept:
-            raise StoreError(f"{self.name} is a database, but not a journal of a station")
         if self._about("format") != str(FORMAT):
             raise StoreError(f"{self.name} was written by another version of this program")
         if self._about("config") != described:
@@ -100,6 +99,14 @@ class Store:
         begun_at = self._about("begun_at")
         self.begun_at = float(begun_at) if begun_at else None
         self.last = int(self._base.execute("SELECT coalesce(max(number), 0) FROM event").fetchone()[0])
+
+    def _tables(self) -> set[str]:
+        found = {
+            name for (name,) in self._base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        if found and not found >= {"about", "event", "moment", "answer"}:
+            raise StoreError(f"{self.name} is a database, but not a journal of a station")
+        return found
 
     def begin(self, at: float) -> None:
         """Say at which time of day (s, Unix) the station's clock showed 0; said once for good."""
@@ -117,11 +124,11 @@ class Store:
             When it cannot be written: nothing of it is in the journal then.
         """
         rows = [
-            (self.last + count, event.at_s, event.call, json.dumps(event.arguments))
+            signed(self.last + count, event.at_s, event.call, json.dumps(event.arguments))
             for count, event in enumerate(events, start=1)
         ]
         with self._written():
-            self._base.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
+            self._base.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
             if key is not None and answer is not None:
                 self._keep(key, answer)
         self.last += len(rows)
@@ -141,14 +148,19 @@ class Store:
         return None
 
     def events(self, since: int = 0, most: int = -1) -> Iterator[tuple[int, Event]]:
-        """Events after a number, with theirs, in their order."""
-        asked = "SELECT number, at_s, call, arguments FROM event WHERE number > ? ORDER BY number LIMIT ?"
-        for number, at_s, call, arguments in self._read(asked, since, most):
-            try:
-                yield number, Event(at_s=at_s, call=call, arguments=json.loads(arguments))
-            except (ValueError, TypeError):
-                words = f"{self.name} is damaged: event {number} cannot be read; restore it from a copy"
-                raise StoreError(words) from None
+        """Events after a number, with theirs, in their order.
+
+        Raises
+        ------
+        StoreError
+            When one of them is not as it was written.
+        """
+        asked = "SELECT * FROM event WHERE number > ? ORDER BY number LIMIT ?"
+        for number, at_s, call, arguments, digest in self._read(asked, since, most):
+            if (number, at_s, call, arguments, digest) != signed(number, at_s, call, arguments):
+                words = f"{self.name} is damaged: event {number} is not as it was written"
+                raise StoreError(f"{words}; restore it from a copy")
+            yield number, Event(at_s=at_s, call=call, arguments=json.loads(arguments))
 
     def keep_moment(self, moment: Moment) -> None:
         """Keep the station as it is after the last event, so that the next start need not replay them all."""
@@ -196,6 +208,12 @@ class Store:
         if "not a database" in words or "malformed" in words:
             return f"{self.name} is damaged, or no journal: restore it from a copy"
         return f"{self.name}: {cause_of(error)}"
+
+
+def signed(number: int, at_s: float, call: str, arguments: str) -> tuple[int, float, str, str, str]:
+    """An event's row with its digest: a bit that has flipped must not pass for something that happened."""
+    row = (number, at_s, call, arguments)
+    return *row, hashlib.blake2b(repr(row).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
 class _Transaction:
