@@ -45,3 +45,5 @@ if "get_config" in globals():  # only where Voila runs this as its configuration
     serve_plotly(settings)
     if os.environ.get("ELECTRA_VOILA"):
         add_file(settings, Path(os.environ["ELECTRA_VOILA"]))
+        # Where many come, a link must not make the page ask whatever listens on this machine.
+        os.environ.setdefault("ELECTRA_STATIONS", "")

@@ -229,9 +229,9 @@ def test_with_a_token(model: StationModel, tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("ELECTRA_TOKEN", "secret")
         assert model.follow_link({"station": server.url})
         assert model.arrive("CP001", 1, CUSTOM_CAR)
-        # Where stations are listed, no other program on this machine hears the token.
+        # Where stations are listed, no other program on this machine is asked, or hears the token.
         monkeypatch.setenv("ELECTRA_STATIONS", "https://depot.example:8443")
-        assert wire.token_for(wire.allowed(server.url)) is None
+        assert not model.follow_link({"station": server.url})
     finally:
         server.kill()
 
@@ -342,10 +342,17 @@ def test_listed_stations_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELECTRA_STATIONS", "http://api:8000, https://Depot.example")
     assert str(wire.allowed("http://api:8000/")) == "http://api:8000"
     assert str(wire.allowed("https://depot.example:443")) == "https://depot.example:443"
-    assert str(wire.allowed("http://[::1]:8000")) == "http://[::1]:8000"
-    for other in ("http://api:8001", "https://api:8000", "http://depot.example"):
+    for other in ("http://api:8001", "https://api:8000", "http://depot.example", "http://127.0.0.1:8000"):
         with pytest.raises(BadValueError, match="ELECTRA_STATIONS"):
             wire.allowed(other)
+
+
+def test_this_machine_may_be_named_where_nobody_lists_stations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ELECTRA_STATIONS", raising=False)
+    assert str(wire.allowed("http://[::1]:8000")) == "http://[::1]:8000"
+    monkeypatch.setenv("ELECTRA_STATIONS", "")  # as the public mode does
+    with pytest.raises(BadValueError, match="may not ask"):
+        wire.allowed("http://[::1]:8000")
 
 
 def test_nobody_is_there(model: StationModel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -246,6 +247,18 @@ def test_absurd_values_leave_a_station_that_answers(come: Callable[[], Visitor])
     # It works through hundreds of them first.
     assert visitor.answers(seconds=120)
     assert all("el-headline" in values["value"] for values in visitor.values(texts).values())
+
+
+def test_a_link_reaches_no_other_server(come: Callable[[], Visitor]) -> None:
+    visitor = come()
+    pulse = next(each for each, values in visitor.widgets().items() if {"query", "ticks"} <= values.keys())
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        visitor.set(pulse, {"query": f"station=http://127.0.0.1:{other.getsockname()[1]}"})
+        assert visitor.answers()
+        other.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            other.accept()
+    assert any("may not ask it" in str(values.get("value")) for values in visitor.widgets().values())
 
 
 def test_who_comes_too_late_is_told_so(come: Callable[[], Visitor], served: tuple[str, int]) -> None:

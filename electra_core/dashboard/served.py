@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from electra_core.dashboard.follow import Beginning, Follower
 from electra_core.dashboard.history import SAMPLE_S
 from electra_core.dashboard.play import MOST_EVENTS, Play
 from electra_core.dashboard.script import Script, arrives, label, leaves
-from electra_core.dashboard.wire import ANSWER_S, Wire, WireError, allowed, token_for
+from electra_core.dashboard.wire import ANSWER_S, Wire, WireError, allowed
 from electra_core.journal import FAIL_SAFE, Event
 from electra_core.refusals import BadValueError
 from electra_core.setpoints import BATTERY
@@ -52,7 +53,7 @@ class ServedPlay(Play):
     def __init__(self, address: str, say: Say) -> None:
         origin = allowed(address)
         self.address = str(origin)
-        self.wire = Wire(origin, token_for(origin))
+        self.wire = Wire(origin, os.environ.get("ELECTRA_TOKEN") or None)
         self._follower = Follower(self.wire)
         self._mine, self._passing = "", False
         self._beginning: Beginning | None = None

@@ -78,8 +78,9 @@ def is_address(name: str) -> bool:
 def allowed(address: str) -> Origin:
     """The origin that an address names, if this page may speak to it.
 
-    A link may name this machine, or what stands in the environment variable ``ELECTRA_STATIONS``, origins
-    with commas between them: a page must not make its server fetch what a visitor likes.
+    A link may name what stands in the environment variable ``ELECTRA_STATIONS``, origins with commas between
+    them, and this machine only where there is no such variable (where many come, there is one): a page must
+    not make its server fetch what a visitor likes.
 
     Raises
     ------
@@ -87,11 +88,14 @@ def allowed(address: str) -> Origin:
         When it may not, or the address is none.
     """
     origin = _origin(address)
-    if origin in _listed() or (origin.scheme == "http" and origin.host in LOOPBACK):
+    listed = _listed()
+    if listed is None and origin.scheme == "http" and origin.host in LOOPBACK:
         return origin
+    if listed and origin in listed:
+        return origin
+    where = "on this machine" if listed is None else "among those that ELECTRA_STATIONS names"
     raise BadValueError(
-        f"the link's station {shortened(address)} is not on this machine, and not among those that"
-        " ELECTRA_STATIONS names"
+        f"the link's station {shortened(address)} is not {where}, so this page may not ask it"
     )
 
 
@@ -109,15 +113,9 @@ def _origin(address: str) -> Origin:
     return Origin(parts.scheme, parts.hostname, port or PORTS[parts.scheme])
 
 
-def _listed() -> list[Origin]:
-    names = os.environ.get("ELECTRA_STATIONS", "").split(",")
-    return [_origin(name.strip()) for name in names if name.strip()]
-
-
-def token_for(origin: Origin) -> str | None:
-    """``ELECTRA_TOKEN``; where stations are listed, it is told to none but those."""
-    listed = _listed()
-    return os.environ.get("ELECTRA_TOKEN") or None if not listed or origin in listed else None
+def _listed() -> list[Origin] | None:
+    names = os.environ.get("ELECTRA_STATIONS")
+    return None if names is None else [_origin(name.strip()) for name in names.split(",") if name.strip()]
 
 
 class Wire:
