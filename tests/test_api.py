@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,11 @@ def test_what_can_be_read(client: TestClient) -> None:
         ("S0001", "CP1", 1)
     ]
     assert client.get("/v1/sessions/S0001").json() == sessions[0]
-    assert client.get("/v1/clock").json() == {"now_s": 0.0, "simulated": True}
+    assert client.get("/v1/clock").json() == {
+        "now_s": 0.0,
+        "simulated": True,
+        "began_unix_s": None,
+    }
     assert client.get("/v1/vehicles").json() == list(catalogue())
     assert "max_min" in client.get("/v1/strategies").json()
     config = client.get("/v1/config").json()
@@ -531,7 +536,9 @@ def test_whoever_leaves_before_all_is_said_has_asked_for_nothing(live: LiveStati
 
 def test_a_clock_that_follows_the_day_is_not_moved(tmp_path: Path) -> None:
     with TestClient(create_app(live_station(tmp_path, simulated=False))) as client:
-        assert client.get("/v1/clock").json()["simulated"] is False
+        clock = client.get("/v1/clock").json()
+        assert clock["simulated"] is False
+        assert abs(time.time() - clock["began_unix_s"]) < 3600.0
         assert_problem(client.post("/v1/clock/advance", json={"seconds": 1}), 409, "time of day")
 
 

@@ -21,6 +21,7 @@ import pytest
 from browser import ROOT, open_browser, serious_faults, serve_page, wait_until
 from ipywidgets import Button, Widget
 from playwright.sync_api import expect
+from plotly.basedatatypes import BaseFigure
 
 from electra_core import StationConfig, load_config
 from electra_core.dashboard import follow, open_station, served, wire
@@ -90,12 +91,16 @@ def live(model: StationModel, server: Server) -> StationModel:
     return model
 
 
+def parts(page: Widget) -> Iterator[Any]:
+    """Every widget of the page."""
+    yield page
+    for child in getattr(page, "children", ()):
+        yield from parts(child)
+
+
 def button(page: Widget, name: str) -> Button:
     """A button of the page, by its words."""
-    if isinstance(page, Button) and page.description == name:
-        return page
-    found = (button(child, name) for child in getattr(page, "children", ()))
-    return next((each for each in found if each is not None), None)  # type: ignore[return-value]
+    return next(part for part in parts(page) if isinstance(part, Button) and part.description == name)
 
 
 def ticks_until(model: StationModel, condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -214,6 +219,14 @@ def test_a_real_clock_cannot_be_moved(model: StationModel, tmp_path: Path) -> No
         assert not model.step(5)
         assert "follows the time of day" in model.refusal
         ticks_until(model, lambda: model.station.now_s > 0.0, 20)
+        # Its clock shows the time of day, in the words and below the curves.
+        shown = {time.strftime("%H:%M", time.localtime(time.time() - back_s)) for back_s in (0, 60)}
+        assert model.clock(model.station.now_s) in shown
+        (figure,) = [part for part in parts(page) if isinstance(part, BaseFigure)]
+        begin_s, axis = model.play.history[0].now_s, figure.layout.xaxis2
+        assert len(axis.tickvals) >= 4
+        for hour_s, name in zip(axis.tickvals, axis.ticktext, strict=True):
+            assert model.clock(round(begin_s + hour_s)) == name
     finally:
         server.kill()
 

@@ -102,6 +102,11 @@ class LiveStation:
         self._keep_moment()
         self.view = View(config, store.last, self._station.moment)
 
+    @property
+    def began_unix_s(self) -> float | None:
+        """The time of day, s (Unix), when the station's clock showed 0."""
+        return self._store.begun_at
+
     # --- reading -------------------------------------------------------------------------------------
 
     def events(self, since: int, most: int) -> list[dict[str, Any]]:

@@ -143,8 +143,9 @@ async def config(live: Live) -> dict[str, Any]:
 
 @router.get("/clock")
 async def clock(live: Live) -> dict[str, Any]:
-    """The station's clock, s since it began."""
-    return {"now_s": live.view.moment.state.now_s, "simulated": live.simulated}
+    """The station's clock, s since it began; and when that was, where it follows the time of day."""
+    began = None if live.simulated else live.began_unix_s
+    return {"now_s": live.view.moment.state.now_s, "simulated": live.simulated, "began_unix_s": began}
 
 
 @router.get("/vehicles")

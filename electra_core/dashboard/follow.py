@@ -26,10 +26,26 @@ MANY_EVENTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """A journal begins: of which station, and whether its clock is simulated."""
+    """A journal begins.
+
+    Attributes
+    ----------
+    config : of the station
+    simulated : whether its clock waits to be told
+    began_unix_s : when its clock showed 0, where it follows the time of day
+    """
 
     config: StationConfig
     simulated: bool
+    began_unix_s: float | None
+
+    @property
+    def time_of_day_s(self) -> float:
+        """When its clock showed 0, s after midnight here; a simulated one begins at midnight."""
+        if self.began_unix_s is None:
+            return 0.0
+        began = time.localtime(self.began_unix_s)
+        return 3600.0 * began.tm_hour + 60.0 * began.tm_min + began.tm_sec
 
 
 class Follower:
@@ -137,7 +153,7 @@ class Follower:
 
     def _meet(self) -> None:
         """Go on where it was left, if this is the same journal; else begin anew."""
-        beginning = Beginning(self._wire.config(), self._wire.simulated())
+        beginning = Beginning(self._wire.config(), *self._wire.clock())
         if beginning == self._beginning and self._is_known():
             return
         with self._news:

@@ -429,12 +429,16 @@ class StationModel(HasTraits):
     def _note(self, words: str, once: str = "") -> None:
         lines = self.log
         # A slider that is dragged says one thing, not fifty.
-        if once and lines and lines[0].startswith(f"{clock(self.station.now_s)} {once}"):
+        if once and lines and lines[0].startswith(f"{self.clock(self.station.now_s)} {once}"):
             self.log = lines[1:]
-        self._note_at(words, self.station.now_s)
+        self._note_at(words, self.play.began_s + self.station.now_s)
 
-    def _note_at(self, words: str, now_s: float) -> None:
-        self.log = [f"{clock(now_s)} {words}", *self.log][:LOG_LINES]
+    def _note_at(self, words: str, time_of_day_s: float) -> None:
+        self.log = [f"{clock(time_of_day_s)} {words}", *self.log][:LOG_LINES]
+
+    def clock(self, at_s: float, *, seconds: bool = False) -> str:
+        """The time of day at a moment of the station's clock."""
+        return clock(self.play.began_s + at_s, seconds=seconds)
 
     def _changed(self) -> None:
         self.play.sample()
@@ -465,9 +469,9 @@ def read_configs(folder: str | Path) -> dict[str, StationConfig]:
     return {config.station_id: config for config in configs}
 
 
-def clock(now_s: float, *, seconds: bool = False) -> str:
+def clock(time_of_day_s: float, *, seconds: bool = False) -> str:
     """Time of day, 14:22, or with seconds 14:22:07."""
-    minutes, rest = divmod(int(now_s), 60)
+    minutes, rest = divmod(int(time_of_day_s), 60)
     shown = f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
     return f"{shown}:{rest:02d}" if seconds else shown
 

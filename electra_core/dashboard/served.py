@@ -29,7 +29,7 @@ SLICE_S = 0.4
 # How long a hand waits until its deed shows, s.
 PATIENCE_S = 5.0
 
-# A sentence, and when it was so, s on the station's clock.
+# A sentence, and the time of day when it was so, s.
 Say = Callable[[str, float], None]
 
 
@@ -60,7 +60,9 @@ class ServedPlay(Play):
         self._follower.start()
         try:
             beginning = self._begun()
-            super().__init__(_drawn(beginning), Script(()), lambda words: say(words, self.station.now_s))
+            super().__init__(
+                _drawn(beginning), Script(()), lambda words: say(words, self.began_s + self.station.now_s)
+            )
             self.hands = Hands(self)
             self._begin(beginning)
             self._catch_up()
@@ -90,7 +92,7 @@ class ServedPlay(Play):
 
     def _begin(self, beginning: Beginning) -> None:
         self.station, self.number, self._beginning = _drawn(beginning), 0, beginning
-        self.own_time = beginning.simulated
+        self.own_time, self.began_s = beginning.simulated, beginning.time_of_day_s
         self._count = 0
         self.history.clear()
         if self.rivals is not None:

@@ -11,7 +11,7 @@ from traitlets import link
 
 from electra_core.dashboard import controls, words
 from electra_core.dashboard.chart import live_chart
-from electra_core.dashboard.model import TICK_S, StationModel, clock
+from electra_core.dashboard.model import TICK_S, StationModel
 from electra_core.dashboard.names import Names
 from electra_core.dashboard.picture import Picture, scene_of
 from electra_core.dashboard.pulse import Pulse
@@ -92,8 +92,8 @@ class _Facts:
         model = self.model
         status = model.status
         colours = place_colours(words.connector_bars(status))
-        since = {session.session_id: clock(session.arrived_s) for _, _, session in status.sessions}
-        now = clock(model.station.now_s, seconds=model.speed <= 10)
+        since = {session.session_id: model.clock(session.arrived_s) for _, _, session in status.sessions}
+        now = model.clock(model.station.now_s, seconds=model.speed <= 10)
         self.head.value = words.header(status, *_day_words(model), now, model.notice)
         self.cards.value = words.cards(status)
         self.picture.scene = scene_of(status, colours, self._chosen(status))
@@ -125,7 +125,7 @@ def _chart(model: StationModel, pulse: Pulse) -> widgets.Widget:
     def now() -> tuple[Scene, dict[str, str], int]:
         status, rivals = model.status, model.play.rivals
         rival = list(rivals[1].samples) if rivals else ()
-        scene = Scene(words.connector_bars(status), list(model.play.history), rival)
+        scene = Scene(words.connector_bars(status), list(model.play.history), rival, model.play.began_s)
         return scene, words.chart_titles(status), pulse.columns
 
     chart, redraw = live_chart(station_figure(*now()), lambda: station_changes(*now()))

@@ -61,6 +61,8 @@ class Told(BaseModel):
 
 class _Clock(BaseModel):
     simulated: bool
+    # Of a year that every system's calendar knows.
+    began_unix_s: float | None = Field(None, ge=0.0, lt=2**32)
 
 
 class _Numbered(Event):
@@ -147,11 +149,12 @@ class Wire:
         except ConfigError as error:
             raise WireError(f"it has no station: {_words(error)}") from None
 
-    def simulated(self) -> bool:
-        """Whether the station's clock waits to be told."""
+    def clock(self) -> tuple[bool, float | None]:
+        """Whether the station's clock waits to be told; and if not, when it showed 0, s (Unix)."""
         content = self._call("GET", "/v1/clock")[1]
         with self._sense("its clock"):
-            return _Clock.model_validate_json(content).simulated
+            found = _Clock.model_validate_json(content)
+        return found.simulated, None if found.simulated else found.began_unix_s
 
     def events(self, since: int, most: int = PAGE) -> list[tuple[int, Event]]:
         """Events after a number, with theirs, without a gap."""
