@@ -77,7 +77,16 @@ def served(folder: Path) -> Iterator[tuple[int, psutil.Process]]:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = int(found.getsockname()[1])
-    words = ["serve", str(config), "--simulated", "--journal", str(folder / "a.journal"), "--port", str(port)]
+    words = [
+        "serve",
+        str(config),
+        "--simulated",
+        "--quiet",
+        "--journal",
+        str(folder / "a.journal"),
+        "--port",
+        str(port),
+    ]
     process = subprocess.Popen([sys.executable, "-m", "electra_core.cli", *words], cwd=ROOT)
     try:
         while True:

@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="where to listen; default: this machine alone")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--simulated", action="store_true", help="time passes only by POST /v1/clock/advance")
-    serve.add_argument("--verbose", action="store_true", help="log every request and how long it took")
+    serve.add_argument("--quiet", action="store_true", help="log faults only, not every request and its time")
     serve.epilog = "With ELECTRA_TOKEN in the environment every change needs 'Authorization: Bearer <token>'."
     serve.set_defaults(run=_serve)
     return made
@@ -89,7 +89,7 @@ def _serve(wanted: argparse.Namespace) -> int:
         raise ValueError(f"serving needs the extra [api]: {error.name} is not installed") from None
     config = load_config(wanted.config)
     journal = wanted.journal or Path(f"{_file_name(config)}.journal")
-    logging.basicConfig(level=logging.INFO if wanted.verbose else logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING if wanted.quiet else logging.INFO, format="%(message)s")
     try:
         live = LiveStation(config, Store(journal, config), simulated=wanted.simulated)
     except StoreError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser import ROOT, complaints, kernels, serious_faults, serve_page, wait_until
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -222,6 +222,20 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(evening: Page, tmp_path: P
         said = evening.locator(".el-refusal") if name == "x.json" else evening.get_by_text("at most.")
         expect(said.first).to_contain_text(name)
     expect(evening.locator("h1")).to_have_text("ELECTRA_PARIS_15")
+
+
+def test_a_page_without_a_station_says_so(page: Page, served: tuple[str, int]) -> None:
+    def emptied(route: Route) -> None:
+        answer = route.fetch()
+        begin, end = "<script>electra.started()</script>", "</main>"
+        text = answer.text()
+        kept = text[: text.index(begin) + len(begin)] + text[text.index(end) :]
+        route.fulfill(response=answer, body=kept)
+
+    page.route(served[0], emptied)
+    page.goto(served[0], wait_until="commit")
+    expect(page.locator("#electra-stopped")).to_contain_text("could not start", timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Reload")).to_be_visible()
 
 
 def test_an_unknown_link_is_a_sentence(page: Page, served: tuple[str, int]) -> None:

@@ -48,7 +48,7 @@ FORKS.set_forkserver_preload(["electra_core.cli", "electra_core.api", "uvicorn"]
 
 
 def command(journal: Path, port: int) -> list[str]:
-    return ["serve", str(CONFIG), "--simulated", "--journal", str(journal), "--port", str(port)]
+    return ["serve", str(CONFIG), "--simulated", "--quiet", "--journal", str(journal), "--port", str(port)]
 
 
 @contextmanager

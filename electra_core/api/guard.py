@@ -6,6 +6,7 @@ import hmac
 import logging
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -52,7 +53,8 @@ class Guard:
         else:
             await self._inside(scope, receive, timed, lambda: status)
         took_ms = 1000.0 * (time.perf_counter() - start)
-        LOG.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, took_ms)
+        # Quoted again: a path with a line's end must not write a line of its own.
+        LOG.info("%s %s %d %.1f ms", scope["method"], quote(scope["path"]), status, took_ms)
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send, status: Callable[[], int]) -> None:
         try:

@@ -84,6 +84,10 @@ window.electra = (() => {
     afterPaint: (job) => requestAnimationFrame(() => setTimeout(job)),
     stopped: say,
     started: () => watchForPaint(find("rendered_cells")),
-    sent: () => { wholePage = true; },
+    sent: () => {
+      wholePage = true;
+      // A server that is out of breath may leave out what a cell had to show.
+      if (!document.querySelector("#rendered_cells .jp-CodeCell")) say("failed");
+    },
   };
 })();
