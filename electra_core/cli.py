@@ -94,7 +94,7 @@ def _serve(wanted: argparse.Namespace) -> int:
         live = LiveStation(config, Store(journal, config), simulated=wanted.simulated)
     except StoreError as error:
         raise ValueError(str(error)) from None
-    app = create_app(live, os.environ.get("ELECTRA_TOKEN") or None)
+    app = create_app(live, os.environ.get("ELECTRA_TOKEN", "").strip() or None)
     # What is loaded now stays: looking through it for garbage would make one answer in a hundred late.
     gc.freeze()
     print(f"{config.station_id}: http://{wanted.host}:{wanted.port}/docs", flush=True)

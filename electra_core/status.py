@@ -11,6 +11,7 @@ from electra_core.reading import site_limit_kw
 from electra_core.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.state import BATTERY_PLACE, Place, Session, State
 from electra_core.strategies import name_of
+from electra_core.vehicles import LEAST_OFFER_KW
 
 
 class _Part(BaseModel):
@@ -236,7 +237,7 @@ def _condition(
 
 
 def _minutes(remaining_kwh: float | None, takes_kw: float) -> float | None:
-    if remaining_kwh is None or (remaining_kwh > 0.0 and takes_kw == 0.0):
+    if remaining_kwh is None or (remaining_kwh > 0.0 and takes_kw < LEAST_OFFER_KW):
         return None
     return 60.0 * remaining_kwh / takes_kw if remaining_kwh > 0.0 else 0.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,10 @@ from fastapi.testclient import TestClient
 from stations import BASE
 
 from electra_core import Station, catalogue, load_config
-from electra_core.api import LiveStation, Store, create_app
+from electra_core.api import LiveStation, Store, StoreError, create_app
+from electra_core.api import app as application
 from electra_core.api import v1 as modern
+from electra_core.api.guard import Guard
 from electra_core.snapshot import violations
 
 BATTERY = {"initialCapacity": 100, "power": 100}
@@ -144,6 +147,16 @@ def test_status_has_a_tag_that_changes_with_every_event(client: TestClient) -> N
     assert then.status_code == 200
     assert then.headers["ETag"] != tag
     assert then.json() == client.get("/station/station_status").json()
+
+
+def test_tags_of_another_start_are_not_known(tmp_path: Path) -> None:
+    """A journal that was put back from a copy comes to the same numbers by another way."""
+    tags = set()
+    for _ in range(2):
+        with TestClient(create_app(live_station(tmp_path))) as client:
+            tags.add(client.get("/v1/status").headers["ETag"])
+            assert client.get("/v1/status", headers={"If-None-Match": "*"}).status_code == 304
+    assert len(tags) == 2
 
 
 def test_what_can_be_read(client: TestClient) -> None:
@@ -493,6 +506,100 @@ def test_no_other_page_may_call(client: TestClient) -> None:
         client.options("/v1/sessions", headers=headers),
     ):
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+def test_a_foreign_page_changes_nothing(live: LiveStation) -> None:
+    """A browser sends a simple call of any page, and only hides the answer."""
+    query = {"chargerId": "CP1", "connectorId": 1, "powerCapacity": 9}
+    foreign = [
+        ("http://elsewhere.example", "127.0.0.1:8000"),
+        ("http://127.0.0.1:9000", "127.0.0.1:8000"),
+        ("null", "127.0.0.1:8000"),
+        ("http://[", "["),
+        # A name that its owner lets stand for this machine.
+        ("http://rebound.example:8000", "rebound.example:8000"),
+    ]
+    app = create_app(live)
+    with TestClient(app) as client:
+        for origin, host in foreign:
+            answer = client.post("/start_session/", params=query, headers={"Origin": origin, "Host": host})
+            assert_problem(answer, 403, "a page from elsewhere")
+        assert live.view.number == 0
+        for count, host in enumerate(("127.0.0.1:8000", "localhost:8000", "[::1]:8000"), start=1):
+            headers = {"Origin": f"http://{host}", "Host": host}
+            answer = client.put("/v1/static-load", json={"load_kw": count}, headers=headers)
+            assert answer.status_code == 200
+            assert live.view.number == count
+
+
+def test_who_knows_the_token_may_come_from_anywhere(live: LiveStation) -> None:
+    headers = {"Origin": "https://operator.example", "Authorization": f"Bearer {TOKEN}"}
+    with TestClient(create_app(live, f" {TOKEN}\n".strip())) as client:
+        assert client.post("/v1/sessions", json=CAR, headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("token", ["", " ", "gehe\u00efm", "a\nb"])
+def test_a_token_that_cannot_arrive_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="printable ASCII"):
+        Guard(create_app, token)  # type: ignore[arg-type]
+
+
+def test_a_power_of_next_to_nothing_is_no_endless_time(client: TestClient) -> None:
+    car = {**HERE, "vehicle": "Renault Zoe 50", "arrival_soc": 0.3}
+    session_id = client.post("/v1/sessions", json=car).json()["session_id"]
+    for _ in range(2):
+        answer = client.patch(
+            f"/v1/sessions/{session_id}", json={"drawn_kw": 1e-310}, headers={"Idempotency-Key": "k"}
+        )
+        assert answer.status_code == 200
+        assert answer.json()["minutes_to_target"] is None
+
+
+def test_readers_wait_for_no_writer(live: LiveStation) -> None:
+    async def read_while_all_write() -> None:
+        app = create_app(live)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            with live._writes:
+                loads = [client.put("/v1/static-load", json={"load_kw": kw}) for kw in range(100)]
+                writers = [asyncio.create_task(each) for each in loads]
+                await asyncio.sleep(0.2)
+                for path in ("/", "/v1/status", "/v1/clock", "/v1/events", "/station/station_status"):
+                    answer = await asyncio.wait_for(client.get(path), 10.0)
+                    assert answer.status_code == 200
+                assert not any(each.done() for each in writers)
+            assert {answer.status_code for answer in await asyncio.gather(*writers)} == {200}
+
+    asyncio.run(read_while_all_write())
+    assert live.view.number == 100
+    live.close()
+
+
+def test_a_fault_of_ours_does_not_stop_the_clock(live: LiveStation, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: list[Exception] = [ArithmeticError(), StoreError("full"), ValueError()]
+    ticked = threading.Event()
+
+    def tick() -> None:
+        if faults:
+            raise faults.pop()
+        ticked.set()
+
+    monkeypatch.setattr(application, "TICK_S", 0.01)
+    monkeypatch.setattr(live, "rest_s", lambda: 0.0)
+    monkeypatch.setattr(live, "tick", tick)
+    with TestClient(create_app(live)):
+        assert ticked.wait(10.0)
+
+
+def test_the_clock_rests_no_longer_than_until_something_is_due(tmp_path: Path) -> None:
+    slow = {"controlInterval": 3600, "limitLease": 90, "failSafeLimit": 50}
+    config = load_config({**BASE, **slow})
+    live = LiveStation(config, Store(tmp_path / "b.journal", config), simulated=True)
+    live.do(lambda station: (200, station.set_site_limit(300.0)))
+    assert live.rest_s() == 90.0
+    live.advance(60.0)
+    assert live.rest_s() == 30.0
+    live.close()
 
 
 def test_a_fault_of_ours_shows_nothing_and_changes_nothing(

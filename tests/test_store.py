@@ -215,6 +215,15 @@ def test_an_event_that_cannot_have_happened_is_named(path: Path, at_s: float, ca
         opened(path)
 
 
+def test_events_that_are_missing_at_the_end_are_missed(path: Path) -> None:
+    live = lived(opened(path))
+    last = live.view.number
+    live.close()
+    changed(path, "DELETE FROM event WHERE number > ?", last - 2)
+    with pytest.raises(StoreError, match=f"events {last - 1} to {last} are missing"):
+        opened(path)
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="does its folder exist") as refused:
         Store(tmp_path / "nowhere/a.journal", CONFIG)
@@ -294,10 +303,24 @@ def test_a_commit_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.Monk
 def test_a_closed_journal_is_a_refusal(path: Path) -> None:
     live = lived(opened(path))
     live.close()
-    for call in (lambda: live.advance(1.0), lambda: live.advance(1.0, key="k"), lambda: live.events(0, 1)):
+    for call in (lambda: live.advance(1.0), lambda: live.advance(1.0, key="k")):
         with pytest.raises(StoreError):
             call()
     live.close()
+
+
+def test_events_are_the_same_from_memory_and_from_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(living, "RECENT", 5)
+    monkeypatch.setattr("electra_core.api.store.PAGE", 4)
+    live = lived(opened(path))
+    numbers = list(range(1, live.view.number + 1))
+    whole = live.events(0, 10_000)
+    assert [event["number"] for event in whole] == numbers
+    for since in (*numbers, live.view.number + 1, 2**63 - 1):
+        for most in (1, 3, 10_000):
+            assert live.events(since, most) == whole[since : since + most]
 
 
 def test_who_reads_events_waits_for_no_writer(path: Path) -> None:
@@ -339,7 +362,7 @@ def test_only_the_last_answers_are_kept(path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_clock_follows_the_day_by_whole_seconds(path: Path) -> None:
     at_s = [1_000_000.25]
-    live = opened(path, simulated=False, now=lambda: at_s[0])
+    live = opened(path, simulated=False, now=lambda: at_s[0], ticks=lambda: 0.0)
 
     def shown_s(now_s: float) -> float:
         at_s[0] = now_s
@@ -363,6 +386,28 @@ def test_the_clock_follows_the_day_by_whole_seconds(path: Path) -> None:
     assert again.view.moment.state.now_s == 12.0
     again.tick()
     assert again.view.moment.state.now_s == 3600.0
+
+
+def test_a_clock_that_is_set_back_goes_on(path: Path) -> None:
+    """As on a machine that learns the time of day only after its start: no lease may stand still for that."""
+    day_s, ticks_s = [1_003_600.0], [50.0]
+
+    def passed_s(set_to_s: float, seconds: float) -> float:
+        day_s[0], ticks_s[0] = set_to_s, ticks_s[0] + seconds
+        before_s = live.view.moment.state.now_s
+        live.tick()
+        return live.view.moment.state.now_s - before_s
+
+    live = opened(path, simulated=False, now=lambda: day_s[0], ticks=lambda: ticks_s[0])
+    assert passed_s(1_003_610.0, 10.0) == 10.0
+    assert passed_s(1_000_020.0, 10.0) == 10.0
+    assert passed_s(1_000_030.0, 10.0) == 10.0
+    assert passed_s(1_003_700.0, 10.0) == 70.0, "set forward again: it follows"
+    left(live)
+    # A journal that is ahead of the day, as one of a simulated clock may be, goes on from there.
+    day_s[0] = 1_000_100.0
+    live = opened(path, simulated=False, now=lambda: day_s[0], ticks=lambda: ticks_s[0])
+    assert passed_s(1_000_105.0, 5.0) == 5.0
 
 
 def test_a_refused_call_moves_no_clock(path: Path) -> None:

@@ -40,7 +40,7 @@ def create_app(live: LiveStation, token: str | None = None) -> FastAPI:
             ticking.cancel()
             with suppress(asyncio.CancelledError):
                 await ticking
-            live.close()
+            await live.in_turn(live.close)
 
     # With its page at /docs, which asks nobody else for anything.
     app: FastAPI = FastAPIOffline(
@@ -58,8 +58,10 @@ def create_app(live: LiveStation, token: str | None = None) -> FastAPI:
 
 async def _tick(live: LiveStation) -> None:
     while True:
-        await asyncio.sleep(max(TICK_S, live.config.control_interval_s / 10.0))
         try:
-            await asyncio.to_thread(live.tick)
+            await live.in_turn(live.tick)
         except (StationError, StoreError) as error:
             LOG.warning("the clock could not go on: %s", error)
+        except Exception as error:  # a fault of ours must not stop the time of a station
+            LOG.error("the clock could not go on", exc_info=error)
+        await asyncio.sleep(max(TICK_S, live.rest_s()))

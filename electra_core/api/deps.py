@@ -9,7 +9,8 @@ from fastapi import Depends, Header, Request
 from electra_core.api.live import LiveStation
 
 
-def _live(request: Request) -> LiveStation:
+# Not a plain function: that would wait for a thread of those that wait for the disk.
+async def _live(request: Request) -> LiveStation:
     return request.app.state.live  # type: ignore[no-any-return]
 
 

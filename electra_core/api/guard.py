@@ -6,7 +6,9 @@ import hmac
 import logging
 import time
 from collections.abc import Callable
-from urllib.parse import quote
+from contextlib import suppress
+from ipaddress import ip_address
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -31,7 +33,9 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, token: str | None = None) -> None:
-        self.app, self.token = app, token
+        if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
+            raise ValueError("the token must be of printable ASCII letters: others arrive changed")
+        self.app, self.token = app, token and token.strip()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,12 +80,27 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MOST_BYTES:
             return _too_long()
-        if self.token is None or method in READING:
+        if method in READING:
             return None
+        if self.token is None:
+            return (
+                None if _from_here(headers) else problem(403, "a page from elsewhere may change nothing here")
+            )
         kind, _, said = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and hmac.compare_digest(said.strip().encode(), self.token.encode()):
             return None
         return problem(401, "this changes something: it needs the token", {"WWW-Authenticate": "Bearer"})
+
+
+def _from_here(headers: Headers) -> bool:
+    """Whether no browser says that a page of another origin asks, or one whose name may be anybody's."""
+    origin, host = headers.get("origin"), headers.get("host", "")
+    if origin is None:
+        return True
+    with suppress(ValueError):
+        name = urlsplit(f"//{host}").hostname or ""
+        return urlsplit(origin).netloc == host and (name == "localhost" or bool(ip_address(name)))
+    return False
 
 
 def _too_long() -> JSONResponse:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from electra_core import timers
 from electra_core.api.store import Answer, Store, StoreError
+from electra_core.clock import holds_s
 from electra_core.config import StationConfig
 from electra_core.decision import Moment
 from electra_core.explain import Explanation
+from electra_core.journal import Event
 from electra_core.refusals import StationError
 from electra_core.snapshot import violations
 from electra_core.station import MAX_ADVANCE_S, Station
@@ -27,8 +33,13 @@ MOMENT_EVERY = 1000
 # The clock of a real station moves by whole seconds: calls within one of them share its moment.
 GRAIN_S = 1.0
 
+# The last events are kept at hand: who follows the station as it goes needs no look into its file.
+RECENT = 2000
+
 # What a call does at the station, and what it answers: a status and plain data.
 Deed = Callable[[Station], tuple[int, Any]]
+
+Found = TypeVar("Found")
 
 
 class KeyUsedError(StationError):
@@ -41,11 +52,22 @@ class ClockError(StationError):
 
 @dataclass(frozen=True)
 class View:
-    """What is in force and on the disk: readers get this, all of one moment, and never wait."""
+    """What is in force and on the disk: readers get this, all of one moment, and never wait.
+
+    Attributes
+    ----------
+    config : of the station
+    number : of the last event
+    moment : what it led to
+    recent : the last events with their numbers
+    start : of this process, so that no tag of another one, with another past, is taken for this one's
+    """
 
     config: StationConfig
     number: int
     moment: Moment
+    recent: tuple[tuple[int, Event], ...] = ()
+    start: str = ""
 
     @cached_property
     def status(self) -> StationStatus:
@@ -58,10 +80,24 @@ class View:
         """The status as it is sent: written once, however many ask."""
         return self.status.model_dump_json().encode()
 
+    @cached_property
+    def told(self) -> str:
+        """The allocation as a stream tells it."""
+        allocation = self.moment.allocation
+        data = {
+            "number": self.number,
+            "now_s": self.moment.state.now_s,
+            "grid_kw": allocation.grid_kw,
+            "battery_kw": allocation.battery_kw,
+            "offered_kw": dict(allocation.offered_kw),
+            "limited_by": {name: str(limit) for name, limit in allocation.limited_by.items()},
+        }
+        return f"id: {self.number}\nevent: allocation\ndata: {json.dumps(data)}\n\n"
+
     @property
     def etag(self) -> str:
-        """Changes with every event, and with nothing else."""
-        return f'"{self.number}"'
+        """Changes with every event, and with every start."""
+        return f'"{self.number}-{self.start}"'
 
     def explain(self, session_id: str) -> Explanation:
         """Why a session gets what it gets."""
@@ -77,6 +113,7 @@ class LiveStation:
     store : its journal; a station that stands in it goes on
     simulated : the clock moves only by `advance`; otherwise it follows the time of day
     now : the time of day, s
+    ticks : a clock that nobody sets, s
 
     Raises
     ------
@@ -91,16 +128,18 @@ class LiveStation:
         *,
         simulated: bool = False,
         now: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config, self.simulated = config, simulated
-        self._store, self._now = store, now
-        self._writes = threading.Lock()
+        self._store, self._now, self._ticks = store, now, ticks
+        self._writes, self._hand = threading.Lock(), ThreadPoolExecutor(1, "electra-writer")
         self.closed = False
         self._listeners: set[Callable[[], object]] = set()
         self._station = _replayed(config, store)
+        self._ahead_s = self._station.now_s - ticks()
         store.begin(now())
         self._keep_moment()
-        self.view = View(config, store.last, self._station.moment)
+        self.view = View(config, store.last, self._station.moment, start=secrets.token_hex(4))
 
     @property
     def began_unix_s(self) -> float | None:
@@ -110,9 +149,12 @@ class LiveStation:
     # --- reading -------------------------------------------------------------------------------------
 
     def events(self, since: int, most: int) -> list[dict[str, Any]]:
-        """Events after a number, as far as the view: what is being written is not waited for."""
-        most = min(most, self.view.number - since)
-        found = list(self._store.events(since, most)) if most > 0 else []
+        """Events after a number, as far as the view: what is being written is not shown yet."""
+        view = self.view
+        most, at = min(most, view.number - since), since - view.number + len(view.recent)
+        if most <= 0:
+            return []
+        found = view.recent[at : at + most] if at >= 0 else self._store.events(since, most)
         return [{"number": number, **event.model_dump()} for number, event in found]
 
     def listen(self, hear: Callable[[], object]) -> Callable[[], None]:
@@ -120,7 +162,17 @@ class LiveStation:
         self._listeners.add(hear)
         return lambda: self._listeners.discard(hear)
 
+    def rest_s(self) -> float:
+        """How long nothing changes by itself, s; a tenth of the control interval at most."""
+        state, allocation = self.view.moment.state, self.view.moment.allocation
+        due_s = timers.next_s(self.config, state) - state.now_s
+        return min(due_s, holds_s(self.config, state, allocation), self.config.control_interval_s / 10.0)
+
     # --- changing: one at a time ---------------------------------------------------------------------
+
+    async def in_turn(self, call: Callable[[], Found]) -> Found:
+        """Have something done in the writer's own thread, after what came before; readers go on meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self._hand, call)
 
     def do(self, deed: Deed, *, key: str | None = None, asked: Any = None) -> tuple[int, Any]:
         """Do something at the station, and write it down.
@@ -152,12 +204,15 @@ class LiveStation:
             self._catch_up()
             status, body = deed(self._station)
             events = self._station.hand_over()
-            self._store.append(events, key, Answer(digest, status, json.dumps(body)))
+            # What cannot be said must not be done.
+            self._store.append(events, key, Answer(digest, status, json.dumps(body, allow_nan=False)))
         except BaseException:
             self._station = Station.at(self.config, self.view.moment)
             raise
         if events:
-            self.view = View(self.config, self._store.last, self._station.moment)
+            recent = (*self.view.recent, *enumerate(events, self.view.number + 1))[-RECENT:]
+            moment, start = self._station.moment, self.view.start
+            self.view = View(self.config, self._store.last, moment, recent, start)
             if self._store.last - self._kept_at >= MOMENT_EVERY:
                 self._keep_moment()
             self._tell()
@@ -199,10 +254,12 @@ class LiveStation:
             self._store.keep_moment(self._station.moment)
 
     def _catch_up(self) -> None:
-        """The clock follows the time of day, by whole seconds; it never goes back."""
+        """The clock follows the time of day, by whole seconds; where that is set back, it just goes on."""
         if self.simulated or self._store.begun_at is None:
             return
-        behind_s = self._now() - self._store.begun_at - self._station.now_s
+        ticks_s = self._ticks()
+        self._ahead_s = max(self._ahead_s, self._now() - self._store.begun_at - ticks_s)
+        behind_s = ticks_s + self._ahead_s - self._station.now_s
         whole_s = behind_s // GRAIN_S * GRAIN_S
         if whole_s > 0.0:
             self._station.advance(min(whole_s, MAX_ADVANCE_S))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from electra_core.api.deps import Key, Live
+from electra_core.api.live import Deed, LiveStation
 from electra_core.station import Station
 from electra_core.status import StationStatus
 from electra_core.vehicles import Vehicle
@@ -33,6 +35,7 @@ class Start(Stop):
 
 
 Asked = TypeVar("Asked", bound=BaseModel)
+Json = dict[str, Any]
 
 
 async def _start(request: Request) -> Start:
@@ -84,7 +87,7 @@ async def station_status(live: Live) -> Response:
 
 
 @router.post("/start_session/", openapi_extra=_parameters(Start))
-def start_session(live: Live, wanted: Annotated[Start, Depends(_start)], key: Key = None) -> dict[str, Any]:
+async def start_session(live: Live, wanted: Annotated[Start, Depends(_start)], key: Key = None) -> Json:
     """A car that is only its power arrives."""
 
     def plug_in(station: Station) -> tuple[int, Any]:
@@ -96,11 +99,11 @@ def start_session(live: Live, wanted: Annotated[Start, Depends(_start)], key: Ke
             "allocated_power": station.allocation.offered_kw[session_id],
         }
 
-    return live.do(plug_in, key=key, asked=["start", wanted.model_dump()])[1]  # type: ignore[no-any-return]
+    return await _done(live, plug_in, key, ["start", wanted.model_dump()])
 
 
 @router.post("/stop_session/", openapi_extra=_parameters(Stop))
-def stop_session(live: Live, wanted: Annotated[Stop, Depends(_stop)], key: Key = None) -> dict[str, Any]:
+async def stop_session(live: Live, wanted: Annotated[Stop, Depends(_stop)], key: Key = None) -> Json:
     """The car at a connector departs."""
 
     def unplug(station: Station) -> tuple[int, Any]:
@@ -111,4 +114,9 @@ def stop_session(live: Live, wanted: Annotated[Stop, Depends(_stop)], key: Key =
             "energy_kwh": session.energy_kwh,
         }
 
-    return live.do(unplug, key=key, asked=["stop", wanted.model_dump()])[1]  # type: ignore[no-any-return]
+    return await _done(live, unplug, key, ["stop", wanted.model_dump()])
+
+
+async def _done(live: LiveStation, deed: Deed, key: str | None, asked: list[Any]) -> Json:
+    _, body = await live.in_turn(partial(live.do, deed, key=key, asked=asked))
+    return body  # type: ignore[no-any-return]

@@ -11,8 +11,9 @@ import io
 import json
 import pickle
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -28,6 +29,9 @@ FORMAT = 2
 
 # Kept answers of calls with an idempotency key: the last ones only, so that the file of keys stays small.
 MOST_KEYS = 100_000
+
+# Events that are read at a time: whoever writes waits for no more than these.
+PAGE = 1000
 
 TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -68,6 +72,8 @@ class Store:
 
     def __init__(self, path: Path, config: StationConfig) -> None:
         self.name = path.name
+        # sqlite3 tells a thread of another one's fault, or of none, where two use a connection at once.
+        self._turn = threading.Lock()
         try:
             self._base = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
             self._open(config)
@@ -156,46 +162,75 @@ class Store:
             When one of them is not as it was written.
         """
         asked = "SELECT * FROM event WHERE number > ? ORDER BY number LIMIT ?"
-        for number, at_s, call, arguments, digest in self._read(asked, since, most):
-            if (number, at_s, call, arguments, digest) != signed(number, at_s, call, arguments):
-                words = f"{self.name} is damaged: event {number} is not as it was written"
-                raise StoreError(f"{words}; restore it from a copy")
-            yield number, Event(at_s=at_s, call=call, arguments=json.loads(arguments))
+        while rows := self._read(asked, since, PAGE if most < 0 else min(most, PAGE)):
+            for row in rows:
+                number, at_s, call, arguments, _ = row
+                if row != signed(number, at_s, call, arguments):
+                    raise self._damaged(f"event {number} is not as it was written")
+                yield number, Event(at_s=at_s, call=call, arguments=json.loads(arguments))
+            since, most = rows[-1][0], most - len(rows)
 
     def keep_moment(self, moment: Moment) -> None:
         """Keep the station as it is after the last event, so that the next start need not replay them all."""
         content = pickle.dumps(moment)
-        row = (self.last, hashlib.sha256(content).hexdigest(), content)
+        row = (self.last, _digest(self.last, content), content)
         with self._written():
             self._base.execute("INSERT OR REPLACE INTO moment VALUES (1, ?, ?, ?)", row)
 
     def moment(self) -> tuple[int, Moment] | None:
-        """The kept moment and the number of the event that led to it; None where there is none to trust."""
-        row = next(self._read("SELECT number, digest, content FROM moment"), None)
-        if row is None or row[0] > self.last or hashlib.sha256(row[2]).hexdigest() != row[1]:
-            return None
-        try:
-            found = _Careful(io.BytesIO(row[2])).load()
-        except Exception:  # another version's moment: the events lead there as well
-            return None
-        return (row[0], found) if isinstance(found, Moment) else None
+        """The kept moment and the number of the event that led to it; None where there is none to trust.
+
+        Raises
+        ------
+        StoreError
+            When events are missing that led to it.
+        """
+        for number, digest, content in self._read("SELECT number, digest, content FROM moment"):
+            if digest != _digest(number, content):
+                return None
+            if number > self.last:
+                raise self._damaged(f"events {self.last + 1} to {number} are missing")
+            try:
+                found = _Careful(io.BytesIO(content)).load()
+            except Exception:  # another version's moment: the events lead there as well
+                return None
+            return (number, found) if isinstance(found, Moment) else None
+        return None
 
     def close(self) -> None:
         """Let others have the file."""
-        self._base.close()
+        with self._turn:
+            self._base.close()
 
     def _about(self, name: str) -> str:
         row = self._base.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row[0])
 
-    def _read(self, asked: str, *values: object) -> Iterator[Any]:
+    def _read(self, asked: str, *values: object) -> list[Any]:
         try:
-            yield from self._base.execute(asked, values)
+            with self._turn:
+                return self._base.execute(asked, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(self._words(error)) from None
 
-    def _written(self) -> _Transaction:
-        return _Transaction(self._base, self._words)
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """All of it, or nothing, and a sentence."""
+        with self._turn:
+            try:
+                self._base.execute("BEGIN IMMEDIATE")
+                yield
+                self._base.execute("COMMIT")
+            except BaseException as error:
+                with suppress(sqlite3.Error):
+                    if self._base.in_transaction:
+                        self._base.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise StoreError(self._words(error)) from None
+                raise
+
+    def _damaged(self, how: str) -> StoreError:
+        return StoreError(f"{self.name} is damaged: {how}; restore it from a copy")
 
     def _words(self, error: sqlite3.Error) -> str:
         words = str(error)
@@ -216,30 +251,8 @@ def signed(number: int, at_s: float, call: str, arguments: str) -> tuple[int, fl
     return *row, hashlib.blake2b(repr(row).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
-class _Transaction:
-    """All of it, or nothing, and a sentence."""
-
-    def __init__(self, base: sqlite3.Connection, words: Any) -> None:
-        self._base, self._words = base, words
-
-    def __enter__(self) -> None:
-        try:
-            self._base.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise StoreError(self._words(error)) from None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        try:
-            if error is None:
-                self._base.execute("COMMIT")
-                return
-        except sqlite3.Error as fault:
-            error = fault
-        with suppress(sqlite3.Error):
-            if self._base.in_transaction:
-                self._base.execute("ROLLBACK")
-        if isinstance(error, sqlite3.Error):
-            raise StoreError(self._words(error)) from None
+def _digest(number: int, content: bytes) -> str:
+    return hashlib.sha256(b"%d " % number + content).hexdigest()
 
 
 class _Careful(pickle.Unpickler):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
@@ -12,7 +13,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from electra_core.api.deps import Key, Live
-from electra_core.api.live import LiveStation, View
+from electra_core.api.live import LiveStation
 from electra_core.decision import Moment
 from electra_core.refusals import BadValueError, UnknownSessionError, shortened
 from electra_core.state import Session
@@ -24,6 +25,7 @@ from electra_core.vehicles import Vehicle, catalogue
 router = APIRouter(prefix="/v1")
 
 PULSE_S = 15.0  # a stream in which nothing happens says so, so that a lost connection is noticed
+GATHER_S = 0.1  # between two words of a stream: what happens meanwhile is told as one
 
 Soc = Annotated[float, Field(ge=0.0, le=1.0)]
 Kw = Annotated[float, Field(ge=0.0, le=1e9)]
@@ -111,7 +113,8 @@ async def status(
     """The station at one moment; its ETag changes when anything does."""
     view = live.view
     headers = {"ETag": view.etag, "Cache-Control": "no-cache"}
-    if if_none_match and view.etag in (each.strip().removeprefix("W/") for each in if_none_match.split(",")):
+    known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
+    if known & {view.etag, "*"}:
         return Response(status_code=304, headers=headers)
     return Response(view.text, headers=headers, media_type="application/json")
 
@@ -160,14 +163,15 @@ async def strategies() -> list[str]:
     return list(STRATEGIES)
 
 
-@router.get("/events")
+@router.get("/events", response_model=list[dict[str, Any]])
 def events(
     live: Live,
     since: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-) -> list[dict[str, Any]]:
+) -> Response:
     """What happened after an event, by its number: the journal, in order."""
-    return live.events(since, most)
+    # Written in this thread: ten thousand events would keep everybody else waiting.
+    return Response(json.dumps(live.events(since, most)), media_type="application/json")
 
 
 @router.get("/stream", response_class=StreamingResponse)
@@ -181,7 +185,7 @@ async def _moments(live: LiveStation, request: Request) -> AsyncIterator[str]:
     changed, loop = asyncio.Event(), asyncio.get_running_loop()
     deafen = live.listen(lambda: loop.call_soon_threadsafe(changed.set))
     try:
-        yield _told(live.view)
+        yield live.view.told
         while not live.closed and not await request.is_disconnected():
             try:
                 await asyncio.wait_for(changed.wait(), PULSE_S)
@@ -189,30 +193,17 @@ async def _moments(live: LiveStation, request: Request) -> AsyncIterator[str]:
                 yield ": still here\n\n"
                 continue
             changed.clear()
-            # What happened meanwhile is told as one: the last moment is the one that counts.
-            yield _told(live.view)
+            yield live.view.told
+            await asyncio.sleep(GATHER_S)
     finally:
         deafen()
-
-
-def _told(view: View) -> str:
-    allocation = view.moment.allocation
-    data = {
-        "number": view.number,
-        "now_s": view.moment.state.now_s,
-        "grid_kw": allocation.grid_kw,
-        "battery_kw": allocation.battery_kw,
-        "offered_kw": dict(allocation.offered_kw),
-        "limited_by": {name: str(limit) for name, limit in allocation.limited_by.items()},
-    }
-    return f"id: {view.number}\nevent: allocation\ndata: {json.dumps(data)}\n\n"
 
 
 # --- changing ----------------------------------------------------------------------------------------
 
 
 @router.post("/sessions", status_code=201)
-def create(live: Live, wanted: NewSession, key: Key = None) -> JSONResponse:
+async def create(live: Live, wanted: NewSession, key: Key = None) -> JSONResponse:
     """A car arrives."""
 
     def plug_in(station: Station) -> tuple[int, Any]:
@@ -228,11 +219,11 @@ def create(live: Live, wanted: NewSession, key: Key = None) -> JSONResponse:
         )
         return 201, _one(station.moment, session_id)
 
-    return _done(live, "POST sessions", wanted, plug_in, key)
+    return await _done(live, "POST sessions", wanted, plug_in, key)
 
 
 @router.patch("/sessions/{session_id}")
-def update(live: Live, session_id: str, drawn: Drawn, key: Key = None) -> JSONResponse:
+async def update(live: Live, session_id: str, drawn: Drawn, key: Key = None) -> JSONResponse:
     """What the car draws, as its meter says: what it clearly does not take is freed for others."""
 
     def report(station: Station) -> tuple[int, Any]:
@@ -240,11 +231,11 @@ def update(live: Live, session_id: str, drawn: Drawn, key: Key = None) -> JSONRe
         station.report_draw(here.charger_id, here.connector, drawn.drawn_kw)
         return 200, _one(station.moment, session_id)
 
-    return _done(live, f"PATCH {session_id}", drawn, report, key)
+    return await _done(live, f"PATCH {session_id}", drawn, report, key)
 
 
 @router.delete("/sessions/{session_id}")
-def end(live: Live, session_id: str, key: Key = None) -> JSONResponse:
+async def end(live: Live, session_id: str, key: Key = None) -> JSONResponse:
     """The car departs."""
 
     def unplug(station: Station) -> tuple[int, Any]:
@@ -252,45 +243,49 @@ def end(live: Live, session_id: str, key: Key = None) -> JSONResponse:
         ended = station.unplug(here.charger_id, here.connector)
         return 200, {"session_id": session_id, "energy_kwh": ended.energy_kwh, "soc": ended.soc}
 
-    return _done(live, f"DELETE {session_id}", None, unplug, key)
+    return await _done(live, f"DELETE {session_id}", None, unplug, key)
 
 
 @router.put("/site-limit")
-def site_limit(live: Live, wanted: SiteLimit, key: Key = None) -> JSONResponse:
+async def site_limit(live: Live, wanted: SiteLimit, key: Key = None) -> JSONResponse:
     """Limit the import; each call renews the limit's lease."""
-    return _set(live, "site-limit", wanted, lambda station: station.set_site_limit(wanted.limit_kw), key)
+    return await _set(
+        live, "site-limit", wanted, lambda station: station.set_site_limit(wanted.limit_kw), key
+    )
 
 
 @router.put("/static-load")
-def static_load(live: Live, wanted: StaticLoad, key: Key = None) -> JSONResponse:
+async def static_load(live: Live, wanted: StaticLoad, key: Key = None) -> JSONResponse:
     """Say what the site itself takes; each call renews the reading's lease."""
-    return _set(live, "static-load", wanted, lambda station: station.set_static_load(wanted.load_kw), key)
+    return await _set(
+        live, "static-load", wanted, lambda station: station.set_static_load(wanted.load_kw), key
+    )
 
 
 @router.put("/strategy")
-def strategy(live: Live, wanted: ChosenStrategy, key: Key = None) -> JSONResponse:
+async def strategy(live: Live, wanted: ChosenStrategy, key: Key = None) -> JSONResponse:
     """Choose who comes first."""
-    return _set(live, "strategy", wanted, lambda station: station.set_strategy(wanted.strategy), key)
+    return await _set(live, "strategy", wanted, lambda station: station.set_strategy(wanted.strategy), key)
 
 
 @router.put("/availability")
-def availability(live: Live, wanted: Availability, key: Key = None) -> JSONResponse:
+async def availability(live: Live, wanted: Availability, key: Key = None) -> JSONResponse:
     """Take something out of service, or bring it back."""
 
     def call(station: Station) -> None:
         station.set_available(wanted.charger_id, wanted.connector, available=wanted.available)
 
-    return _set(live, "availability", wanted, call, key)
+    return await _set(live, "availability", wanted, call, key)
 
 
 @router.post("/clock/advance")
-def advance(live: Live, wanted: Annotated[Passing, Body()], key: Key = None) -> JSONResponse:
+async def advance(live: Live, wanted: Annotated[Passing, Body()], key: Key = None) -> JSONResponse:
     """Let time pass, where the clock is simulated."""
-    status, body = live.advance(wanted.seconds, key=key)
+    status, body = await live.in_turn(partial(live.advance, wanted.seconds, key=key))
     return JSONResponse(body, status)
 
 
-def _set(
+async def _set(
     live: LiveStation, what: str, wanted: BaseModel, call: Callable[[Station], None], key: str | None
 ) -> JSONResponse:
     def deed(station: Station) -> tuple[int, Any]:
@@ -298,10 +293,10 @@ def _set(
         allocation = station.allocation
         return 200, {"grid_kw": allocation.grid_kw, "offered_kw": dict(allocation.offered_kw)}
 
-    return _done(live, f"PUT {what}", wanted, deed, key)
+    return await _done(live, f"PUT {what}", wanted, deed, key)
 
 
-def _done(
+async def _done(
     live: LiveStation,
     what: str,
     wanted: BaseModel | None,
@@ -309,7 +304,7 @@ def _done(
     key: str | None,
 ) -> JSONResponse:
     asked = [what, wanted.model_dump() if wanted is not None else None]
-    status, body = live.do(deed, key=key, asked=asked)
+    status, body = await live.in_turn(partial(live.do, deed, key=key, asked=asked))
     return JSONResponse(body, status)
 
 

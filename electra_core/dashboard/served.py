@@ -53,7 +53,7 @@ class ServedPlay(Play):
     def __init__(self, address: str, say: Say) -> None:
         origin = allowed(address)
         self.address = str(origin)
-        self.wire = Wire(origin, os.environ.get("ELECTRA_TOKEN") or None)
+        self.wire = Wire(origin, os.environ.get("ELECTRA_TOKEN", "").strip() or None)
         self._follower = Follower(self.wire)
         self._mine, self._passing = "", False
         self._beginning: Beginning | None = None

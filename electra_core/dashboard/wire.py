@@ -169,7 +169,7 @@ class Wire:
 
     def last(self) -> int:
         """The number of the station's last event."""
-        tag = self._call("GET", "/v1/status")[0].get("ETag", "").strip('"')
+        tag = self._call("GET", "/v1/status")[0].get("ETag", "").strip('"').partition("-")[0]
         if not tag.isascii() or not tag.isdecimal() or len(tag) > 19:
             raise WireError("its status has no number")
         return int(tag)
