@@ -534,7 +534,7 @@ def test_a_foreign_page_changes_nothing(live: LiveStation) -> None:
 
 def test_who_knows_the_token_may_come_from_anywhere(live: LiveStation) -> None:
     headers = {"Origin": "https://operator.example", "Authorization": f"Bearer {TOKEN}"}
-    with TestClient(create_app(live, f" {TOKEN}\n".strip())) as client:
+    with TestClient(create_app(live, TOKEN)) as client:
         assert client.post("/v1/sessions", json=CAR, headers=headers).status_code == 201
 
 

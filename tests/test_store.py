@@ -309,9 +309,7 @@ def test_a_closed_journal_is_a_refusal(path: Path) -> None:
     live.close()
 
 
-def test_events_are_the_same_from_memory_and_from_the_file(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_come_the_same_from_memory_and_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(living, "RECENT", 5)
     monkeypatch.setattr("electra_core.api.store.PAGE", 4)
     live = lived(opened(path))

@@ -49,6 +49,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for status, words in {
         400: "No JSON at all",
         401: "It changes something, and the token is missing or wrong",
+        403: "A page of another origin asks, and there is no token",
         404: "There is no such charger, connector, session or page",
         409: "The station is not in a state for that, or the key was used for another call",
         413: "The body is too long",
