@@ -27,7 +27,7 @@ import psutil
 
 from electra_core import StationConfig, load_config
 from electra_core.api import LiveStation, Store
-from electra_core.api.store import signed
+from electra_core.api.store import digest_of, signed
 
 ROOT = Path(__file__).parents[1]
 STATION = {
@@ -158,7 +158,9 @@ def start_s(folder: Path, events: int) -> tuple[float, float]:
     row = (0.0, "set_static_load", json.dumps({"kw": 1.0}))
     rows = (signed(number, *row) for number in range(2, events + 1))
     base.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
-    base.execute("UPDATE moment SET number = ?", (events - 500,))
+    (content,) = base.execute("SELECT content FROM moment").fetchone()
+    number = events - 500
+    base.execute("UPDATE moment SET number = ?, digest = ?", (number, digest_of(number, content)))
     base.commit()
     base.close()
     start = time.perf_counter()

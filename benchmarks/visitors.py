@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 FIRST_PAINT_MS = 180_000
 ANSWER_MS = 60_000
 POOL = 2  # voila_public.json
+QUIET = ("--no-sandbox", "--disable-gpu")
 PAUSE_S = 5.0  # between a visitor's deeds
 
 
@@ -119,17 +120,25 @@ class Visitor:
             self.complaints.append(self.page.locator("#electra-stopped").inner_text())
 
 
+def chromium() -> str:
+    """Where it is."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    return path or sys.exit("there is no Chromium on this machine")
+
+
 @contextmanager
-def served(most: int) -> Iterator[tuple[str, psutil.Process]]:
-    """The public mode on a free port."""
+def served(*more: str, public: bool = True) -> Iterator[tuple[str, psutil.Process]]:
+    """The page on a free port, in the public mode or for one person, with more options of Voila."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "voila", "notebooks/station.ipynb", "--no-browser", f"--port={port}"]
-    command += [f"--VisitorKernels.most_kernels={most}"]
-    environ = {**os.environ, "ELECTRA_VOILA": "voila_public.json"}
+    environ = {**os.environ, "ELECTRA_VOILA": "voila_public.json" if public else ""}
     with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            [*command, *more], cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT
+        )
         try:
             wait_for(lambda: answers(port), 60)
             yield f"http://127.0.0.1:{port}/", psutil.Process(server.pid)
@@ -242,11 +251,9 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=1.0)
     wanted = parser.parse_args()
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        sys.exit("there is no Chromium on this machine")
-    with served(wanted.visitors) as (url, server), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    most = f"--VisitorKernels.most_kernels={wanted.visitors}"
+    with served(most) as (url, server), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(QUIET))
         wait_for(lambda: len(kernels(server)) == POOL, 60)
         visitors = come(browser, url, wanted.visitors)
         stay(visitors, wanted.minutes)

@@ -173,7 +173,7 @@ class Store:
     def keep_moment(self, moment: Moment) -> None:
         """Keep the station as it is after the last event, so that the next start need not replay them all."""
         content = pickle.dumps(moment)
-        row = (self.last, _digest(self.last, content), content)
+        row = (self.last, digest_of(self.last, content), content)
         with self._written():
             self._base.execute("INSERT OR REPLACE INTO moment VALUES (1, ?, ?, ?)", row)
 
@@ -186,7 +186,7 @@ class Store:
             When events are missing that led to it.
         """
         for number, digest, content in self._read("SELECT number, digest, content FROM moment"):
-            if digest != _digest(number, content):
+            if digest != digest_of(number, content):
                 return None
             if number > self.last:
                 raise self._damaged(f"events {self.last + 1} to {number} are missing")
@@ -251,7 +251,8 @@ def signed(number: int, at_s: float, call: str, arguments: str) -> tuple[int, fl
     return *row, hashlib.blake2b(repr(row).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
-def _digest(number: int, content: bytes) -> str:
+def digest_of(number: int, content: bytes) -> str:
+    """Of a kept moment and the number of the event that led to it."""
     return hashlib.sha256(b"%d " % number + content).hexdigest()
 
 
