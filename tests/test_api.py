@@ -479,6 +479,27 @@ def test_every_route_of_the_application_is_documented(live: LiveStation) -> None
     live.close()
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/sessions", "GET, POST"),
+        ("/v1/sessions/S0001", "DELETE, GET, PATCH"),
+        ("/v1/site-limit", "PUT"),
+        ("/start_session/", "POST"),
+    ],
+)
+def test_what_a_path_does_not_understand(client: TestClient, path: str, methods: str) -> None:
+    answer = client.options(path)
+    assert_problem(answer, 405)
+    assert answer.headers["Allow"] == methods
+
+
+def test_an_integer_may_be_written_with_a_point(client: TestClient) -> None:
+    assert client.post("/v1/sessions", json={**CAR, "connector": 1.0}).status_code == 201
+    for number in (1.5, "1", True):
+        assert_problem(client.post("/v1/sessions", json={**CAR, "connector": number}), 422, "connector")
+
+
 def test_a_body_is_bounded(client: TestClient) -> None:
     before = everything(client)
     assert_problem(client.post("/v1/sessions", content=b" " * 65_537), 413)

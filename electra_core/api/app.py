@@ -52,7 +52,7 @@ def create_app(live: LiveStation, token: str | None = None) -> FastAPI:
     app.include_router(seed.router, responses=REFUSALS)
     app.include_router(v1.router, responses=REFUSALS)
     app.add_middleware(Guard, token=token)
-    answer_problems(app)
+    answer_problems(app, [*seed.router.routes, *v1.router.routes])
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 
 from electra_core import refusals
 from electra_core.api.live import ClockError, KeyUsedError
@@ -67,8 +69,8 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-def answer_problems(app: FastAPI) -> None:
-    """Give every error of an application its answer."""
+def answer_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Give every error of an application its answer; its routes know which methods a path understands."""
 
     async def refused(_: Request, error: Exception) -> JSONResponse:
         status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 422)
@@ -81,11 +83,20 @@ def answer_problems(app: FastAPI) -> None:
         ]
         return problem(422, "; ".join(words))
 
-    async def http(_: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # Starlette names the methods of one route, and a path may have several
+            headers["Allow"] = ", ".join(_methods(routes, request))
+        return problem(error.status_code, str(error.detail), headers)
 
     for kind in (refusals.StationError, StoreError, VehicleError):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(RequestValidationError, nonsense)
     app.add_exception_handler(HTTPException, http)
+
+
+def _methods(routes: Sequence[BaseRoute], request: Request) -> list[str]:
+    """What a path understands."""
+    here = [each for each in routes if each.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for each in here if isinstance(each, Route) for method in each.methods or ()})

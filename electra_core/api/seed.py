@@ -31,7 +31,7 @@ class Stop(BaseModel):
 class Start(Stop):
     """A car at a connector, kW."""
 
-    powerCapacity: Annotated[float, Field(gt=0.0)]  # noqa: N815
+    powerCapacity: Annotated[float, Field(gt=0.0, le=1e9)]  # noqa: N815
 
 
 Asked = TypeVar("Asked", bound=BaseModel)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from electra_core.api.deps import Key, Live
 from electra_core.api.live import LiveStation
@@ -29,8 +29,12 @@ GATHER_S = 0.1  # between two words of a stream: what happens meanwhile is told 
 
 Soc = Annotated[float, Field(ge=0.0, le=1.0)]
 Kw = Annotated[float, Field(ge=0.0, le=1e9)]
-# An integer of this size is one in every database and language.
-Number = Annotated[int, Field(ge=0, lt=2**31)]
+# An integer of this size is one in every database and language. In JSON 2.0 is one too.
+Number = Annotated[
+    int,
+    Field(ge=0, lt=2**31),
+    BeforeValidator(lambda said: int(said) if isinstance(said, float) and said.is_integer() else said),
+]
 
 
 class _Asked(BaseModel):
@@ -98,9 +102,9 @@ class Availability(_Asked):
 
 
 class Passing(_Asked):
-    """Time that passes at a station whose clock is simulated."""
+    """Time that passes at a station whose clock is simulated: a day at most, for others wait meanwhile."""
 
-    seconds: Annotated[float, Field(ge=0.0, le=366 * 86_400.0)]
+    seconds: Annotated[float, Field(ge=0.0, le=86_400.0)]
 
 
 # --- reading -----------------------------------------------------------------------------------------
