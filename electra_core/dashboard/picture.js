@@ -4,7 +4,6 @@ const GAP = 14;
 const SOURCE = { height: 62, drop: 46 };
 const HEAD = 40; // of a charger's box
 const ROOMY = 492; // px that the picture fills where there is room beside it
-const LETTER = 6.7; // px of a letter of 13 px, on average
 
 function draw(name, attributes = {}, parent = null, text = null) {
   const node = document.createElementNS(SVG, name);
@@ -21,10 +20,20 @@ const say = (node, text) => {
   if (node.textContent !== text) node.textContent = text;
 };
 const kw = (value) => `${value.toFixed(1)} kW`;
-const fitted = (text, width, letter = LETTER) => {
-  const most = Math.max(3, Math.floor(width / letter));
-  return text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text;
+
+// As much of a text as has room. A canvas measures it: asking the picture would lay the page out each time.
+const ruler = document.createElement("canvas").getContext("2d");
+const fonts = {}; // by the class of a text
+const fontOf = (node) => {
+  const { fontWeight, fontSize, fontFamily } = getComputedStyle(node);
+  return `${fontWeight} ${fontSize} ${fontFamily}`;
 };
+function fit(node, text, width) {
+  ruler.font = fonts[node.getAttribute("class")] ??= fontOf(node);
+  let shown = text, most = text.length;
+  while (most > 3 && ruler.measureText(shown).width > width) shown = `${text.slice(0, (most -= 1)).trimEnd()}…`;
+  say(node, shown);
+}
 
 // A wire, and on it dashes that move as fast as power flows.
 function wire(parent, path, kind) {
@@ -63,8 +72,8 @@ function source(parent, x, width, title, icon) {
   const level = draw("rect", { x: x + 1, y: SOURCE.height - 2.5, width: 0, height: 3, rx: 1.5, class: "el-level" }, box);
   return ({ power_kw, words, part, held }) => {
     say(power, kw(Math.abs(power_kw)));
-    say(note, fitted(words, width - (left - x) - 4, 6.1));
     change(note, "class", held ? "el-quiet el-held" : "el-quiet");
+    fit(note, words, width - (left - x) - 4);
     change(level, "width", Math.max(0, Math.min(1, part)) * (width - 2));
     change(level, "class", held ? "el-level el-over" : "el-level");
   };
@@ -102,10 +111,10 @@ function tile(parent, plug, place, box, press) {
     const words = car
       ? [`${now.label}  ${car.name}`, `${car.power_kw.toFixed(1)} of ${kw(car.ceiling_kw)}`, car.why]
       : [now.label, now.available ? "free" : "out of service", now.available ? "+ a car arrives" : ""];
-    lines.forEach((line, at) => say(line, fitted(words[at], room, at === 1 && car ? 7.4 : LETTER)));
     lines.forEach((line, at) => change(line, "class", [
       "el-name", car ? "el-power" : "el-quiet", car?.held ? "el-held" : now.available && !car ? "el-invite" : "el-quiet",
     ][at]));
+    lines.forEach((line, at) => fit(line, words[at], room));
     change(back, "class", `el-seat ${car ? "" : "el-free"} ${now.available ? "" : "el-out"} ${selected ? "el-chosen" : ""}`);
     const known = car && car.soc !== null;
     change(arc, "stroke-dasharray", `${known ? round * car.soc : 0} ${round}`);
@@ -125,7 +134,7 @@ function charger(parent, now, x, y, width, across, height, press) {
   const rows = Math.ceil(now.plugs.length / across);
   const whole = HEAD + rows * (height + 6) + 4;
   draw("rect", { x, y, width, height: whole, rx: 10, class: "el-box" }, parent);
-  draw("text", { x: x + 12, y: y + 18, class: "el-name" }, parent, fitted(now.id, width * 0.4));
+  fit(draw("text", { x: x + 12, y: y + 18, class: "el-name" }, parent), now.id, width * 0.4);
   const power = draw("text", { x: x + width - 12, y: y + 18, class: "el-quiet el-end" }, parent);
   draw("rect", { x: x + 12, y: y + 26, width: width - 24, height: 4, rx: 2, class: "el-track" }, parent);
   const level = draw("rect", { x: x + 12, y: y + 26, width: 0, height: 4, rx: 2, class: "el-level" }, parent);

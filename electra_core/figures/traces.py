@@ -138,6 +138,12 @@ def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
     ceilings = [bar.ceiling_kw if bar.ceiling_kw > 0.0 else np.nan for bar in bars]
     few = len(bars) <= NUMBERED
     powers = [bar.grid_kw + bar.battery_kw for bar in bars]
+    # A number that would lie across the line over its bar goes above the line.
+    height_kw = 0.12 * max((bar.ceiling_kw for bar in bars), default=0.0)
+    tops = [
+        bar.ceiling_kw if kw < bar.ceiling_kw < kw + height_kw else kw
+        for bar, kw in zip(bars, powers, strict=True)
+    ]
     return [
         *(
             {
@@ -170,7 +176,7 @@ def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
             "uid": "bar-number",
             "name": "Power",
             "mode": "text",
-            "y": np.array(powers),
+            "y": np.array(tops),
             "text": [
                 f"{kw:.1f}" if few and bar.ceiling_kw > 0.0 else BLANK
                 for bar, kw in zip(bars, powers, strict=True)
