@@ -59,7 +59,7 @@ _LATER = {
 
 if TYPE_CHECKING:
     from electra_core.simulation import Result, simulate
-    from electra_core.studies import sweep
+    from electra_core.studies.sweep import sweep
 
 
 def __getattr__(name: str) -> Any:

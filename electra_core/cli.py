@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         "--journal", type=Path, help="its journal; default: the station's name, .journal, here"
     )
     serve.add_argument("--host", default="127.0.0.1", help="where to listen; default: this machine alone")
-    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--port", type=_port, default=8000)
     serve.add_argument("--simulated", action="store_true", help="time passes only by POST /v1/clock/advance")
     serve.add_argument("--quiet", action="store_true", help="log faults only, not every request and its time")
     serve.epilog = "With ELECTRA_TOKEN in the environment every change needs 'Authorization: Bearer <token>'."
@@ -109,6 +109,12 @@ def _serve(wanted: argparse.Namespace) -> int:
         timeout_keep_alive=75,
     )
     return 0
+
+
+def _port(words: str) -> int:
+    if words.isascii() and words.isdecimal() and int(words) < 2**16:
+        return int(words)
+    raise argparse.ArgumentTypeError(f"a port is a number up to {2**16 - 1}, got {words!r}")
 
 
 def _file_name(config: StationConfig) -> str:

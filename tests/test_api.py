@@ -21,7 +21,7 @@ from electra_core import Station, catalogue, load_config
 from electra_core.api import LiveStation, Store, StoreError, create_app
 from electra_core.api import app as application
 from electra_core.api import v1 as modern
-from electra_core.api.guard import Guard
+from electra_core.cli import main
 from electra_core.snapshot import violations
 
 BATTERY = {"initialCapacity": 100, "power": 100}
@@ -560,9 +560,17 @@ def test_who_knows_the_token_may_come_from_anywhere(live: LiveStation) -> None:
 
 
 @pytest.mark.parametrize("token", ["", " ", "gehe\u00efm", "a\nb"])
-def test_a_token_that_cannot_arrive_is_refused(token: str) -> None:
+def test_a_token_that_cannot_arrive_is_refused(live: LiveStation, token: str) -> None:
     with pytest.raises(ValueError, match="printable ASCII"):
-        Guard(create_app, token)  # type: ignore[arg-type]
+        create_app(live, token)
+    live.close()
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http", "\u0663"])
+def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "a.json", f"--port={port}"])
+    assert "a port is a number up to 65535" in capsys.readouterr().err
 
 
 def test_a_power_of_next_to_nothing_is_no_endless_time(client: TestClient) -> None:

@@ -17,12 +17,12 @@ import pandas as pd
 import pytest
 from stations import ROOT
 
-from electra_core import ChargingCurve, ConfigError, StrategyError, Vehicle, load_config, studies
+from electra_core import ChargingCurve, ConfigError, StrategyError, Vehicle, load_config
 from electra_core.scenario import ScenarioError
 from electra_core.sessions import generate
 from electra_core.simulation import SimulationWarning, simulate
 from electra_core.strategies import Planner
-from electra_core.studies import StudyError, sweep
+from electra_core.studies import StudyError, hands, sweep
 
 
 def station(grid_kw: float = 60.0, name: str = "ST", **more: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def out_of_order(demand: Any, now_s: float) -> tuple[float, float]:
 def played(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which strategies run in this process; each run is kept by itself."""
     names: list[str] = []
-    run = studies.run
+    run = hands.run
 
     def counted(scenario: Any, strategy: Any, **options: Any) -> Any:
         names.append(strategy.__name__)
@@ -70,8 +70,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     # A worker's bars are put off by the module that this is from.
     counted.__module__ = run.__module__
-    monkeypatch.setattr(studies, "run", counted)
-    monkeypatch.setattr(studies, "LOT_S", 0.0)
+    monkeypatch.setattr(hands, "run", counted)
+    monkeypatch.setattr(hands, "LOT_S", 0.0)
     return names
 
 
@@ -280,7 +280,7 @@ def mortal_pool(lots: Lots, dies_of: str) -> Callable[..., Any]:
 
     @contextmanager
     def pool(workers: int, packed: bytes) -> Iterator[Callable[..., Future[Any]]]:
-        study, broken = studies.pickle.loads(packed), []
+        study, broken = hands.pickle.loads(packed), []
 
         def submit(runs: Any) -> Future[Any]:
             lots.append(list(runs))
@@ -289,7 +289,7 @@ def mortal_pool(lots: Lots, dies_of: str) -> Callable[..., Any]:
                 broken.append(True)
                 future.set_exception(RuntimeError("terminated abruptly"))
             else:
-                future.set_result(studies._play(study, runs, 60.0))
+                future.set_result(hands._play(study, runs, 60.0))
             return future
 
         yield submit
@@ -299,7 +299,7 @@ def mortal_pool(lots: Lots, dies_of: str) -> Callable[..., Any]:
 
 def test_a_run_that_its_worker_dies_of_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     lots: Lots = []
-    monkeypatch.setattr(studies, "_pool", mortal_pool(lots, "hungriest"))
+    monkeypatch.setattr(hands, "_pool", mortal_pool(lots, "hungriest"))
     strategies = ["max_min", hungriest, "uniform"]
     stations = [station(10.0 * number) for number in range(1, 9)]
     table = sweep(stations, strategies, drivers(), workers=2, progress=False)
@@ -311,8 +311,8 @@ def test_a_run_that_its_worker_dies_of_is_a_row(monkeypatch: pytest.MonkeyPatch)
 
 def test_only_what_takes_long_is_handed_out(monkeypatch: pytest.MonkeyPatch, played: list[str]) -> None:
     lots: Lots = []
-    monkeypatch.setattr(studies, "_pool", mortal_pool(lots, "nothing"))
-    monkeypatch.setattr(studies, "_cores", lambda: 4)
+    monkeypatch.setattr(hands, "_pool", mortal_pool(lots, "nothing"))
+    monkeypatch.setattr(hands, "_cores", lambda: 4)
     stations = [station(10.0 * number) for number in range(1, 9)]
     sweep(stations, ["max_min", "uniform"], drivers(), progress=False)
     assert len(played) == 16
@@ -323,7 +323,7 @@ def test_only_what_takes_long_is_handed_out(monkeypatch: pytest.MonkeyPatch, pla
     pd.testing.assert_frame_equal(sweep(stations, ["max_min", planner], drivers(), progress=False), expected)
     assert {names[2] for lot in lots for names in lot} == {"planner"}
     played.clear()
-    monkeypatch.setattr(studies, "START_S", 0.0)
+    monkeypatch.setattr(hands, "START_S", 0.0)
     sweep(stations, ["max_min", "uniform"], drivers(), progress=False)
     assert {names[2] for lot in lots for names in lot} == {"planner", "max_min", "uniform"}
 
@@ -352,18 +352,18 @@ def test_an_interrupted_sweep_goes_on(
     tmp_path: Path, played: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = grid(tmp_path / "whole")
-    counted, played[:] = studies.run, []
+    counted, played[:] = hands.run, []
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         if len(played) == 5:
             raise KeyboardInterrupt
         return counted(*arguments, **options)
 
-    monkeypatch.setattr(studies, "run", interrupted)
+    monkeypatch.setattr(hands, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         grid(tmp_path / "deep" / "part")
     assert len(list((tmp_path / "deep" / "part").glob("*.parquet"))) == 5
-    monkeypatch.setattr(studies, "run", counted)
+    monkeypatch.setattr(hands, "run", counted)
     played.clear()
     pd.testing.assert_frame_equal(grid(tmp_path / "deep" / "part"), whole)
     assert len(played) == 7
@@ -436,7 +436,7 @@ def test_what_cannot_be_told_from_others_is_not_kept(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 import pandas as pd
-from electra_core import studies
+from electra_core.studies import hands, sweep
 
 VIP = {"a", "b", "c"}
 SHARE = 2.0
@@ -459,12 +459,12 @@ def rank(demand, now_s):
 def played():
     runs.clear()
     strategies = {"rank": rank, "object": Ranking(1.0), "name": "max_min"}
-    table = studies.sweep(station, strategies, drivers, workers=1, folder=sys.argv[1])
+    table = sweep(station, strategies, drivers, workers=1, folder=sys.argv[1])
     assert table.error.isna().all(), table.error.tolist()
     return len(runs)
 
-runs, run = [], studies.run
-studies.run = lambda *given, **more: runs.append(1) or run(*given, **more)
+runs, run = [], hands.run
+hands.run = lambda *given, **more: runs.append(1) or run(*given, **more)
 station = {"stationId": "S", "gridCapacity": 50, "chargers": [{"id": "C", "maxPower": 50, "connectors": 2}]}
 columns = {"departure_s": 900.0, "energy_kwh": 9.0, "max_power_kw": 50.0}
 drivers = pd.DataFrame({"arrival_s": [0.0, 60.0], **columns})

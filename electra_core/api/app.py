@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from electra_core.api import seed, v1
-from electra_core.api.guard import Guard
+from electra_core.api.guard import Guard, checked
 from electra_core.api.live import LiveStation
 from electra_core.api.problems import REFUSALS, answer_problems
 from electra_core.api.store import StoreError
@@ -29,6 +29,11 @@ def create_app(live: LiveStation, token: str | None = None) -> FastAPI:
     ----------
     live : the station
     token : that every changing call needs, as ``Authorization: Bearer ...``; None: nobody is asked
+
+    Raises
+    ------
+    ValueError
+        When the token could not arrive.
     """
 
     @asynccontextmanager
@@ -51,7 +56,7 @@ def create_app(live: LiveStation, token: str | None = None) -> FastAPI:
     app.state.live = live
     app.include_router(seed.router, responses=REFUSALS)
     app.include_router(v1.router, responses=REFUSALS)
-    app.add_middleware(Guard, token=token)
+    app.add_middleware(Guard, token=checked(token))
     answer_problems(app, [*seed.router.routes, *v1.router.routes])
     return app
 

@@ -33,9 +33,7 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, token: str | None = None) -> None:
-        if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
-            raise ValueError("the token must be of printable ASCII letters: others arrive changed")
-        self.app, self.token = app, token and token.strip()
+        self.app, self.token = app, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -90,6 +88,19 @@ class Guard:
         if kind.lower() == "bearer" and hmac.compare_digest(said.strip().encode(), self.token.encode()):
             return None
         return problem(401, "this changes something: it needs the token", {"WWW-Authenticate": "Bearer"})
+
+
+def checked(token: str | None) -> str | None:
+    """The token without blanks around it.
+
+    Raises
+    ------
+    ValueError
+        When it would not arrive as it was sent: a header is ASCII, on one line.
+    """
+    if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
+        raise ValueError("the token must be of printable ASCII letters: others arrive changed")
+    return token and token.strip()
 
 
 def _from_here(headers: Headers) -> bool:
