@@ -87,8 +87,9 @@ def _held_back(snapshot: Snapshot, ceilings_kw: Mapping[str, float]) -> Snapshot
 
 def _answered(snapshot: Snapshot, parts: Sequence[Part]) -> Allocation:
     """Put the parts together, and charge the battery with what the grid has left."""
-    offered: dict[str, float] = {}
-    boost: dict[str, float] = {}
+    # In the order in which they were asked, whoever came first.
+    names = [demand.session_id for demand in snapshot.demands]
+    offered, boost = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
     limited_by: dict[str, Limit] = {}
     site: dict[str, float] = {}
     modules: dict[str, int] = {}
