@@ -175,6 +175,40 @@ def test_a_press_on_a_free_connector_opens_an_arrival_there(evening: Page) -> No
     expect(evening.locator(".el-table")).to_contain_text("Hyundai Ioniq 5 73 kWh")
 
 
+def test_another_station_has_its_own_limit_and_load(page: Page, served: tuple[str, int]) -> None:
+    """A slider whose range changes sends its old value, and its keys stay in the old range."""
+    open_page(page, f"{served[0]}?station=ELECTRA_PARIS_15&day=paris_evening")
+    pause(page)
+    tab(page, "Site")
+    headline = page.locator(".el-headline")
+
+    def press(name: str, *keys: str) -> None:
+        handle = page.locator(f'.noUi-handle[aria-label="{name}"]')
+        handle.focus()
+        for key in keys:
+            handle.press(key)
+
+    press("Grid limit", "Home")
+    expect(headline).to_contain_text("0 of 0 kW from the grid")
+    press("Grid limit", "End")
+    expect(headline).to_contain_text("of 400 kW from the grid")
+    press("Grid limit", "PageDown")
+    expect(headline).not_to_contain_text("of 400 kW")
+    press("Static load", "PageUp")
+    expect(page.locator(".el-log")).to_contain_text("Static load set to")
+    page.get_by_label("Station", exact=True).select_option("Motorway hub")
+    expect(page.locator("h1")).to_have_text("Motorway hub")
+    expect(headline).to_contain_text("of 300 kW from the grid")
+    page.wait_for_timeout(1500)  # a value that comes back comes later
+    expect(headline).to_contain_text("of 300 kW from the grid")
+    expect(page.locator(".el-log")).not_to_contain_text("set to")
+    expect(page.locator(".widget-slider", has_text="Static load").locator(".widget-readout")).to_have_text(
+        "8.0"
+    )
+    press("Grid limit", "Home", "End")
+    expect(headline).to_contain_text("of 300 kW from the grid")
+
+
 def test_what_breaks_is_shown_and_comes_back(evening: Page) -> None:
     tab(evening, "Faults")
     evening.get_by_label("What", exact=True).select_option("Charger CP001")

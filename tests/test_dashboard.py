@@ -16,6 +16,7 @@ from electra_core import Station, Vehicle, catalogue
 from electra_core.dashboard import open_station, show
 from electra_core.dashboard.history import SAMPLES
 from electra_core.dashboard.model import CUSTOM_CAR, NO_DAY, StationModel
+from electra_core.dashboard.picture import scene_of
 from electra_core.dashboard.pulse import Pulse
 from electra_core.dashboard.script import Guest, Script
 from electra_core.dashboard.view import station_page
@@ -252,7 +253,7 @@ def test_the_figure_shows_what_the_station_decided(model: StationModel) -> None:
     site = by_uid["site-static"].y + by_uid["site-cars"].y + by_uid["site-charging"].y
     assert (site <= by_uid["site-limit"].y + 1e-3).all()
     # The browser pays by the trace.
-    assert len(figure.data) <= 26
+    assert len(figure.data) <= 27
 
 
 def test_changes_name_only_what_the_figure_has(model: StationModel) -> None:
@@ -382,3 +383,46 @@ def widget(page: Widget, description: str) -> Any:
 def button(page: Widget, description: str) -> Button:
     buttons = (each for each in widgets_of(page) if isinstance(each, Button))
     return next(each for each in buttons if each.description == description)
+
+
+def test_what_is_out_of_service_is_said_wherever_cars_are_counted(paris: StationModel) -> None:
+    for connector in (1, 2):
+        assert paris.arrive("CP001", connector, "Renault Zoe 50")
+    assert paris.set_available("CP001", 2, False)
+    status = paris.station.status()
+    assert headline(status).startswith("2 cars, ")
+    assert "CP001·2 out of service" in headline(status)
+    assert "0 waiting, 0 done, 1 out of service, 2 connected" in cards(status)
+    assert chart_titles(status)["bars"].endswith("<br>1 of 2 out of service")
+    assert paris.set_available("CP001", None, False)
+    assert paris.set_available("CP002", None, False)
+    status = paris.station.status()
+    assert "2 parts out of service" in headline(status)
+    assert chart_titles(status)["bars"].endswith("<br>2 of 2 out of service")
+
+
+def test_cars_that_are_done_are_no_cars_that_get_all(paris: StationModel) -> None:
+    assert paris.arrive("CP001", 1, "Renault Zoe 50", arrival_soc=0.79, target_soc=0.8)
+    assert paris.step(5)
+    assert chart_titles(paris.station.status())["bars"].endswith("<br>every car is done")
+
+
+@pytest.mark.parametrize("station", ["Motorway hub", "ELECTRA_PARIS_15", "EPFL + what-if battery"])
+def test_what_flows_into_the_picture_flows_out_of_it(model: StationModel, station: str) -> None:
+    model.station_name = station
+    for _ in range(10):
+        assert model.step(15)
+        status = model.station.status()
+        scene = scene_of(status, place_colours(connector_bars(status)))
+        given_kw = scene["grid"]["power_kw"] - scene["battery"]["power_kw"]
+        taken_kw = scene["site"]["power_kw"] + sum(each["power_kw"] for each in scene["chargers"])
+        assert given_kw == pytest.approx(taken_kw, abs=0.05 * (3 + len(scene["chargers"])))
+
+
+def test_a_name_that_is_typed_is_the_car_that_comes(paris: StationModel) -> None:
+    page = station_page(paris)
+    search, car = widget(page, "Search"), widget(page, "Car")
+    search.value = "zzz"
+    assert car.value == CUSTOM_CAR
+    search.value = "kia"
+    assert "Kia" in car.value

@@ -104,6 +104,8 @@ class CarControls:
         words = self.search.value.casefold().split()
         found = [name for name in catalogue() if all(word in name.casefold() for word in words)]
         _offer(self.car, [(_car_words(name), name) for name in found] + [(CUSTOM_CAR, CUSTOM_CAR)])
+        if words and found and self.car.value == CUSTOM_CAR:
+            self.car.value = found[0]
 
     def _show_what_fits(self, _: object = None) -> None:
         custom = self.car.value == CUSTOM_CAR
@@ -326,19 +328,30 @@ def dropdown(
     return choice
 
 
-def _slider(title: str, model: StationModel, trait: str) -> widgets.FloatSlider:
-    """A slider of a power between 0 and the grid connection's capacity."""
-    slider = plain_slider(title, 0.0, 0.0, 1.0, 0.5, ".1f")
+def _slider(title: str, model: StationModel, trait: str) -> widgets.Widget:
+    """A slider of a power between 0 and the grid connection's capacity.
+
+    Another capacity gets a slider of its own: in the browser one whose range changes sends its old value as
+    if a hand had moved it, and its keys go on in the old range.
+    """
+    frame = widgets.Box().add_class("el-slider")
 
     def follow(_: object = None) -> None:
-        # The range before the value: a value outside of the range would be cut to it.
-        slider.max = max(1.0, model.config.grid_capacity_kw, getattr(model, trait))
-        slider.value = getattr(model, trait)
+        value, old = getattr(model, trait), (*frame.children, None)[0]
+        most = max(1.0, model.config.grid_capacity_kw, value)
+        if old is not None and old.max == most:
+            old.value = value
+            return
+        slider = plain_slider(title, value, 0.0, most, 0.5, ".1f")
+        slider.observe(lambda change: model.set_trait(trait, change["new"]), "value")
+        frame.children = (slider,)
+        if old is not None:
+            old.unobserve_all()
+            old.close()
 
-    slider.observe(lambda change: model.set_trait(trait, change["new"]), "value")
     model.observe(follow, [trait, "version"])
     follow()
-    return slider
+    return frame
 
 
 def plain_slider(

@@ -39,7 +39,7 @@ def scene_of(
     colours: Mapping[Place, str],
     chosen: tuple[Place, Explanation] | None = None,
 ) -> dict[str, Any]:
-    """What the picture shows, as plain numbers and words.
+    """What the picture shows, as plain numbers and words; with the digits that the table shows.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def _grid(status: StationStatus) -> dict[str, Any]:
     used_kw, limit_kw = site_kw(status), status.site_limit_kw
     part = used_kw / limit_kw if limit_kw > 0.0 else float(used_kw > 0.0)
     words, held = grid_words(status)
-    return {"power_kw": round(used_kw, 2), "words": words, "part": round(part, 4), "held": held}
+    return {"power_kw": round(used_kw, 1), "words": words, "part": round(part, 4), "held": held}
 
 
 def _battery(status: StationStatus) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _battery(status: StationStatus) -> dict[str, Any]:
     if battery is None:
         return {"power_kw": 0.0, "words": "none here", "part": 0.0, "held": False}
     return {
-        "power_kw": round(battery.power_kw, 2),
+        "power_kw": round(battery.power_kw, 1),
         "words": f"{battery.state_of_charge:.0%}, {battery_words(battery, short=True)}",
         "part": round(battery.state_of_charge, 4),
         "held": not battery.available,
@@ -77,9 +77,12 @@ def _battery(status: StationStatus) -> dict[str, Any]:
 
 
 def _site(status: StationStatus) -> dict[str, Any]:
-    load_kw = status.static_load_kw + status.standby_kw
-    words = "load and standby" if status.standby_kw > 0.0 else "static load"
-    return {"power_kw": round(load_kw, 2), "words": words, "part": 0.0, "held": False}
+    # All that is no car's and not the battery's, so that what flows in flows out.
+    cars_kw = sum(session.allocated_power for _, _, session in status.sessions)
+    battery_kw = status.battery.power_kw if status.battery else 0.0
+    own_kw = site_kw(status) - battery_kw - cars_kw
+    words = "load and losses" if own_kw - status.static_load_kw >= 0.05 else "static load"
+    return {"power_kw": round(own_kw, 1), "words": words, "part": 0.0, "held": False}
 
 
 def _charger(charger: ChargerStatus, colours: Mapping[Place, str]) -> dict[str, Any]:
@@ -87,7 +90,7 @@ def _charger(charger: ChargerStatus, colours: Mapping[Place, str]) -> dict[str, 
     return {
         "id": charger.charger_id,
         "limit_kw": charger.max_power,
-        "power_kw": round(charger.offered_kw, 2),
+        "power_kw": round(charger.offered_kw, 1),
         "grid_kw": round(sum(session.grid_kw for session in sessions), 2),
         "battery_kw": round(sum(session.battery_kw for session in sessions), 2),
         "available": charger.available,
@@ -110,8 +113,8 @@ def _car(session: SessionStatus) -> dict[str, Any]:
         "name": name_of_car(session)[:NAME_LETTERS],
         "soc": None if session.soc is None else round(session.soc, 4),
         "target": round(session.target_soc, 4),
-        "power_kw": round(session.allocated_power, 2),
-        "ceiling_kw": round(session.ceiling_kw, 2),
+        "power_kw": round(session.allocated_power, 1),
+        "ceiling_kw": round(session.ceiling_kw, 1),
         "why": REASONS[session.limited_by],
         "held": is_held_back(session),
     }

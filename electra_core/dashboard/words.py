@@ -49,7 +49,8 @@ def headline(status: StationStatus) -> str:
     people = "No car" if cars == 0 else "1 car" if cars == 1 else f"{cars} cars"
     site = f"{kw(site_kw(status))} of {kw(status.site_limit_kw)} kW from the grid"
     battery = [] if status.battery is None else [f"battery {battery_words(status.battery)}"]
-    return ", ".join([people, site, *_safe_words(status), *_excess_words(status), *battery])
+    troubles = [*_safe_words(status), *_excess_words(status), *_out_words(status)]
+    return ", ".join([people, site, *troubles, *battery])
 
 
 def _safe_words(status: StationStatus) -> list[str]:
@@ -60,6 +61,19 @@ def _excess_words(status: StationStatus) -> list[str]:
     """The site's own load can be more than the limit; then the cars get nothing, and it must be said."""
     excess_kw = site_kw(status) - status.site_limit_kw
     return [f"the static load alone is {kw(excess_kw)} kW too much"] if excess_kw >= 0.05 else []
+
+
+def _out_words(status: StationStatus) -> list[str]:
+    """Whole chargers, and connectors of the others, that are out of service."""
+    out = [charger.charger_id for charger in status.chargers if not charger.available]
+    for charger in status.chargers:
+        if charger.available:
+            out += [
+                label((charger.charger_id, each.connector_id))
+                for each in charger.connectors
+                if not each.available
+            ]
+    return [f"{out[0] if len(out) == 1 else f'{len(out)} parts'} out of service"] if out else []
 
 
 def battery_words(battery: BatteryStatus, *, short: bool = False) -> str:
@@ -104,7 +118,8 @@ def cards(status: StationStatus) -> str:
     used_kw, limit_kw = site_kw(status), status.site_limit_kw
     sessions = [session for _, _, session in status.sessions]
     here = Counter(session.condition for session in sessions)
-    waiting = f"{here['waiting']} waiting, {here['finished']} done, {len(sessions)} connected"
+    out = f", {here['suspended']} out of service" if here["suspended"] else ""
+    waiting = f"{here['waiting']} waiting, {here['finished']} done{out}, {len(sessions)} connected"
     lacking_kwh = sum(session.remaining_kwh or 0.0 for session in sessions)
     parts = [
         _card("From the grid", f"{used_kw:.1f} kW", f"limit {kw(limit_kw)} kW", _share(used_kw, limit_kw)),
@@ -237,11 +252,7 @@ def _bar(place: Place, connector: ConnectorStatus) -> Bar:
 def chart_titles(status: StationStatus) -> dict[str, str]:
     """What each chart shows, said as a finding."""
     sessions = [session for _, _, session in status.sessions]
-    held = Counter(REASONS[session.limited_by] for session in sessions if is_held_back(session))
-    finding = "every car gets what it can take" if sessions else "no car is connected"
-    if held:
-        most = held.most_common(1)[0][0]
-        finding = f"{held.total()} of {len(sessions)} held back{', most' if len(held) > 1 else ''} by {most}"
+    finding = _finding(sessions)
     battery = status.battery
     stored = (
         f"{battery.state_of_charge:.0%}, {battery_words(battery)}" if battery else "this station has none"
@@ -256,6 +267,25 @@ def chart_titles(status: StationStatus) -> dict[str, str]:
         "site": f"<b>Site</b><br>{room}",
         "battery": f"<b>Battery</b><br>{stored}",
     }
+
+
+def _finding(sessions: Sequence[SessionStatus]) -> str:
+    """How the cars are served."""
+    if not sessions:
+        return "no car is connected"
+    here = Counter(session.condition for session in sessions)
+    held = Counter(REASONS[session.limited_by] for session in sessions if is_held_back(session))
+    found = []
+    if held:
+        most = held.most_common(1)[0][0]
+        found.append(
+            f"{held.total()} of {len(sessions)} held back{', most' if len(held) > 1 else ''} by {most}"
+        )
+    if here["suspended"]:
+        found.append(f"{here['suspended']} of {len(sessions)} out of service")
+    if here["finished"] == len(sessions):
+        found.append("every car is done")
+    return ", ".join(found) or "every car gets what it can take"
 
 
 def comparison(what: str, here: Outcome, there: Outcome) -> str:

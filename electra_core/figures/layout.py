@@ -104,13 +104,16 @@ def _round_up(kw: float) -> float:
 
 
 def _bar_ticks(bars: Sequence[Bar]) -> dict[str, Any]:
+    flat = len(bars) <= NUMBERED // 2
+    # On a phone six names in a line would run into each other.
+    broken = flat and len(bars) > 4
     return {
         "tickvals": list(range(len(bars))),
-        "ticktext": [bar.label for bar in bars],
+        "ticktext": [bar.label.replace("·", "<br>·") if broken else bar.label for bar in bars],
         "range": [-0.6, len(bars) - 0.4],
         "fixedrange": True,
         "showgrid": False,
-        "tickangle": 0 if len(bars) <= NUMBERED // 2 else -90,
+        "tickangle": 0 if flat else -90,
         "tickfont": {"size": 11},
     }
 

@@ -227,21 +227,25 @@ def _site_traces(history: Sequence[Sample], times: Times) -> list[dict[str, Any]
 
 def _battery_traces(history: Sequence[Sample], times: Times, rival: Rival) -> list[dict[str, Any]]:
     axes = {"xaxis": "x3", "yaxis": "y3", "hovertemplate": "%{y:.1f} %"}
-    given_kw = np.maximum(np.float32(0.0), -column(history, "battery_kw"))
+    battery_kw = column(history, "battery_kw")
     soc, rival_soc = (np.float32(100.0) * part for part in (column(history, "soc"), rival.soc))
-    power, dotted = (
-        {"color": BATTERY, "width": 1, "shape": "hv"},
-        {"color": RIVAL, "width": 2, "dash": "dot"},
-    )
+    power, taken = ({"color": color, "width": 1, "shape": "hv"} for color in (BATTERY, CHARGING))
+    dotted = {"color": RIVAL, "width": 2, "dash": "dot"}
     right = {"xaxis": "x3", "yaxis": "y4", "hovertemplate": "%{y:.1f} kW", "fill": "tozeroy"}
     return [
-        _line("battery-power", "Battery power to cars", times, given_kw, power, right),
+        _line("battery-power", "Battery power to cars", *_above_zero(times, -battery_kw), power, right),
+        _line("battery-charging", "Charging the battery", *_above_zero(times, battery_kw), taken, right),
         _line("battery-soc", "Battery SoC", times, soc, {"color": STORED, "width": 2.5}, axes),
         {
             **_line("battery-rival", "Battery SoC, what if", rival.times, rival_soc, dotted, axes),
             "visible": rival.times.size > 0,
         },
     ]
+
+
+def _above_zero(times: Times, kw: NDArray[np.float32]) -> tuple[Times, NDArray[np.float32]]:
+    """A curve without what is below zero; of one that is nowhere above it nothing need be sent."""
+    return (times, np.maximum(np.float32(0.0), kw)) if (kw > 0.0).any() else (times[:0], kw[:0])
 
 
 def _session_traces(scene: Scene, times: Times, rival: Rival) -> list[dict[str, Any]]:
@@ -279,9 +283,10 @@ def _band_names(
 ) -> dict[str, Any]:
     """The name of each band at its right end, where it is wide enough."""
     last = [float(kw[-1]) if len(kw) else 0.0 for kw in powers]
-    total, below, names = sum(last), 0.0, []
+    highest_kw = float(np.sum(powers, axis=0).max()) if times.size and powers else 0.0
+    below, names = 0.0, []
     for (name, _), kw in zip(found, last, strict=True):
-        if kw > 0.06 * total:
+        if kw > 0.06 * highest_kw:
             names.append((below + kw / 2.0, name))
         below += kw
     return {
