@@ -208,8 +208,9 @@ def _row(
 
 
 def _cells(texts: Sequence[str], kind: str = "") -> str:
-    inner = "".join(f"<td>{text}</td>" for text in texts)
-    return f"<tr{kind}>{inner}</tr>"
+    # HTML closes cells and rows by itself: fifty rows a redraw are shorter without these tags.
+    inner = "".join(f"<td>{text}" for text in texts)
+    return f"<tr{kind}>{inner}"
 
 
 def _reason(session: SessionStatus) -> str:
