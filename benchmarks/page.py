@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from benchmarks.visitors import POOL, QUIET, chromium, kernels, served, wait_for
 
 FIRST_CHART = ".js-plotly-plot .barlayer path"
+VIEWPORT: ViewportSize = {"width": 1440, "height": 1000}
 OPENED, CLICKS, WARM_UP = 5, 50, 5
 CARS = ("Renault Zoe 50", "Hyundai Ioniq 5 73 kWh", "Tesla Model Y Long Range")
 
@@ -56,22 +57,24 @@ def sessions(connectors: int) -> str:
     return "\n".join([head, *rows]) + "\n"
 
 
-def first_chart_s(browser: Browser, url: str) -> float:
-    """From the address to the painted chart."""
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+def show(page: Page, url: str) -> float:
+    """Open the address in a page until the first chart is painted; how long it took, s."""
     start = time.perf_counter()
     page.goto(url, wait_until="commit")
     page.wait_for_selector(FIRST_CHART, timeout=120_000)
-    took_s = time.perf_counter() - start
-    page.close()
-    return took_s
+    return time.perf_counter() - start
+
+
+def first_chart_s(browser: Browser, url: str) -> float:
+    """From the address to the painted chart, in a page of its own."""
+    with browser.new_page(viewport=VIEWPORT) as page:
+        return show(page, url)
 
 
 def clicks(browser: Browser, url: str, connectors: int, folder: Path) -> tuple[list[float], list[int]]:
     """Times, ms, and bytes heard, of one click after another at a full station."""
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    page.goto(url, wait_until="commit")
-    page.wait_for_selector(FIRST_CHART, timeout=120_000)
+    page = browser.new_page(viewport=VIEWPORT)
+    show(page, url)
     page.get_by_role("button", name="Pause").click()
     config, cars = folder / f"b{connectors}.json", folder / f"b{connectors}.csv"
     config.write_text(json.dumps(station(connectors)), "utf-8")

@@ -77,16 +77,8 @@ def served(folder: Path) -> Iterator[tuple[int, psutil.Process]]:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = int(found.getsockname()[1])
-    words = [
-        "serve",
-        str(config),
-        "--simulated",
-        "--quiet",
-        "--journal",
-        str(folder / "a.journal"),
-        "--port",
-        str(port),
-    ]
+    words = ["serve", str(config), "--simulated", "--quiet", f"--journal={folder / 'a.journal'}"]
+    words += [f"--port={port}"]
     process = subprocess.Popen([sys.executable, "-m", "electra_core.cli", *words], cwd=ROOT)
     try:
         while True:

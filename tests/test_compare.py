@@ -6,10 +6,10 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import pytest
+from pages import parts
 from traitlets import TraitError
 
 from electra_core import load_config, simulate
@@ -184,11 +184,6 @@ def test_the_page_loads_and_saves(model: ComparisonModel) -> None:
     message, buffers = sent.pop()
     assert message["name"] == "comparison.csv"
     assert buffers == [results_csv(model.comparison)]
-
-
-def parts(widget: widgets.Widget) -> list[widgets.Widget]:
-    """A widget and everything in it."""
-    return [widget, *(part for child in getattr(widget, "children", ()) for part in parts(child))]
 
 
 def test_the_figure_keeps_its_traces_and_is_small(model: ComparisonModel) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ipywidgets import Button, Widget
+from pages import button, parts, widget
 from plotly.graph_objects import FigureWidget
 from traitlets import TraitError
 
@@ -150,7 +148,7 @@ def test_a_dragged_slider_says_one_thing(paris: StationModel) -> None:
 
 def test_charts_stand_beside_and_below_each_other_as_often_as_a_phone_is_turned(paris: StationModel) -> None:
     page = station_page(paris)
-    pulse, chart = (part for part in widgets_of(page) if isinstance(part, Pulse | FigureWidget))
+    pulse, chart = (part for part in parts(page) if isinstance(part, Pulse | FigureWidget))
     heights = []
     for columns in (1, 2, 1, 2):
         pulse.columns = columns
@@ -368,21 +366,6 @@ def test_the_widgets_follow_the_model(model: StationModel) -> None:
     button(page, "The car departs").click()
     assert model.station.status().sessions == ()
     assert button(page, "The car departs").disabled
-
-
-def widgets_of(page: Widget) -> Iterator[Widget]:
-    yield page
-    for child in getattr(page, "children", ()):
-        yield from widgets_of(child)
-
-
-def widget(page: Widget, description: str) -> Any:
-    return next(each for each in widgets_of(page) if getattr(each, "description", "") == description)
-
-
-def button(page: Widget, description: str) -> Button:
-    buttons = (each for each in widgets_of(page) if isinstance(each, Button))
-    return next(each for each in buttons if each.description == description)
 
 
 def test_what_is_out_of_service_is_said_wherever_cars_are_counted(paris: StationModel) -> None:

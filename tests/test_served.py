@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from browser import ROOT, open_browser, serious_faults, serve_page, wait_until
-from ipywidgets import Button, Widget
+from pages import button, parts
 from playwright.sync_api import expect
 from plotly.basedatatypes import BaseFigure
 
@@ -89,18 +89,6 @@ def model() -> Iterator[StationModel]:
 def live(model: StationModel, server: Server) -> StationModel:
     assert model.follow_link({"station": server.url}), model.refusal
     return model
-
-
-def parts(page: Widget) -> Iterator[Any]:
-    """Every widget of the page."""
-    yield page
-    for child in getattr(page, "children", ()):
-        yield from parts(child)
-
-
-def button(page: Widget, name: str) -> Button:
-    """A button of the page, by its words."""
-    return next(part for part in parts(page) if isinstance(part, Button) and part.description == name)
 
 
 def ticks_until(model: StationModel, condition: Callable[[], bool], seconds: float = 10.0) -> None:

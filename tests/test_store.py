@@ -300,10 +300,11 @@ def test_a_commit_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.Monk
     assert opened(path).view.number == before[2] + 1
 
 
-def test_a_closed_journal_is_a_refusal(path: Path) -> None:
+def test_a_closed_journal_is_a_refusal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(living, "RECENT", 1)  # older events are in the file alone
     live = lived(opened(path))
     live.close()
-    for call in (lambda: live.advance(1.0), lambda: live.advance(1.0, key="k")):
+    for call in (lambda: live.advance(1.0), lambda: live.advance(1.0, key="k"), lambda: live.events(0, 1)):
         with pytest.raises(StoreError):
             call()
     live.close()

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, ParamSpec, TypeVar
 
 from electra_core import timers
 from electra_core.api.store import Answer, Store, StoreError
@@ -39,6 +39,7 @@ RECENT = 2000
 # What a call does at the station, and what it answers: a status and plain data.
 Deed = Callable[[Station], tuple[int, Any]]
 
+Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 
@@ -170,9 +171,9 @@ class LiveStation:
 
     # --- changing: one at a time ---------------------------------------------------------------------
 
-    async def in_turn(self, call: Callable[[], Found]) -> Found:
+    async def in_turn(self, call: Callable[Given, Found], *given: Given.args, **named: Given.kwargs) -> Found:
         """Have something done in the writer's own thread, after what came before; readers go on meanwhile."""
-        return await asyncio.get_running_loop().run_in_executor(self._hand, call)
+        return await asyncio.get_running_loop().run_in_executor(self._hand, partial(call, *given, **named))
 
     def do(self, deed: Deed, *, key: str | None = None, asked: Any = None) -> tuple[int, Any]:
         """Do something at the station, and write it down.
@@ -211,8 +212,8 @@ class LiveStation:
             raise
         if events:
             recent = (*self.view.recent, *enumerate(events, self.view.number + 1))[-RECENT:]
-            moment, start = self._station.moment, self.view.start
-            self.view = View(self.config, self._store.last, moment, recent, start)
+            moment = self._station.moment
+            self.view = replace(self.view, number=self._store.last, moment=moment, recent=recent)
             if self._store.last - self._kept_at >= MOMENT_EVERY:
                 self._keep_moment()
             self._tell()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -118,5 +117,5 @@ async def stop_session(live: Live, wanted: Annotated[Stop, Depends(_stop)], key:
 
 
 async def _done(live: LiveStation, deed: Deed, key: str | None, asked: list[Any]) -> Json:
-    _, body = await live.in_turn(partial(live.do, deed, key=key, asked=asked))
+    _, body = await live.in_turn(live.do, deed, key=key, asked=asked)
     return body  # type: ignore[no-any-return]

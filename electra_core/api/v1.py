@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
@@ -285,7 +284,7 @@ async def availability(live: Live, wanted: Availability, key: Key = None) -> JSO
 @router.post("/clock/advance")
 async def advance(live: Live, wanted: Annotated[Passing, Body()], key: Key = None) -> JSONResponse:
     """Let time pass, where the clock is simulated."""
-    status, body = await live.in_turn(partial(live.advance, wanted.seconds, key=key))
+    status, body = await live.in_turn(live.advance, wanted.seconds, key=key)
     return JSONResponse(body, status)
 
 
@@ -308,7 +307,7 @@ async def _done(
     key: str | None,
 ) -> JSONResponse:
     asked = [what, wanted.model_dump() if wanted is not None else None]
-    status, body = await live.in_turn(partial(live.do, deed, key=key, asked=asked))
+    status, body = await live.in_turn(live.do, deed, key=key, asked=asked)
     return JSONResponse(body, status)
 
 

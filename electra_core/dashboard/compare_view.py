@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipywidgets as widgets
 
 from electra_core.dashboard import compare_words as words
-from electra_core.dashboard import controls
+from electra_core.dashboard import kit
 from electra_core.dashboard.chart import live_chart
 from electra_core.dashboard.compare import CHOICES, ComparisonModel
 from electra_core.dashboard.files import Files
@@ -64,11 +64,11 @@ def _chart(model: ComparisonModel) -> widgets.Widget:
 
 def _choices(model: ComparisonModel) -> widgets.Widget:
     """Station, log, strategies, and the button that runs them."""
-    station = controls.dropdown("Station", model, "station_name", list(model.configs))
-    log = controls.dropdown("Log", model, "log_name", options_from="logs")
+    station = kit.dropdown("Station", model, "station_name", list(model.configs))
+    log = kit.dropdown("Log", model, "log_name", options_from="logs")
     groups = [
-        controls.group("Where and who", [station, log, _load_field(model)]),
-        controls.group("Strategies", [_checks(model), _run_button(model)]),
+        kit.group("Where and who", [station, log, _load_field(model)]),
+        kit.group("Strategies", [_checks(model), _run_button(model)]),
     ]
     return widgets.VBox(groups).add_class("el-controls")
 
@@ -122,7 +122,7 @@ def _checks(model: ComparisonModel) -> widgets.Widget:
 
 
 def _run_button(model: ComparisonModel) -> widgets.Button:
-    button = controls.button("Run", "Run what is chosen", model.run, "el-primary")
+    button = kit.button("Run", "Run what is chosen", model.run, "el-primary")
 
     def follow(_: object = None) -> None:
         button.disabled = model.running or not model.strategies

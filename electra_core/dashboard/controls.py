@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
-from traitlets import HasTraits
 
 from electra_core.dashboard.files import Files
+from electra_core.dashboard.kit import LABEL, button, dropdown, enable, group, offer, plain_slider
 from electra_core.dashboard.model import CUSTOM_CAR, SPEEDS, StationModel
 from electra_core.dashboard.script import NAMELESS, label
 from electra_core.dashboard.whatif import NO_BATTERY, ONE_MORE_CHARGER
@@ -17,7 +17,6 @@ from electra_core.state import BATTERY_PLACE, WHOLE_CHARGER, Place
 from electra_core.strategies import STRATEGIES
 from electra_core.vehicles import catalogue
 
-LABEL = {"description_width": "92px"}
 # The car that the list begins with.
 FIRST_CAR = "Tesla Model Y Long Range"
 STRATEGY_NAMES = [(name.replace("_", " ").capitalize(), name) for name in STRATEGIES]
@@ -37,8 +36,8 @@ def time_controls(model: StationModel) -> widgets.Widget:
     again = button("↺ Start", "Back to before the first car", model.begin)
 
     def refresh(_: object = None) -> None:
-        _enable(model.play.own_time, toggle, speed, *steps)
-        _enable(not model.play.fixed, again)
+        enable(model.play.own_time, toggle, speed, *steps)
+        enable(not model.play.fixed, again)
 
     model.observe(refresh, "version")
     refresh()
@@ -103,7 +102,7 @@ class CarControls:
         """Cars in whose name every word that was typed occurs."""
         words = self.search.value.casefold().split()
         found = [name for name in catalogue() if all(word in name.casefold() for word in words)]
-        _offer(self.car, [(_car_words(name), name) for name in found] + [(CUSTOM_CAR, CUSTOM_CAR)])
+        offer(self.car, [(_car_words(name), name) for name in found] + [(CUSTOM_CAR, CUSTOM_CAR)])
         if words and found and self.car.value == CUSTOM_CAR:
             self.car.value = found[0]
 
@@ -121,10 +120,10 @@ class CarControls:
         ]
         if self.model.done_place() is not None:
             here.insert(0, ("the one that is done", "done"))
-        _offer(self.place, free or [("none is free", None)])
-        _offer(self.leaving, here or [("no car is here", None)])
-        _enable(bool(free), self.place, self.come)
-        _enable(bool(here), self.leaving, self.go)
+        offer(self.place, free or [("none is free", None)])
+        offer(self.leaving, here or [("no car is here", None)])
+        enable(bool(free), self.place, self.come)
+        enable(bool(here), self.leaving, self.go)
 
 
 def _car_words(name: str) -> str:
@@ -149,6 +148,32 @@ def site_controls(model: StationModel) -> widgets.Widget:
     return widgets.VBox(
         [group("Site", [station, day, limit, load, strategy]), group("Your own", [own])]
     ).add_class("el-groups")
+
+
+def _slider(title: str, model: StationModel, trait: str) -> widgets.Widget:
+    """A slider of a power between 0 and the grid connection's capacity.
+
+    Another capacity gets a slider of its own: in the browser one whose range changes sends its old value as
+    if a hand had moved it, and its keys go on in the old range.
+    """
+    frame = widgets.Box().add_class("el-slider")
+
+    def follow(_: object = None) -> None:
+        value, old = getattr(model, trait), frame.children
+        most = max(1.0, model.config.grid_capacity_kw, value)
+        if old and old[0].max == most:
+            old[0].value = value
+            return
+        slider = plain_slider(title, value, 0.0, most, 0.5, ".1f")
+        slider.observe(lambda change: model.set_trait(trait, change["new"]), "value")
+        frame.children = (slider,)
+        for each in old:
+            each.unobserve_all()
+            each.close()
+
+    model.observe(follow, [trait, "version"])
+    follow()
+    return frame
 
 
 def _bring(model: StationModel, what: str, name: str, content: bytes) -> str:
@@ -183,7 +208,7 @@ def fault_controls(model: StationModel) -> widgets.Widget:
         parts = [(f"Connector {label(place)}", place) for place in config.plugs]
         parts += [(f"Charger {charger.id}", (charger.id, WHOLE_CHARGER)) for charger in config.chargers]
         parts += [("Battery", BATTERY_PLACE)] if config.battery else []
-        _offer(part, [(f"{name}{' (out)' if place in out else ''}", place) for name, place in parts])
+        offer(part, [(f"{name}{' (out)' if place in out else ''}", place) for name, place in parts])
         switch.description = "Out of service" if works() else "Back in service"
         silence.description = (
             "The grid meter is heard again" if model.meter_silent else "The grid meter goes silent"
@@ -214,7 +239,7 @@ def what_if_controls(model: StationModel, table: widgets.Widget) -> widgets.Widg
         choices = [("nothing else", ""), *((f"strategy {title}", name) for title, name in STRATEGY_NAMES)]
         choices += [("without the battery", NO_BATTERY)] if model.config.battery else []
         choices += [("one more charger", ONE_MORE_CHARGER)]
-        _offer(choice, choices)
+        offer(choice, choices)
         if choice.value != model.what_if:
             choice.value = model.what_if
 
@@ -253,125 +278,3 @@ def file_controls(model: StationModel) -> widgets.Widget:
     model.observe(refresh, ["version", "strategy"])
     refresh()
     return group("Keep it", [files])
-
-
-def tabs(pages: Mapping[str, widgets.Widget]) -> tuple[widgets.Widget, Callable[[str], None]]:
-    """Pages of which one is shown; and what opens one."""
-    choice = widgets.ToggleButtons(options=list(pages)).add_class("el-tabs")
-
-    def show(_: object = None) -> None:
-        for name, page in pages.items():
-            page.layout.display = None if name == choice.value else "none"
-
-    def open_page(name: str) -> None:
-        choice.value = name
-
-    choice.observe(show, "value")
-    show()
-    return widgets.VBox([choice, *pages.values()]).add_class("el-controls"), open_page
-
-
-def _pair(option: Any) -> tuple[str, Any]:
-    return option if isinstance(option, tuple) else (option, option)
-
-
-def _offer(choice: Any, options: list[tuple[str, Any]]) -> None:
-    """New options, keeping the choice where it is still there."""
-    if tuple(options) == tuple(choice.options):
-        return
-    kept, values = choice.value, [value for _, value in options]
-    choice.options = options
-    choice.index = values.index(kept) if kept in values else 0
-
-
-def _enable(able: bool, *parts: Any) -> None:
-    for part in parts:
-        part.disabled = not able
-
-
-def dropdown(
-    title: str, model: HasTraits, trait: str, options: Any = (), options_from: str | None = None
-) -> widgets.Dropdown:
-    """A choice that sets a trait of a model and follows it.
-
-    Parameters
-    ----------
-    options : pairs of a title and a value; or
-    options_from : the trait that has them, by their titles, or as a list of values that are titles
-    """
-
-    def offered() -> list[tuple[str, Any]]:
-        found = options if options_from is None else getattr(model, options_from)
-        return list(found.items()) if isinstance(found, Mapping) else [_pair(each) for each in found]
-
-    choice = widgets.Dropdown(options=offered(), value=getattr(model, trait), description=title, style=LABEL)
-    following = False
-
-    def take(change: Mapping[str, Any]) -> None:
-        # New options move the choice by themselves; that is nobody's wish.
-        if change["new"] is not None and not following:
-            model.set_trait(trait, change["new"])
-
-    def follow(_: object) -> None:
-        nonlocal following
-        following = True
-        try:
-            _offer(choice, offered())
-            # A choice that is not among the options any more gets them in a moment.
-            if getattr(model, trait) in [value for _, value in choice.options]:
-                choice.value = getattr(model, trait)
-        finally:
-            following = False
-
-    choice.observe(take, "value")
-    model.observe(follow, [trait] if options_from is None else [trait, options_from])
-    return choice
-
-
-def _slider(title: str, model: StationModel, trait: str) -> widgets.Widget:
-    """A slider of a power between 0 and the grid connection's capacity.
-
-    Another capacity gets a slider of its own: in the browser one whose range changes sends its old value as
-    if a hand had moved it, and its keys go on in the old range.
-    """
-    frame = widgets.Box().add_class("el-slider")
-
-    def follow(_: object = None) -> None:
-        value, old = getattr(model, trait), (*frame.children, None)[0]
-        most = max(1.0, model.config.grid_capacity_kw, value)
-        if old is not None and old.max == most:
-            old.value = value
-            return
-        slider = plain_slider(title, value, 0.0, most, 0.5, ".1f")
-        slider.observe(lambda change: model.set_trait(trait, change["new"]), "value")
-        frame.children = (slider,)
-        if old is not None:
-            old.unobserve_all()
-            old.close()
-
-    model.observe(follow, [trait, "version"])
-    follow()
-    return frame
-
-
-def plain_slider(
-    title: str, value: float, least: float, most: float, step: float, form: str
-) -> widgets.FloatSlider:
-    """A slider with its label and its number."""
-    return widgets.FloatSlider(
-        value=value, min=least, max=most, step=step, description=title, readout_format=form, style=LABEL
-    )
-
-
-def button(text: str, tooltip: str, action: Callable[[], object], *classes: str) -> widgets.Button:
-    """A button that does something."""
-    made = widgets.Button(description=text, tooltip=tooltip)
-    made.on_click(lambda _: action())
-    for name in classes:
-        made.add_class(name)
-    return made
-
-
-def group(title: str, parts: Sequence[widgets.Widget]) -> widgets.VBox:
-    """Controls that belong together, under a title."""
-    return widgets.VBox([widgets.HTML(f"<h2>{title}</h2>"), *parts]).add_class("el-group")

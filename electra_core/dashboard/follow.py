@@ -40,8 +40,8 @@ class Beginning:
     began_unix_s: float | None
 
     @property
-    def time_of_day_s(self) -> float:
-        """When its clock showed 0, s after midnight here; a simulated one begins at midnight."""
+    def clock_zero_s(self) -> float:
+        """The time of day here when its clock showed 0, s; a simulated one begins at midnight."""
         if self.began_unix_s is None:
             return 0.0
         began = time.localtime(self.began_unix_s)

@@ -429,16 +429,16 @@ class StationModel(HasTraits):
     def _note(self, words: str, once: str = "") -> None:
         lines = self.log
         # A slider that is dragged says one thing, not fifty.
-        if once and lines and lines[0].startswith(f"{self.clock(self.station.now_s)} {once}"):
+        if once and lines and lines[0].startswith(f"{clock(self.play.time_of_day_s)} {once}"):
             self.log = lines[1:]
-        self._note_at(words, self.play.began_s + self.station.now_s)
+        self._note_at(words, self.play.time_of_day_s)
 
     def _note_at(self, words: str, time_of_day_s: float) -> None:
         self.log = [f"{clock(time_of_day_s)} {words}", *self.log][:LOG_LINES]
 
     def clock(self, at_s: float, *, seconds: bool = False) -> str:
         """The time of day at a moment of the station's clock."""
-        return clock(self.play.began_s + at_s, seconds=seconds)
+        return clock(self.play.clock_zero_s + at_s, seconds=seconds)
 
     def _changed(self) -> None:
         self.play.sample()

@@ -33,14 +33,14 @@ class Play:
     own_time : whether time passes only when this page lets it
     fixed : why the visitor can bring no other file or day, and begin nothing anew; empty: he can
     address : where the station is served; empty: it lives here
-    began_s : the time of day when the station's clock showed 0, s
+    clock_zero_s : the time of day when the station's clock showed 0, s
     notice : why the page does not show the station as it is now; empty: it does
     """
 
     own_time = True
     fixed = ""
     address = ""
-    began_s = 0.0
+    clock_zero_s = 0.0
 
     def __init__(self, station: Station, script: Script, say: Callable[[str], None]) -> None:
         self.station, self.script, self._say = station, script, say
@@ -50,6 +50,11 @@ class Play:
         self.history: Window[Sample] = Window()
         # The twin is this very station, watched as the rival is.
         self.rivals: tuple[Rival, Rival] | None = None
+
+    @property
+    def time_of_day_s(self) -> float:
+        """What a clock at the station shows, s."""
+        return self.clock_zero_s + self.station.now_s
 
     @property
     def own_strategies(self) -> dict[str, Strategy]:

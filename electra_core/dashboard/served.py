@@ -60,9 +60,7 @@ class ServedPlay(Play):
         self._follower.start()
         try:
             beginning = self._begun()
-            super().__init__(
-                _drawn(beginning), Script(()), lambda words: say(words, self.began_s + self.station.now_s)
-            )
+            super().__init__(_drawn(beginning), Script(()), lambda words: say(words, self.time_of_day_s))
             self.hands = Hands(self)
             self._begin(beginning)
             self._catch_up()
@@ -92,7 +90,7 @@ class ServedPlay(Play):
 
     def _begin(self, beginning: Beginning) -> None:
         self.station, self.number, self._beginning = _drawn(beginning), 0, beginning
-        self.own_time, self.began_s = beginning.simulated, beginning.time_of_day_s
+        self.own_time, self.clock_zero_s = beginning.simulated, beginning.clock_zero_s
         self._count = 0
         self.history.clear()
         if self.rivals is not None:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import ipywidgets as widgets
 from traitlets import link
 
-from electra_core.dashboard import controls, words
+from electra_core.dashboard import controls, kit, words
 from electra_core.dashboard.chart import live_chart
 from electra_core.dashboard.model import TICK_S, StationModel
 from electra_core.dashboard.names import Names
@@ -36,7 +36,7 @@ def station_page(model: StationModel) -> widgets.Widget:
         "What if": controls.what_if_controls(model, facts.comparison),
         "Files": controls.file_controls(model),
     }
-    hands, open_page = controls.tabs(pages)
+    hands, open_page = kit.tabs(pages)
 
     def press(place: Place) -> None:
         if place in model.station.state.sessions:
@@ -125,7 +125,7 @@ def _chart(model: StationModel, pulse: Pulse) -> widgets.Widget:
     def now() -> tuple[Scene, dict[str, str], int]:
         status, rivals = model.status, model.play.rivals
         rival = list(rivals[1].samples) if rivals else ()
-        scene = Scene(words.connector_bars(status), list(model.play.history), rival, model.play.began_s)
+        scene = Scene(words.connector_bars(status), list(model.play.history), rival, model.play.clock_zero_s)
         return scene, words.chart_titles(status), pulse.columns
 
     chart, redraw = live_chart(station_figure(*now()), lambda: station_changes(*now()))

@@ -154,7 +154,7 @@ class Wire:
         content = self._call("GET", "/v1/clock")[1]
         with self._sense("its clock"):
             found = _Clock.model_validate_json(content)
-        return found.simulated, None if found.simulated else found.began_unix_s
+        return found.simulated, found.began_unix_s
 
     def events(self, since: int, most: int = PAGE) -> list[tuple[int, Event]]:
         """Events after a number, with theirs, without a gap."""

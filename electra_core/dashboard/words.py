@@ -65,14 +65,11 @@ def _excess_words(status: StationStatus) -> list[str]:
 
 def _out_words(status: StationStatus) -> list[str]:
     """Whole chargers, and connectors of the others, that are out of service."""
-    out = [charger.charger_id for charger in status.chargers if not charger.available]
+    out = []
     for charger in status.chargers:
-        if charger.available:
-            out += [
-                label((charger.charger_id, each.connector_id))
-                for each in charger.connectors
-                if not each.available
-            ]
+        numbers = [each.connector_id for each in charger.connectors if not each.available]
+        names = [label((charger.charger_id, number)) for number in numbers]
+        out += names if charger.available else [charger.charger_id]
     return [f"{out[0] if len(out) == 1 else f'{len(out)} parts'} out of service"] if out else []
 
 

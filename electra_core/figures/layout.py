@@ -139,8 +139,8 @@ def _time(scene: Scene) -> dict[str, Any]:
 
     An axis of dates would lose its format at the first update of its data.
     """
-    begin_s, history = scene.began_s + scene.begin_s, scene.history
-    end_s = scene.began_s + (history[-1].now_s if history else 0.0)
+    begin_s, history = scene.clock_zero_s + scene.begin_s, scene.history
+    end_s = scene.clock_zero_s + (history[-1].now_s if history else 0.0)
     first_s, last_s = end_s - HOURS * HOUR_S, end_s + 0.05 * HOUR_S
     hours = range(math.ceil(first_s / HOUR_S), math.floor(last_s / HOUR_S) + 1)
     return {

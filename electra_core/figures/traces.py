@@ -65,13 +65,13 @@ class Scene(NamedTuple):
     bars : one a connector
     history : in the order of time
     rival : time, s, power to all cars, kW, and SoC of a station under other rules
-    began_s : the time of day when the station's clock showed 0, s
+    clock_zero_s : the time of day when the station's clock showed 0, s
     """
 
     bars: Sequence[Bar]
     history: Sequence[Sample]
     rival: Sequence[tuple[float, float, float]] = ()
-    began_s: float = 0.0
+    clock_zero_s: float = 0.0
 
     @property
     def begin_s(self) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
-from electra_core.dashboard.controls import LABEL, plain_slider
+from electra_core.dashboard.kit import LABEL, plain_slider
 from electra_core.dashboard.names import Names
 from electra_core.dashboard.view import style
 from electra_core.voila_figure import figure_widget
