@@ -26,8 +26,8 @@ from typing import Any
 import psutil
 
 from electra_core import StationConfig, load_config
-from electra_core.api import LiveStation, Store
-from electra_core.api.store import digest_of, signed
+from electra_core.service import LiveStation, Store
+from electra_core.service.journal import digest_of, signed
 
 ROOT = Path(__file__).parents[1]
 STATION = {

@@ -16,14 +16,14 @@ import pandas as pd
 import pytest
 
 from electra_core import StationConfig, load_config
-from electra_core.filling import Table, decide
-from electra_core.optimum import hindsight
-from electra_core.scenario import read_scenario
+from electra_core.allocation.solver import Table, decide
+from electra_core.optimization import hindsight
 from electra_core.sessions import generate
+from electra_core.sessions.scenario import read_scenario
 from electra_core.simulation import simulate
-from electra_core.simulation.compiled import UNCOUNTED, compiled_play
+from electra_core.simulation.numba_engine import UNCOUNTED, compiled_play
 from electra_core.simulation.records import table_of
-from electra_core.simulation.world import build
+from electra_core.simulation.setup import build
 
 SHARED = Path(__file__).parents[2] / "shared"
 DAY_S = 86_400.0

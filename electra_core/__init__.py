@@ -2,25 +2,25 @@
 
 from typing import TYPE_CHECKING, Any
 
-from electra_core.allocation import allocate
-from electra_core.config import (
+from electra_core.allocation.allocate import allocate
+from electra_core.allocation.snapshot import Allocation, Demand, Limit, Snapshot, violations
+from electra_core.allocation.snapshot import SnapshotError as SnapshotError
+from electra_core.allocation.strategies import STRATEGIES, StrategyError
+from electra_core.errors import StationError
+from electra_core.sessions.days import day_names, load_day
+from electra_core.station.config import (
     BatteryConfig,
     ChargerConfig,
     ConnectorConfig,
     StationConfig,
     load_config,
 )
-from electra_core.days import day_names, load_day
-from electra_core.faults import ConfigError
-from electra_core.journal import Event as Event
-from electra_core.refusals import StationError
-from electra_core.snapshot import Allocation, Demand, Limit, Snapshot, violations
-from electra_core.snapshot import SnapshotError as SnapshotError
-from electra_core.station import Station
-from electra_core.status import StationStatus
-from electra_core.strategies import STRATEGIES, StrategyError
-from electra_core.vehicles import ChargingCurve, Vehicle, catalogue
-from electra_core.vehicles import VehicleError as VehicleError
+from electra_core.station.config_errors import ConfigError
+from electra_core.station.events import Event as Event
+from electra_core.station.station import Station
+from electra_core.station.status import StationStatus
+from electra_core.station.vehicles import ChargingCurve, Vehicle, catalogue
+from electra_core.station.vehicles import VehicleError as VehicleError
 
 __all__ = [
     "STRATEGIES",
@@ -54,12 +54,12 @@ __all__ = [
 _LATER = {
     "Result": "electra_core.simulation",
     "simulate": "electra_core.simulation",
-    "sweep": "electra_core.studies",
+    "sweep": "electra_core.simulation.sweep",
 }
 
 if TYPE_CHECKING:
     from electra_core.simulation import Result, simulate
-    from electra_core.studies.sweep import sweep
+    from electra_core.simulation.sweep.sweep import sweep
 
 
 def __getattr__(name: str) -> Any:

@@ -18,11 +18,11 @@ from fastapi.testclient import TestClient
 from stations import BASE
 
 from electra_core import Station, catalogue, load_config
-from electra_core.api import LiveStation, Store, StoreError, create_app
-from electra_core.api import app as application
-from electra_core.api import v1 as modern
+from electra_core.allocation.snapshot import violations
 from electra_core.cli import main
-from electra_core.snapshot import violations
+from electra_core.service import LiveStation, Store, StoreError, create_app
+from electra_core.service import app as application
+from electra_core.service import routes_v1 as modern
 
 BATTERY = {"initialCapacity": 100, "power": 100}
 HERE = {"charger_id": "CP1", "connector": 1}

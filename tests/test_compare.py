@@ -13,10 +13,7 @@ from pages import parts
 from traitlets import TraitError
 
 from electra_core import load_config, simulate
-from electra_core.dashboard.compare import ComparisonModel, open_comparison
-from electra_core.dashboard.compare_logs import MADE_UP
-from electra_core.dashboard.compare_view import comparison_page
-from electra_core.dashboard.compare_words import (
+from electra_core.dashboard.comparison_page.html import (
     LINES,
     finding,
     progress_bar,
@@ -25,9 +22,12 @@ from electra_core.dashboard.compare_words import (
     rows_of,
     values_of,
 )
-from electra_core.dashboard.files import MOST_BYTES, Files
-from electra_core.figures.comparison import POINTS, ROWS, comparison_changes, comparison_figure
-from electra_core.optimum import regret
+from electra_core.dashboard.comparison_page.logs import MADE_UP
+from electra_core.dashboard.comparison_page.model import ComparisonModel, open_comparison
+from electra_core.dashboard.comparison_page.view import comparison_page
+from electra_core.dashboard.figures.comparison import POINTS, ROWS, comparison_changes, comparison_figure
+from electra_core.dashboard.widgets.file_transfer import MOST_BYTES, Files
+from electra_core.optimization import regret
 from electra_core.sessions import day_sessions
 
 CONFIGS = Path(__file__).parent.parent / "configs"

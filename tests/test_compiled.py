@@ -19,8 +19,8 @@ import pytest
 from numba.core import event
 from stations import ROOT
 
-from electra_core.simulation import compiled
-from electra_core.simulation.playing import play
+from electra_core.simulation import numba_engine as compiled
+from electra_core.simulation.loop import play
 
 SAYS = "electra_core: compiling the simulation, once for this installation"
 
@@ -141,7 +141,7 @@ print(round(simulate(config, sessions).sessions.done_s.iloc[0], 6))
 
 STOPPED = """
 import os
-from electra_core.simulation import compiled
+from electra_core.simulation import numba_engine as compiled
 
 class Stopped(compiled._Announcer):
     def on_start(self, event):

@@ -12,13 +12,12 @@ from traitlets import TraitError
 
 from electra_core import Station, Vehicle, catalogue
 from electra_core.dashboard import open_station, show
-from electra_core.dashboard.history import SAMPLES
-from electra_core.dashboard.model import CUSTOM_CAR, NO_DAY, StationModel
-from electra_core.dashboard.picture import scene_of
-from electra_core.dashboard.pulse import Pulse
-from electra_core.dashboard.script import Guest, Script
-from electra_core.dashboard.view import station_page
-from electra_core.dashboard.words import (
+from electra_core.dashboard.figures import Scene, station_changes, station_figure
+from electra_core.dashboard.figures.layout import HEIGHT
+from electra_core.dashboard.figures.traces import place_colours
+from electra_core.dashboard.station_page.diagram import scene_of
+from electra_core.dashboard.station_page.history import SAMPLES
+from electra_core.dashboard.station_page.html import (
     cards,
     chart_titles,
     connector_bars,
@@ -28,9 +27,10 @@ from electra_core.dashboard.words import (
     refusal,
     session_table,
 )
-from electra_core.figures import Scene, station_changes, station_figure
-from electra_core.figures.layout import HEIGHT
-from electra_core.figures.traces import place_colours
+from electra_core.dashboard.station_page.model import CUSTOM_CAR, NO_DAY, StationModel
+from electra_core.dashboard.station_page.traffic import Guest, Script
+from electra_core.dashboard.station_page.view import station_page
+from electra_core.dashboard.widgets.ticker import Pulse
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 

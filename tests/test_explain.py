@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stations import NAMED, Call, accepted, configs, plug_in, sane_calls, station
 
 from electra_core import ChargingCurve, Limit, Station, StationError, Vehicle, load_config
-from electra_core.explain import Explanation
+from electra_core.station.explain import Explanation
 
 HUNGRY = Vehicle(150.0)
 

@@ -27,9 +27,9 @@ from electra_core import (
     catalogue,
     load_config,
 )
-from electra_core.journal import CALLS, FAIL_SAFE, JournalWarning
-from electra_core.refusals import ReplayError
-from electra_core.strategies import LEAST_WEIGHT, MOST_WEIGHT
+from electra_core.allocation.strategies import LEAST_WEIGHT, MOST_WEIGHT
+from electra_core.errors import ReplayError
+from electra_core.station.events import CALLS, FAIL_SAFE, JournalWarning
 
 HUNGRY = Vehicle(150.0)
 

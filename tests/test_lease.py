@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from stations import CARS, TINY_KW, assert_within_limits, configs
 
 from electra_core import ConfigError, Limit, Station, Vehicle, load_config
-from electra_core.journal import FAIL_SAFE, Event
-from electra_core.refusals import ReplayError
+from electra_core.errors import ReplayError
+from electra_core.station.events import FAIL_SAFE, Event
 
 HOUR_S = 3600.0
 LEASE_S = 900.0

@@ -8,8 +8,9 @@ import math
 import plotly.graph_objects as go
 import pytest
 
-from electra_core.figures.colours import BATTERY, GRID, LIMIT
-from electra_core.lessons import bars, choice, curves, live, press, slider, steps, switch
+from electra_core.dashboard.figures.colours import BATTERY, GRID, LIMIT
+from lesson_charts import bars, curves, steps
+from lesson_widgets import choice, live, press, slider, switch
 
 
 def draw(kw: float = 1.0, name: str = "A", half: bool = False, again: int = 0) -> go.Figure:

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from stations import ROOT, shared_file
 
 from electra_core import StationConfig, catalogue, load_config
-from electra_core.days import day_names, load_day, logged_car
 from electra_core.sessions import (
     SessionsError,
     SessionsWarning,
@@ -29,6 +28,7 @@ from electra_core.sessions import (
     read_sessions,
     read_visits,
 )
+from electra_core.sessions.days import day_names, load_day, logged_car
 
 Loader = Callable[..., pd.DataFrame]
 

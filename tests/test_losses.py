@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from stations import CARS, TINY_KW, Call, accepted, call, configs, sane_calls
 
 from electra_core import Limit, Station, Vehicle, load_config
-from electra_core.clock import HOUR_S, moments
-from electra_core.decision import decide
-from electra_core.state import Ledger
+from electra_core.station.decision import decide
+from electra_core.station.engine import HOUR_S, moments
+from electra_core.station.state import Ledger
 
 DAY_S = 86_400.0
 BOOKS = [field.name for field in dataclasses.fields(Ledger)]

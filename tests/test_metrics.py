@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from electra_core.metrics import (
+from electra_core.simulation.metrics import (
     MetricsError,
     battery_cycles,
     clock_means_kw,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from stations import NAMED, curves, shared_file, snapshots
 
 from electra_core import Allocation, ChargingCurve, Demand, Snapshot, Vehicle, allocate, load_config
-from electra_core.optimum import Best, Mpc, OptimumError, best_instant, hindsight, plan_instant, regret
-from electra_core.scenario import Scenario, read_scenario
+from electra_core.optimization import Best, Mpc, OptimumError, best_instant, hindsight, plan_instant, regret
+from electra_core.sessions.scenario import Scenario, read_scenario
 
 HOUR_S = 3600.0
 

@@ -14,9 +14,9 @@ import pytest
 from stations import ROOT, shared_file
 
 from electra_core import StationConfig, load_config
-from electra_core.optimum import hindsight, regret
-from electra_core.scenario import read_scenario
+from electra_core.optimization import hindsight, regret
 from electra_core.sessions import read_epfl
+from electra_core.sessions.scenario import read_scenario
 from electra_core.simulation import Result, simulate
 
 pytestmark = pytest.mark.published

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from stations import TINY_KW, Call, accepted, configs, sane_calls
 
 from electra_core import Limit, Station, Vehicle, allocate, load_config
-from electra_core.clock import HOUR_S, moments
-from electra_core.decision import Moment, decide
+from electra_core.station.decision import Moment, decide
+from electra_core.station.engine import HOUR_S, moments
 
 # 20 kWh above the reserve, 30 kWh in it.
 BATTERY = {

@@ -48,7 +48,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__in
 
 
 def room_of(path_or_module: str) -> str:
-    """``electra_core.dashboard.view`` and the path of its file are in the room ``dashboard``."""
+    """``electra_core.dashboard.station_page.view`` and the path of its file are in the room ``dashboard``."""
     return path_or_module.removesuffix(".py").replace("/", ".").removeprefix("electra_core.").split(".")[0]
 
 

@@ -24,10 +24,13 @@ from playwright.sync_api import expect
 from plotly.basedatatypes import BaseFigure
 
 from electra_core import StationConfig, load_config
-from electra_core.dashboard import follow, open_station, served, wire
-from electra_core.dashboard.model import CUSTOM_CAR, StationModel
-from electra_core.dashboard.view import station_page
-from electra_core.refusals import BadValueError
+from electra_core.dashboard import open_station
+from electra_core.dashboard.station_page import remote as served
+from electra_core.dashboard.station_page import remote_client as wire
+from electra_core.dashboard.station_page import remote_stream as follow
+from electra_core.dashboard.station_page.model import CUSTOM_CAR, StationModel
+from electra_core.dashboard.station_page.view import station_page
+from electra_core.errors import BadValueError
 
 pytestmark = pytest.mark.service
 

@@ -22,9 +22,9 @@ import pytest
 from stations import ROOT
 
 from electra_core import load_config
-from electra_core.api import LiveStation, Store
+from electra_core.allocation.snapshot import violations
 from electra_core.cli import main
-from electra_core.snapshot import violations
+from electra_core.service import LiveStation, Store
 
 pytestmark = pytest.mark.service
 
@@ -44,7 +44,7 @@ def free_port() -> int:
 
 # A fresh interpreter takes seconds to load everything; children of one that has loaded it start at once.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["electra_core.cli", "electra_core.api", "uvicorn"])
+FORKS.set_forkserver_preload(["electra_core.cli", "electra_core.service", "uvicorn"])
 
 
 def command(journal: Path, port: int) -> list[str]:

@@ -25,7 +25,7 @@ from websocket import (
     create_connection,
 )
 
-from electra_core.voila_kernels import PROTOCOL, well_formed
+from electra_core.dashboard.voila.kernels import PROTOCOL, well_formed
 
 pytestmark = pytest.mark.browser
 
@@ -198,7 +198,7 @@ def test_a_visitor_has_no_powers(come: Callable[[], Visitor]) -> None:
     [
         "voila/files/station.ipynb",
         "voila/files/..%2fvoila.json",
-        "voila/files/%2e%2e/electra_core/station.py",
+        "voila/files/%2e%2e/electra_core/station/station.py",
         "voila/static/..%2f..%2fapp.py",
         "voila/labextensions/..%2f..%2f..%2fetc/jupyter/voila.py",
         "voila/templates/electra/static/..%2f..%2f..%2f..%2fetc/passwd",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stations import TINY_KW, assert_within_limits, snapshots
 
 from electra_core import Allocation, Demand, Snapshot, Station, Vehicle, allocate, load_config
-from electra_core.setpoints import BATTERY, SetPoint
+from electra_core.allocation.setpoints import BATTERY, SetPoint
 
 # Ceiling in kW and modules of each session, and of the battery, by name.
 Told = dict[str, tuple[float, int | None]]

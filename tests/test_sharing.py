@@ -24,7 +24,7 @@ from electra_core import (
     allocate,
     violations,
 )
-from electra_core.strategies import LEAST_WEIGHT, MOST_WEIGHT
+from electra_core.allocation.strategies import LEAST_WEIGHT, MOST_WEIGHT
 
 every_strategy = pytest.mark.parametrize("strategy", NAMED)
 every_filling = pytest.mark.parametrize("strategy", [name for name in NAMED if name != "uniform"])

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from stations import CARS, NAMED, configs
 
 from electra_core import ChargingCurve, ConfigError, Snapshot, Station, StrategyError, Vehicle, load_config
-from electra_core.scenario import ScenarioError
+from electra_core.allocation.strategies import STRATEGIES, Planner
 from electra_core.sessions import SessionsError
+from electra_core.sessions.scenario import ScenarioError
 from electra_core.simulation import Result, ResultError, SimulationWarning, run, simulate
-from electra_core.strategies import STRATEGIES, Planner
 
 HOUR_S = 3600.0
 DAY_S = 86_400.0
@@ -668,7 +668,7 @@ def test_a_long_run_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     config = plant(("A", 60, 2), grid_kw=70, battery={"initialCapacity": 10, "power": 30}, rotation=600)
     sessions = came(arrival_s=np.arange(0, 30_000, 500.0), min_power_kw=20)
     whole = simulate(config, sessions, pv_kw=20, step_s=50)
-    monkeypatch.setattr(importlib.import_module("electra_core.simulation.run"), "UNWATCHED", 0)
+    monkeypatch.setattr(importlib.import_module("electra_core.simulation.simulate"), "UNWATCHED", 0)
     assert_same(simulate(config, sessions, pv_kw=20, step_s=50), whole)
 
 

@@ -42,9 +42,9 @@ from electra_core import (
     catalogue,
     load_config,
 )
-from electra_core.refusals import LimitBrokenError, ReplayError
-from electra_core.state import Session
-from electra_core.status import ConnectorStatus, SessionStatus
+from electra_core.errors import LimitBrokenError, ReplayError
+from electra_core.station.state import Session
+from electra_core.station.status import ConnectorStatus, SessionStatus
 
 BATTERY = {"initialCapacity": 100, "power": 100, "initialSoc": 0.5, "minSoc": 0.1, "maxSoc": 0.9}
 

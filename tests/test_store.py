@@ -18,10 +18,10 @@ from fastapi.testclient import TestClient
 from stations import BASE, ROOT
 
 from electra_core import Station, StationError, Vehicle, load_config
-from electra_core.api import LiveStation, Store, StoreError, create_app
-from electra_core.api import live as living
-from electra_core.api.store import Answer, _Careful, signed
-from electra_core.config import StationConfig
+from electra_core.service import LiveStation, Store, StoreError, create_app
+from electra_core.service import live_station as living
+from electra_core.service.journal import Answer, _Careful, signed
+from electra_core.station.config import StationConfig
 
 CONFIG = load_config({**BASE, "battery": {"initialCapacity": 100, "power": 100}})
 CAR = Vehicle(80.0, battery_kwh=60.0)
@@ -125,7 +125,7 @@ def test_a_damaged_moment_is_not_believed(path: Path, how: str) -> None:
 @pytest.mark.parametrize("name", ["os.system", "load_config", "Station", "Path"])
 def test_a_moment_is_no_program(name: str) -> None:
     """A name with a dot would reach whatever a room imports; a function would be called."""
-    module = b"electra_core.station" if name != "load_config" else b"electra_core.config"
+    module = b"electra_core.station.station" if name != "load_config" else b"electra_core.station.config"
     content = b"\x80\x04\x8c" + bytes([len(module)]) + module
     content += b"\x8c" + bytes([len(name)]) + name.encode() + b"\x93."
     with pytest.raises((pickle.UnpicklingError, AttributeError)):
@@ -312,7 +312,7 @@ def test_a_closed_journal_is_a_refusal(path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_events_come_the_same_from_memory_and_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(living, "RECENT", 5)
-    monkeypatch.setattr("electra_core.api.store.PAGE", 4)
+    monkeypatch.setattr("electra_core.service.journal.PAGE", 4)
     live = lived(opened(path))
     numbers = list(range(1, live.view.number + 1))
     whole = live.events(0, 10_000)
@@ -349,7 +349,7 @@ def test_answers_survive_with_their_events(path: Path) -> None:
 
 
 def test_only_the_last_answers_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("electra_core.api.store.MOST_KEYS", 3)
+    monkeypatch.setattr("electra_core.service.journal.MOST_KEYS", 3)
     store = Store(path, CONFIG)
     for count in range(6):
         store.append([], f"k{count}", Answer("", 200, "1"))

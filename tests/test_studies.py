@@ -18,11 +18,12 @@ import pytest
 from stations import ROOT
 
 from electra_core import ChargingCurve, ConfigError, StrategyError, Vehicle, load_config
-from electra_core.scenario import ScenarioError
+from electra_core.allocation.strategies import Planner
 from electra_core.sessions import generate
+from electra_core.sessions.scenario import ScenarioError
 from electra_core.simulation import SimulationWarning, simulate
-from electra_core.strategies import Planner
-from electra_core.studies import StudyError, hands, sweep
+from electra_core.simulation.sweep import StudyError, sweep
+from electra_core.simulation.sweep import workers as hands
 
 
 def station(grid_kw: float = 60.0, name: str = "ST", **more: Any) -> dict[str, Any]:
@@ -436,7 +437,7 @@ def test_what_cannot_be_told_from_others_is_not_kept(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 import pandas as pd
-from electra_core.studies import hands, sweep
+from electra_core.simulation.sweep import hands, sweep
 
 VIP = {"a", "b", "c"}
 SHARE = 2.0

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stations import shared_file
 
-from electra_core.tariff import Schedule, Tariff, TariffError, read_tariff
+from electra_core.simulation.tariff import Schedule, Tariff, TariffError, read_tariff
 
 # Southern California Edison's TOU-EV-4 of March 2019 in winter, per kWh and per kW.
 SUPER_OFF, MID, PEAK, CHARGE = 0.06087, 0.07492, 0.0869, 15.51

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from stations import TINY_KW
 
 from electra_core import ConfigError, Limit, Station, Vehicle, load_config
-from electra_core.state import Session
-from electra_core.status import SessionStatus
+from electra_core.station.state import Session
+from electra_core.station.status import SessionStatus
 
 # Three of these on a site of 50: there is room for one.
 PICKY = Vehicle(100.0, min_power_kw=40.0)

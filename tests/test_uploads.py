@@ -14,9 +14,8 @@ import pytest
 from stations import ROOT
 
 from electra_core import Station, Vehicle, load_config
-from electra_core.config import ConfigError, StationConfig
-from electra_core.dashboard import keep
-from electra_core.dashboard.files import MOST_BYTES
+from electra_core.dashboard.station_page import exports as keep
+from electra_core.dashboard.station_page.html import header
 from electra_core.dashboard.uploads import (
     MOST_GUESTS,
     plain_name,
@@ -25,11 +24,12 @@ from electra_core.dashboard.uploads import (
     uploaded_sessions,
     uploaded_station,
 )
-from electra_core.dashboard.words import header
-from electra_core.refusals import BadValueError, ReplayError
+from electra_core.dashboard.widgets.file_transfer import MOST_BYTES
+from electra_core.errors import BadValueError, ReplayError
 from electra_core.sessions import SessionsError, read_acn, read_epfl
 from electra_core.simulation.result import Result
-from electra_core.vehicles import catalogue
+from electra_core.station.config import ConfigError, StationConfig
+from electra_core.station.vehicles import catalogue
 
 LOGS = ROOT.parent / "shared" / "data" / "sessions"
 CONFIG = ROOT / "configs" / "electra_paris_15.json"

@@ -7,8 +7,8 @@ from pathlib import Path
 import ipywidgets as widgets
 from IPython import get_ipython
 
-from electra_core.dashboard.model import StationModel, read_configs
-from electra_core.dashboard.view import station_page
+from electra_core.dashboard.station_page.model import StationModel, read_configs
+from electra_core.dashboard.station_page.view import station_page
 
 OPENING = ("EPFL + what-if battery", "epfl_2022-10-18")
 

@@ -12,16 +12,16 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from electra_core.config import StationConfig, load_config
-from electra_core.dashboard.files import MOST_BYTES, MOST_CONNECTORS
-from electra_core.dashboard.script import Guest
-from electra_core.journal import read_events
-from electra_core.refusals import BadValueError, ReplayError, clipped, is_finite
+from electra_core.allocation.strategies import Strategy
+from electra_core.dashboard.station_page.traffic import Guest
+from electra_core.dashboard.widgets.file_transfer import MOST_BYTES, MOST_CONNECTORS
+from electra_core.errors import BadValueError, ReplayError, clipped, is_finite
 from electra_core.sessions import SessionsError, read_acn, read_epfl, read_sessions, read_visits
 from electra_core.sessions.table import ANY, Visits
-from electra_core.station import Station
-from electra_core.strategies import Strategy
-from electra_core.vehicles import ChargingCurve, Vehicle
+from electra_core.station.config import StationConfig, load_config
+from electra_core.station.events import read_events
+from electra_core.station.station import Station
+from electra_core.station.vehicles import ChargingCurve, Vehicle
 
 DAY_S = 86_400.0
 MOST_GUESTS = 2_000

@@ -1,10 +1,10 @@
 """Who comes when: tables of sessions, loaders of real logs, and a generator."""
 
 from electra_core.sessions.acn import read_acn
-from electra_core.sessions.files import SessionsWarning
+from electra_core.sessions.columns import SessionsError
+from electra_core.sessions.csv_files import SessionsWarning
+from electra_core.sessions.epfl import day_sessions, read_epfl, read_sessions
 from electra_core.sessions.generator import generate
-from electra_core.sessions.logs import day_sessions, read_epfl, read_sessions
-from electra_core.sessions.reader import SessionsError
 from electra_core.sessions.table import Visits, read_visits
 
 __all__ = [

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from electra_core.refusals import BadValueError, is_finite, shortened
-from electra_core.sessions.files import OnError, check_choice, read_acn_json, read_csv, read_text, usable
-from electra_core.sessions.moments import begun, count_from_start, moment_given, moments, seconds, stays
-from electra_core.sessions.reader import Reader
-from electra_core.vehicles import MAX_KW
+from electra_core.errors import BadValueError, is_finite, shortened
+from electra_core.sessions.columns import Reader
+from electra_core.sessions.csv_files import OnError, check_choice, read_acn_json, read_csv, read_text, usable
+from electra_core.sessions.timestamps import begun, count_from_start, moment_given, moments, seconds, stays
+from electra_core.station.vehicles import MAX_KW
 
 # Where all its sites are; the CSV has offsets from UTC, and does not name the zone.
 ACN_ZONE = "America/Los_Angeles"

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from electra_core.refusals import BadValueError, number, shortened
-from electra_core.sessions.reader import Floats
-from electra_core.vehicles import catalogue
+from electra_core.errors import BadValueError, number, shortened
+from electra_core.sessions.columns import Floats
+from electra_core.station.vehicles import catalogue
 
 # The defaults are figures of EPFL's Level-3 log: 992 sessions at a public station with two fast plugs in
 # Switzerland, 12 April to 6 December 2022, on 107 days with any session. Source:

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from electra_core.config import StationConfig
-from electra_core.refusals import StationError, UnknownChargerError, UnknownConnectorError, shortened
-from electra_core.sessions.reader import Floats, Objects, Reader, SessionsError
-from electra_core.snapshot import LEAST_SHARE, MAX_AMOUNT, MOST_SHARE
-from electra_core.vehicles import MAX_KW, ChargingCurve, Vehicle, catalogue
+from electra_core.allocation.snapshot import LEAST_SHARE, MAX_AMOUNT, MOST_SHARE
+from electra_core.errors import StationError, UnknownChargerError, UnknownConnectorError, shortened
+from electra_core.sessions.columns import Floats, Objects, Reader, SessionsError
+from electra_core.station.config import StationConfig
+from electra_core.station.vehicles import MAX_KW, ChargingCurve, Vehicle, catalogue
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 

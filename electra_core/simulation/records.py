@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from electra_core.filling import Table
-from electra_core.waterfill import Cell, Room, Row, Share
+from electra_core.allocation.solver import Table
+from electra_core.allocation.waterfill import Cell, Room, Row, Share
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -263,7 +263,7 @@ class Seat:
 
 class Desk(NamedTuple):
     """What a decision is made of, and written to: ``rows``, ``shares`` (three for each row) and ``cells``
-    are those of `filling.Table`."""
+    are those of `solver.Table`."""
 
     settings: Settings
     battery: Battery

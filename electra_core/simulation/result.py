@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from electra_core.metrics import (
+from electra_core.allocation.snapshot import Limit
+from electra_core.sessions.scenario import Scenario
+from electra_core.simulation.metrics import (
     battery_cycles,
     clock_peak_kw,
     energy_cost,
     load_factor,
     quantile,
 )
-from electra_core.scenario import Scenario
 from electra_core.simulation.records import NOBODY, World
-from electra_core.snapshot import Limit
-from electra_core.storage import HOUR_S
+from electra_core.station.battery import HOUR_S
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -257,7 +257,7 @@ class Result:
         return energy_cost(self.import_kw, prices[: len(self.imports)], self.lengths_s)
 
     def metrics(self) -> dict[str, float]:
-        """The run in numbers: see `electra_core.metrics` for the definitions and their sources.
+        """The run in numbers: see `electra_core.simulation.metrics` for the definitions and their sources.
 
         Returns
         -------
@@ -310,7 +310,7 @@ class Result:
 
     def save(self, path: str | Path) -> None:
         """Write everything into one Parquet file; `load` reads it back."""
-        from electra_core.simulation.storing import write_result
+        from electra_core.simulation.parquet import write_result
 
         write_result(self, Path(path))
 
@@ -323,7 +323,7 @@ class Result:
         ResultError
             When the file is missing, damaged or something else.
         """
-        from electra_core.simulation.storing import read_result
+        from electra_core.simulation.parquet import read_result
 
         return read_result(Path(path))
 

@@ -51,7 +51,8 @@ print(station.explain(first))
 # the battery on the site helps: yellow. The line over each car is what it could take.
 
 # %%
-from electra_core.lessons import bars, live, slider
+from lesson_charts import bars
+from lesson_widgets import live, slider
 
 
 def draw(limit_kw):

@@ -64,7 +64,8 @@ for name, kw in answer.offered_kw.items():
 # nobody is not drawn.
 
 # %%
-from electra_core.lessons import bars, choice, live, slider
+from lesson_charts import bars
+from lesson_widgets import choice, live, slider
 
 could_take = {"could take": [most for _, most in cars.values()]}
 
@@ -179,7 +180,7 @@ print(f"{len(gaps)} cars; the largest difference is below a billionth of a kW: {
 # %% [markdown]
 # ## Seven strategies on one screen
 #
-# Max-min is one rule of seven in `electra_core.strategies`. Each of them answers one question: who comes
+# Max-min is one rule of seven in `electra_core.allocation.strategies`. Each of them answers one question: who comes
 # first, and in what share? Some look at more than power, so our cars now have a time of arrival, a time of
 # departure, wanted energy and a priority. It is minute 30 now.
 
@@ -271,7 +272,7 @@ assert lost == {"uniform": 40}
 # whatever stands below a limit passes on the smaller of the limit and its own sum.
 
 # %%
-from electra_core.optimum import best_instant
+from electra_core.optimization import best_instant
 
 
 def from_below(snapshot):

@@ -38,7 +38,8 @@ for soc in (0.10, 0.22, 0.50, 0.80, 1.00):
 # through for the first. Where the charger is above the curve it changes nothing.
 
 # %%
-from electra_core.lessons import bars, choice, curves, live, slider, steps, switch
+from lesson_charts import bars, curves, steps
+from lesson_widgets import choice, live, slider, switch
 
 percent = range(101)
 
@@ -439,4 +440,4 @@ assert station.now_s / 60 <= fast
 #   <https://github.com/open-ev-data/open-ev-data-dataset>
 # - A. Tomaszewska et al. (2019): Lithium-ion battery fast charging: A review. *eTransportation* 1, 100011
 #   (why the power must fall). <https://doi.org/10.1016/j.etran.2019.100011>
-# - The rule that hands on what a car does not draw is this project's own: `electra_core/timers/reclaim.py`.
+# - The rule that hands on what a car does not draw is this project's own: `electra_core/station/timers/reclaim.py`.

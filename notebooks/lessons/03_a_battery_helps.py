@@ -76,7 +76,8 @@ for rule in ("whole_session", "hybrid"):
 # Under hybrid every kilowatt that you add arrives at the cars, until they have all that they can take.
 
 # %%
-from electra_core.lessons import bars, curves, live, slider, steps
+from lesson_charts import bars, curves, steps
+from lesson_widgets import live, slider
 
 
 def draw(power_kw):

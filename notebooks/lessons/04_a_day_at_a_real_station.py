@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 
 from electra_core import load_config, simulate
-from electra_core.lessons import bars, choice, curves, live, slider, steps
 from electra_core.sessions import day_sessions, read_epfl
+from lesson_charts import bars, curves, steps
+from lesson_widgets import choice, live, slider
 
 LOG = Path("../../../shared/data/sessions/epfl_level3_2022.csv")
 
@@ -36,7 +37,7 @@ LOG = Path("../../../shared/data/sessions/epfl_level3_2022.csv")
 import json
 from importlib.resources import files
 
-from electra_core.days import logged_car
+from electra_core.sessions.days import logged_car
 
 # %% [markdown]
 # The days of the package have the same columns after these lines.

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from electra_core import load_config, simulate
-from electra_core.lessons import bars, choice, curves, live, slider, steps
+from lesson_charts import bars, curves, steps
+from lesson_widgets import choice, live, slider
 
 CAR_KW, STEP_S, HOUR_S = 6.6, 300, 3600
 two = pd.DataFrame({"session_id": ["Ana", "Ben"], "arrival_s": [0, HOUR_S], "max_power_kw": CAR_KW})
@@ -71,7 +72,7 @@ live(draw_two, strategy=choice("Strategy", ORDERS), leaves_h=slider("Ben leaves,
 # `regret` finds that best schedule by a linear program.
 
 # %%
-from electra_core.optimum import hindsight, regret
+from electra_core.optimization import hindsight, regret
 
 for name in ORDERS:
     run = simulate(car_park(CAR_KW, PLACES), two, name, step_s=STEP_S)

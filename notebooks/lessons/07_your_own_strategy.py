@@ -192,7 +192,8 @@ print(board.round(1).to_string())
 # one end to the other.
 
 # %%
-from electra_core.lessons import bars, choice, live, slider
+from lesson_charts import bars
+from lesson_widgets import choice, live, slider
 
 
 def leaderboard(measure):
@@ -240,7 +241,7 @@ assert winners.nunique() == 4
 # fourteen days.
 
 # %%
-from electra_core.optimum import hindsight, regret
+from electra_core.optimization import hindsight, regret
 
 fortnight = year[year.arrival_s < 14 * 86_400]
 short_runs = {rule: simulate(config, fortnight, rule, **fast) for rule in STRATEGIES}

@@ -1,0 +1,366 @@
+"""The traces of the station's figure: always the same ones in the same order, so that none is made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from electra_core.dashboard.figures.colours import (
+    BANDS,
+    BATTERY,
+    CEILING,
+    CHARGING,
+    GRID,
+    LIMIT,
+    RIVAL,
+    STATIC,
+    STORED,
+)
+
+# Plotly forgets a label that was empty once; this one is not.
+BLANK = "\u00a0"
+
+# More bars than these leave no room for a number above each.
+NUMBERED = 14
+
+TO = " to "
+
+Place = tuple[str, int]
+
+
+class Sample(NamedTuple):
+    """The station at one moment, for the charts over time; powers in kW, SoC 0 to 1."""
+
+    now_s: float
+    limit_kw: float
+    static_kw: float
+    cars_kw: float
+    charging_kw: float
+    battery_kw: float
+    soc: float
+    # Power of each connector with a car, on the cars' side.
+    sessions_kw: Mapping[Place, float] = MappingProxyType({})
+
+
+class Bar(NamedTuple):
+    """A connector now: what it gets and what its car could take, kW, and the words that go with it."""
+
+    place: Place
+    label: str
+    grid_kw: float
+    battery_kw: float
+    ceiling_kw: float
+    words: str
+
+
+class Scene(NamedTuple):
+    """What the figure shows.
+
+    Attributes
+    ----------
+    bars : one a connector
+    history : in the order of time
+    rival : time, s, power to all cars, kW, and SoC of a station under other rules
+    clock_zero_s : the time of day when the station's clock showed 0, s
+    """
+
+    bars: Sequence[Bar]
+    history: Sequence[Sample]
+    rival: Sequence[tuple[float, float, float]] = ()
+    clock_zero_s: float = 0.0
+
+    @property
+    def begin_s(self) -> float:
+        """The first moment of the curves: their times, and the axes below them, count from it."""
+        return self.history[0].now_s if self.history else 0.0
+
+
+Times = NDArray[np.uint16 | np.float32]
+
+
+class Rival(NamedTuple):
+    """Columns of a station under other rules: times from the beginning of the window, power, SoC."""
+
+    times: Times
+    cars_kw: NDArray[np.float32]
+    soc: NDArray[np.float32]
+
+
+def bands(bars: Sequence[Bar]) -> list[tuple[str, list[Place]]]:
+    """What is stacked over time: connectors, or chargers where they are many, or groups of chargers.
+
+    Nobody could tell more bands apart than there are colours.
+    """
+    if len(bars) <= len(BANDS):
+        return [(bar.label, [bar.place]) for bar in bars]
+    chargers: dict[str, list[Place]] = {}
+    for bar in bars:
+        chargers.setdefault(bar.label.rpartition("·")[0], []).append(bar.place)
+    names = list(chargers)
+    size = -(-len(names) // len(BANDS))
+    groups = [names[start : start + size] for start in range(0, len(names), size)]
+    return [
+        (
+            group[0] if len(group) == 1 else f"{group[0]}{TO}{group[-1]}",
+            [place for name in group for place in chargers[name]],
+        )
+        for group in groups
+    ]
+
+
+def place_colours(bars: Sequence[Bar]) -> dict[Place, str]:
+    """The colour of each connector: its band's."""
+    return {place: BANDS[number] for number, (_, places) in enumerate(bands(bars)) for place in places}
+
+
+def station_traces(scene: Scene) -> list[dict[str, Any]]:
+    """The figure's traces, always the same ones in the same order."""
+    times = _since(scene.begin_s, [sample.now_s for sample in scene.history])
+    rival = _rival(scene)
+    return [
+        *_bar_traces(scene.bars),
+        *_site_traces(scene.history, times),
+        *_battery_traces(scene.history, times, rival),
+        *_session_traces(scene, times, rival),
+    ]
+
+
+def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
+    x = np.arange(len(bars), dtype=np.float32)
+    sources = (
+        ("grid", "From the grid", GRID, "", [bar.grid_kw for bar in bars]),
+        ("battery", "From the battery", BATTERY, "/", [bar.battery_kw for bar in bars]),
+    )
+    ceilings = [bar.ceiling_kw if bar.ceiling_kw > 0.0 else np.nan for bar in bars]
+    few = len(bars) <= NUMBERED
+    powers = [bar.grid_kw + bar.battery_kw for bar in bars]
+    # A number that would lie across the line over its bar goes above the line.
+    height_kw = 0.12 * max((bar.ceiling_kw for bar in bars), default=0.0)
+    tops = [
+        bar.ceiling_kw if kw < bar.ceiling_kw < kw + height_kw else kw
+        for bar, kw in zip(bars, powers, strict=True)
+    ]
+    return [
+        *(
+            {
+                "x": x,
+                "customdata": [bar.words for bar in bars],
+                "hovertemplate": "%{customdata}<extra></extra>",
+                "type": "bar",
+                "uid": f"bar-{uid}",
+                "name": name,
+                "y": np.array(kw),
+                "marker": {"color": color, "pattern": {"shape": pattern, "fgcolor": "#7A5200", "size": 6}},
+            }
+            for uid, name, color, pattern, kw in sources
+        ),
+        {
+            # A short line over each bar: from its left to its right, and a gap.
+            "type": "scatter",
+            "uid": "bar-ceiling",
+            "name": "The car could take",
+            "mode": "lines",
+            "x": (x[:, None] + np.array([-0.36, 0.36, 0.36], np.float32)).ravel(),
+            "y": (np.array(ceilings)[:, None] * np.array([1.0, 1.0, np.nan])).ravel(),
+            "hoverinfo": "skip",
+            "line": {"color": CEILING, "width": 4},
+        },
+        {
+            "x": x,
+            "hoverinfo": "skip",
+            "type": "scatter",
+            "uid": "bar-number",
+            "name": "Power",
+            "mode": "text",
+            "y": np.array(tops),
+            "text": [
+                f"{kw:.1f}" if few and bar.ceiling_kw > 0.0 else BLANK
+                for bar, kw in zip(bars, powers, strict=True)
+            ],
+            "textposition": "top center",
+            "cliponaxis": False,
+        },
+    ]
+
+
+def _site_traces(history: Sequence[Sample], times: Times) -> list[dict[str, Any]]:
+    stack = (
+        ("static", "Static load", STATIC, column(history, "static_kw")),
+        ("cars", "Cars, from the grid", GRID, column(history, "cars_kw")),
+        ("charging", "Charging the battery", CHARGING, column(history, "charging_kw")),
+    )
+    limits = column(history, "limit_kw")
+    axes = {"xaxis": "x2", "yaxis": "y2", "hovertemplate": "%{y:.1f} kW"}
+    return [
+        *(_area(f"site-{uid}", name, times, kw, color, "site", axes) for uid, name, color, kw in stack),
+        _line(
+            "site-limit",
+            "Grid limit",
+            times,
+            limits,
+            {"color": LIMIT, "width": 2, "dash": "dash", "shape": "hv"},
+            axes,
+        ),
+        {
+            "type": "scatter",
+            "uid": "site-limit-name",
+            "name": "Grid limit",
+            "x": times[-1:],
+            "y": limits[-1:],
+            # A marker that is not seen keeps the words off the line.
+            "mode": "markers+text",
+            "marker": {"size": 8, "opacity": 0},
+            "text": [f"grid limit {limits[-1]:.1f} kW " if len(limits) else BLANK],
+            "textposition": "top left",
+            "textfont": {"color": LIMIT, "size": 12},
+            "hoverinfo": "skip",
+            "cliponaxis": False,
+            "xaxis": "x2",
+            "yaxis": "y2",
+        },
+    ]
+
+
+def _battery_traces(history: Sequence[Sample], times: Times, rival: Rival) -> list[dict[str, Any]]:
+    axes = {"xaxis": "x3", "yaxis": "y3", "hovertemplate": "%{y:.1f} %"}
+    battery_kw = column(history, "battery_kw")
+    soc, rival_soc = (np.float32(100.0) * part for part in (column(history, "soc"), rival.soc))
+    power, taken = ({"color": color, "width": 1, "shape": "hv"} for color in (BATTERY, CHARGING))
+    dotted = {"color": RIVAL, "width": 2, "dash": "dot"}
+    right = {"xaxis": "x3", "yaxis": "y4", "hovertemplate": "%{y:.1f} kW", "fill": "tozeroy"}
+    return [
+        _line("battery-power", "Battery power to cars", *_above_zero(times, -battery_kw), power, right),
+        _line("battery-charging", "Charging the battery", *_above_zero(times, battery_kw), taken, right),
+        _line("battery-soc", "Battery SoC", times, soc, {"color": STORED, "width": 2.5}, axes),
+        {
+            **_line("battery-rival", "Battery SoC, what if", rival.times, rival_soc, dotted, axes),
+            "visible": rival.times.size > 0,
+        },
+    ]
+
+
+def _above_zero(times: Times, kw: NDArray[np.float32]) -> tuple[Times, NDArray[np.float32]]:
+    """A curve without what is below zero; of one that is nowhere above it nothing need be sent."""
+    return (times, np.maximum(np.float32(0.0), kw)) if (kw > 0.0).any() else (times[:0], kw[:0])
+
+
+def _session_traces(scene: Scene, times: Times, rival: Rival) -> list[dict[str, Any]]:
+    found = bands(scene.bars)
+    axes = {"xaxis": "x4", "yaxis": "y5", "hovertemplate": "%{y:.1f} kW"}
+    dotted = {"color": RIVAL, "width": 2, "dash": "dot", "shape": "hv"}
+    powers = [_band(scene.history, places) for _, places in found]
+    areas = []
+    for number, colour in enumerate(BANDS):
+        used = number < len(found)
+        name, kw = (found[number][0], powers[number]) if used else ("", np.zeros(0, np.float32))
+        x = times if used else times[:0]
+        area = _area(f"session-{number}", name or BLANK, x, kw, colour, "sessions", axes)
+        areas.append({**area, "visible": used})
+    return [
+        *areas,
+        {
+            **_line("session-rival", "All cars, what if", rival.times, rival.cars_kw, dotted, axes),
+            "visible": rival.times.size > 0,
+        },
+        _band_names(found, powers, times),
+    ]
+
+
+def _band(history: Sequence[Sample], places: Sequence[Place]) -> NDArray[np.float32]:
+    return np.array(
+        [sum(sample.sessions_kw.get(place, 0.0) for place in places) for sample in history], dtype=np.float32
+    )
+
+
+def _band_names(
+    found: Sequence[tuple[str, list[Place]]],
+    powers: Sequence[NDArray[np.float32]],
+    times: Times,
+) -> dict[str, Any]:
+    """The name of each band at its right end, where it is wide enough."""
+    last = [float(kw[-1]) if len(kw) else 0.0 for kw in powers]
+    highest_kw = float(np.sum(powers, axis=0).max()) if times.size and powers else 0.0
+    below, names = 0.0, []
+    for (name, _), kw in zip(found, last, strict=True):
+        if kw > 0.06 * highest_kw:
+            names.append((below + kw / 2.0, name))
+        below += kw
+    return {
+        "type": "scatter",
+        "uid": "session-names",
+        "name": "Connector",
+        "x": np.repeat(times[-1:], len(names)),
+        "y": np.array([at for at, _ in names]),
+        "mode": "text",
+        "text": [f" {_short(name)}" for _, name in names] or [BLANK],
+        "textposition": "middle right",
+        "textfont": {"size": 11},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+        "xaxis": "x4",
+        "yaxis": "y5",
+    }
+
+
+def _short(name: str) -> str:
+    """A group's name has no room at the edge of the picture."""
+    first, to, _ = name.partition(TO)
+    return f"{first} …" if to else first
+
+
+def _area(
+    uid: str,
+    name: str,
+    x: Times,
+    y: NDArray[np.float32],
+    color: str,
+    group: str,
+    axes: Mapping[str, str],
+) -> dict[str, Any]:
+    """A band of a stack."""
+    line = {"color": color, "width": 0.5, "shape": "hv"}
+    return {**_line(uid, name, x, y, line, axes), "stackgroup": group, "fillcolor": color}
+
+
+def _line(
+    uid: str,
+    name: str,
+    x: Times,
+    y: NDArray[np.float32],
+    line: Mapping[str, Any],
+    axes: Mapping[str, str],
+) -> dict[str, Any]:
+    """A curve over time."""
+    return {
+        "type": "scatter",
+        "uid": uid,
+        "name": name,
+        "x": x,
+        "y": y,
+        "mode": "lines",
+        "line": dict(line),
+        **axes,
+    }
+
+
+def _since(begin_s: float, moments_s: Sequence[float]) -> Times:
+    """Seconds since a moment; a window of some hours takes half the room of other numbers."""
+    seconds = np.rint(np.array(moments_s, dtype=np.float64) - begin_s)
+    return seconds.astype(np.uint16 if seconds.max(initial=0.0) < 2**16 else np.float32)
+
+
+def _rival(scene: Scene) -> Rival:
+    """What of the other station lies in the window."""
+    seen = [each for each in scene.rival if each[0] >= scene.begin_s]
+    # Only what lies together in memory can be sent.
+    cars_kw, soc = (np.array([each[part] for each in seen], dtype=np.float32) for part in (1, 2))
+    return Rival(_since(scene.begin_s, [each[0] for each in seen]), cars_kw, soc)
+
+
+def column(history: Sequence[Sample], name: str) -> NDArray[np.float32]:
+    """One figure of each sample; a picture needs no more than seven digits."""
+    return np.array([getattr(sample, name) for sample in history], dtype=np.float32)

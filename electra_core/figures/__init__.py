@@ -1,6 +1,0 @@
-"""From data to plotly figures: pure functions, no widgets."""
-
-from electra_core.figures.station import station_changes, station_figure
-from electra_core.figures.traces import Bar, Sample, Scene
-
-__all__ = ["Bar", "Sample", "Scene", "station_changes", "station_figure"]

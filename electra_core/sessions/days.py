@@ -1,0 +1,129 @@
+"""Shipped days: who comes when, as small tables of figures."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from electra_core.station.vehicles import Vehicle, catalogue, typical_curve
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One car of a log: where it plugs in, from when to when (s from midnight), and what it wants."""
+
+    name: str
+    charger_id: str
+    connector: int
+    arrival_s: float
+    departure_s: float
+    vehicle: Vehicle
+    arrival_soc: float
+    target_soc: float
+    measured_kwh: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day at a station, real or (its title says so) made up; visits in the order of their arrival."""
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    visits: tuple[Visit, ...]
+
+    @property
+    def busiest_s(self) -> float:
+        """When the most cars are together for the longest time begins, s from midnight; 0 without cars."""
+        moments = sorted({moment for visit in self.visits for moment in (visit.arrival_s, visit.departure_s)})
+        longest = max(
+            itertools.pairwise(moments),
+            key=lambda span: (self._present(span[0]), span[1] - span[0]),
+            default=(0.0, 0.0),
+        )
+        return longest[0]
+
+    def _present(self, moment_s: float) -> int:
+        return sum(visit.arrival_s <= moment_s < visit.departure_s for visit in self.visits)
+
+
+def day_names() -> tuple[str, ...]:
+    """Names of the shipped days."""
+    folder = resources.files("electra_core").joinpath("data/days")
+    return tuple(sorted(entry.name.removesuffix(".json") for entry in folder.iterdir()))
+
+
+@functools.cache
+def load_day(name: str) -> Day:
+    """A shipped day.
+
+    The log has no curves and no cars' names. Each car gets the typical curve, scaled to its peak: the
+    highest power that was measured, or, where the log says that the station limited the car, what the car
+    said it could take (at most the station's own power). Its battery is the measured energy divided by
+    the SoC gained, so that it wants exactly the energy that was measured at the charger. Over the 982
+    usable sessions of the log's year, each alone at the station for as long as it stayed, the median car
+    would take 1.04 times the measured energy where it was not limited, and 1.22 times where it was.
+
+    Parameters
+    ----------
+    name : one of `day_names`
+
+    Raises
+    ------
+    KeyError
+        On an unknown name.
+    """
+    if name not in day_names():
+        raise KeyError(f"there is no day {name!r}; there are {', '.join(day_names())}")
+    text = resources.files("electra_core").joinpath(f"data/days/{name}.json").read_text("utf-8")
+    table = json.loads(text)
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["sessions"]]
+    visits = sorted((_visit(table, row) for row in rows), key=lambda visit: visit.arrival_s)
+    return Day(name, table["title"], table["source"], table["licence"], tuple(visits))
+
+
+def _visit(table: dict[str, Any], row: dict[str, Any]) -> Visit:
+    vehicle = catalogue()[row["vehicle"]] if "vehicle" in row else logged_car(table["station_kw"], row)
+    return Visit(
+        name=row["session"],
+        charger_id=row["charger"] if "charger" in row else table["charger"],
+        connector=row["connector"],
+        arrival_s=60.0 * row["arrival_min"],
+        departure_s=60.0 * row["departure_min"],
+        vehicle=vehicle,
+        arrival_soc=row["soc_arrival"],
+        target_soc=row["soc_departure"],
+        measured_kwh=row.get("energy_kwh"),
+    )
+
+
+def logged_car(station_kw: float, row: Mapping[str, Any]) -> Vehicle:
+    """A car that fits a row of a log, which names neither its model nor its curve: see `load_day`.
+
+    Parameters
+    ----------
+    station_kw : the most that a car is thought to take, kW: the station's own power, or infinite where the
+        station is there to limit it
+    row : ``session``; ``energy_kwh`` measured between ``soc_arrival`` and ``soc_departure`` (0 to 1);
+        ``battery_kwh``, the log's own estimate, for the name only; ``measured_kw`` and ``requested_kw``, the
+        highest of each; ``limited``, whether the station limited the car
+
+    Raises
+    ------
+    VehicleError
+        On figures that no car can have.
+    """
+    peak_kw = min(row["requested_kw"], station_kw) if row["limited"] else row["measured_kw"]
+    return Vehicle(
+        name=f"Car {row['session']} ({row['battery_kwh']:.0f} kWh)",
+        max_power_kw=peak_kw,
+        battery_kwh=row["energy_kwh"] / (row["soc_departure"] - row["soc_arrival"]),
+        curve=typical_curve(peak_kw),
+        curve_source="typical",
+    )

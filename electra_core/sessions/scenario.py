@@ -1,0 +1,228 @@
+"""Everything that a run depends on but the strategy: who comes, what the site does, and for how long."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from electra_core.errors import is_finite, shortened
+from electra_core.sessions.table import Visits, read_visits
+from electra_core.station.config import MAX_AMOUNT, StationConfig
+
+Floats = npt.NDArray[np.float64]
+
+# One value for the whole run, a value a step, or values by the second from which they hold.
+Profile: TypeAlias = float | Sequence[float] | Floats | pd.Series
+
+# Drivers who leave when they are done are waited for so long after everything else.
+PATIENCE_S = 7 * 86_400.0
+# More steps than a decade of minutes are a slip of the finger.
+MOST_STEPS = 6_000_000
+
+# Parts of a step that rounding may add to a horizon.
+ROUNDING = 1e-9
+
+
+class ScenarioError(ValueError):
+    """A run that cannot be meant, with a sentence that says why; nothing has run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A station, its visitors, and the site around it, for a time.
+
+    Attributes
+    ----------
+    config : the station
+    visits : who comes when
+    step_s : s; the profiles are one value a step
+    horizon_s : the end, s; where ``until_empty`` the latest one
+    until_empty : the run ends when the last driver has left
+    static_load_kw : what the site takes before any car, kW, one value a step
+    pv_kw : what a photovoltaic plant behind the meter could give, kW
+    site_limit_kw : import limit, kW; never above the grid connection
+    price_per_kwh : of import, in any currency; None: nobody asked
+    """
+
+    config: StationConfig
+    visits: Visits
+    step_s: float
+    horizon_s: float
+    until_empty: bool
+    static_load_kw: Floats
+    pv_kw: Floats
+    site_limit_kw: Floats
+    price_per_kwh: Floats | None
+
+    @property
+    def steps(self) -> int:
+        """Number of steps; the last one may be shorter."""
+        return len(self.static_load_kw)
+
+
+def read_scenario(
+    config: StationConfig,
+    sessions: pd.DataFrame,
+    *,
+    step_s: float = 60.0,
+    horizon_s: float | None = None,
+    static_load_kw: Profile | None = None,
+    pv_kw: Profile = 0.0,
+    site_limit_kw: Profile | None = None,
+    price_per_kwh: Profile | None = None,
+) -> Scenario:
+    """Check what a run depends on.
+
+    Parameters
+    ----------
+    config : the station
+    sessions : see `electra_core.sessions.read_visits`
+    step_s : s, from a hundredth of a second to a day
+    horizon_s : s; None: to the end of the step in which the last driver leaves; drivers who leave when they
+        are done are waited for a week
+    static_load_kw : kW of the site before any car; None: the configuration's
+    pv_kw : kW that a photovoltaic plant behind the meter could give
+    site_limit_kw : kW of import; None: the grid connection's
+    price_per_kwh : of import; may be negative
+
+    A profile is a number for the whole run, a value for each step, or a pandas Series by the second from
+    which its values hold: evenly spaced, a whole number of steps apart, from 0 to the end of the run.
+
+    Raises
+    ------
+    ScenarioError
+        On steps, horizons or profiles that cannot be meant.
+    SessionsError
+        On sessions that cannot be meant.
+    """
+    if not isinstance(config, StationConfig):
+        raise ScenarioError(f"config must be a StationConfig (see load_config), got {type(config).__name__}")
+    if not is_finite(step_s) or not 0.01 <= step_s <= 86_400.0:
+        raise ScenarioError(f"step_s must be from 0.01 to 86400 s, got {shortened(step_s)}")
+    if horizon_s is not None and not (is_finite(horizon_s) and horizon_s > 0.0):
+        raise ScenarioError(f"horizon_s must be a number of seconds above 0, got {shortened(horizon_s)}")
+    step_s = float(step_s)
+    visits = read_visits(sessions, config)
+    given = {
+        "static_load_kw": config.static_load_kw if static_load_kw is None else static_load_kw,
+        "pv_kw": pv_kw,
+        "site_limit_kw": config.grid_capacity_kw if site_limit_kw is None else site_limit_kw,
+    }
+    priced: dict[str, Profile] = {} if price_per_kwh is None else {"price_per_kwh": price_per_kwh}
+    known = {name: _read_profile(name, profile, step_s) for name, profile in {**given, **priced}.items()}
+    known["site_limit_kw"] = _within(known["site_limit_kw"], config.grid_capacity_kw)
+    until_empty = horizon_s is None and bool(np.isinf(visits.departure_s).any())
+    end_s = _horizon_s(visits, step_s, until_empty, known) if horizon_s is None else float(horizon_s)
+    steps = max(1, math.ceil(end_s / step_s - ROUNDING))
+    if steps > MOST_STEPS:
+        raise ScenarioError(f"{end_s:g} s are {steps:,} steps of {step_s:g} s; {MOST_STEPS:,} at most")
+    values = {name: _stretched(name, profile, steps) for name, profile in known.items()}
+    return Scenario(
+        config=config,
+        visits=visits,
+        step_s=step_s,
+        horizon_s=end_s,
+        until_empty=until_empty,
+        static_load_kw=values["static_load_kw"],
+        pv_kw=values["pv_kw"],
+        site_limit_kw=values["site_limit_kw"],
+        price_per_kwh=values.get("price_per_kwh"),
+    )
+
+
+def _horizon_s(
+    visits: Visits, step_s: float, until_empty: bool, known: Mapping[str, float | Floats]
+) -> float:
+    """When the last driver leaves, at the end of a step; or, where that is not known, when it is given up."""
+    moments = np.concatenate([visits.arrival_s, visits.departure_s[np.isfinite(visits.departure_s)]])
+    last_s = float(moments.max(initial=0.0))
+    known_steps = max(1, math.ceil(last_s / step_s - ROUNDING))
+    if not until_empty:
+        return known_steps * step_s
+    lengths = [len(values) for values in known.values() if not isinstance(values, float)]
+    steps = min([math.ceil((last_s + PATIENCE_S) / step_s), *lengths])
+    return max(steps, known_steps) * step_s
+
+
+def _read_profile(name: str, profile: Any, step_s: float) -> float | Floats:
+    """One number, or one a step."""
+    if is_finite(profile):
+        _check_amounts(name, np.array([float(profile)]), "")
+        return float(profile)
+    if isinstance(profile, str | Mapping) or not hasattr(profile, "__len__"):
+        raise ScenarioError(
+            f"{name} must be a number, one a step, or a Series by the second, got {shortened(profile)}"
+        )
+    try:
+        values = np.asarray(profile, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ScenarioError(f"{name} holds something that is not a number") from None
+    if values.ndim != 1 or len(values) == 0:
+        raise ScenarioError(f"{name} must be a row of numbers, got shape {values.shape}")
+    if not isinstance(profile, pd.Series):
+        _check_amounts(name, values, "at step")
+        return values
+    _check_amounts(name, values, "at entry")
+    return np.repeat(values, _steps_an_entry(name, profile.index, step_s))
+
+
+def _steps_an_entry(name: str, index: pd.Index, step_s: float) -> int:
+    """How many steps each entry of a Series holds."""
+    if index.dtype.kind not in "fiu":
+        raise ScenarioError(
+            f"{name} must be indexed by seconds from the start, got an index of {index.dtype}"
+        )
+    at_s = index.to_numpy(dtype=np.float64)
+    if at_s[0] != 0.0:
+        raise ScenarioError(f"{name} must begin at 0 s, got {at_s[0]:g}")
+    if len(at_s) == 1:
+        raise ScenarioError(f"{name} has a single entry: write a number for the whole run")
+    apart_s = np.diff(at_s)
+    spacing_s = float(apart_s[0])
+    uneven = np.flatnonzero(~(np.abs(apart_s - spacing_s) <= ROUNDING * abs(spacing_s)))
+    if len(uneven):
+        before_s, after_s = at_s[uneven[0]], at_s[uneven[0] + 1]
+        raise ScenarioError(
+            f"{name} has a gap or a jump back: after {before_s:g} s comes {after_s:g} s,"
+            f" but the entries before are {spacing_s:g} s apart"
+        )
+    steps = round(spacing_s / step_s)
+    if steps < 1 or abs(spacing_s - steps * step_s) > ROUNDING * spacing_s:
+        raise ScenarioError(
+            f"{name} has an entry each {spacing_s:g} s, which is no whole number of steps of {step_s:g} s"
+        )
+    return steps
+
+
+def _check_amounts(name: str, values: Floats, where: str) -> None:
+    least = -MAX_AMOUNT if name == "price_per_kwh" else 0.0
+    bad = np.flatnonzero(~((values >= least) & (values <= MAX_AMOUNT)))
+    if len(bad):
+        words = f"{name} {where} {bad[0]}" if where else name
+        raise ScenarioError(
+            f"{words} must be a number from {least:g} to {MAX_AMOUNT:g}, got {values[bad[0]]:g}"
+        )
+
+
+def _within(limit_kw: float | Floats, grid_kw: float) -> float | Floats:
+    """A limit as far as it narrows the grid connection."""
+    return min(limit_kw, grid_kw) if isinstance(limit_kw, float) else np.minimum(limit_kw, grid_kw)
+
+
+def constant(value: float, steps: int) -> Floats:
+    """The same value for each step, in the memory of one."""
+    return np.broadcast_to(np.float64(value), steps)
+
+
+def _stretched(name: str, values: float | Floats, steps: int) -> Floats:
+    if isinstance(values, float):
+        return constant(values, steps)
+    if len(values) < steps:
+        raise ScenarioError(f"{name} ends after {len(values)} steps, but the run has {steps}")
+    return values[:steps]

@@ -1,0 +1,160 @@
+"""The clock of a simulation compiled by numba: the very functions that run as they are elsewhere.
+
+Compiled code is kept on disk. Numba looks only at the file of the function that it keeps, so a digest of
+every file that goes into it is part of the key: a change in any of them compiles anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numba
+import pandas as pd
+from numba import types
+from numba.core import event
+from numba.core.errors import NumbaError
+from numba.extending import register_jitable
+
+from electra_core.allocation import solver, strategies, waterfill
+from electra_core.allocation.strategies import Rank
+from electra_core.sessions.scenario import read_scenario
+from electra_core.simulation import advance, decide, drivers, loop, records, timers
+from electra_core.simulation.loop import play
+from electra_core.simulation.records import World
+from electra_core.simulation.setup import build
+from electra_core.station import battery, vehicles
+from electra_core.station.config import load_config
+
+# Whose functions run compiled, each knowing only those before it.
+MODULES: tuple[ModuleType, ...] = (
+    waterfill,
+    solver,
+    battery,
+    vehicles,
+    strategies,
+    records,
+    timers,
+    decide,
+    advance,
+    drivers,
+    loop,
+)
+
+RANK: Any = types.UniTuple(types.float64, 2)(types.int64, *[types.float64] * 8)
+
+
+# Arrays are handed in, nothing is allocated, and so nobody has to count references to arrays: that alone is
+# four fifths of the time of a decision.
+UNCOUNTED = {"_nrt": False}
+
+
+class Asked(NamedTuple):
+    """A `Demand` as compiled rank functions see it: its numbers."""
+
+    max_kw: float
+    min_kw: float
+    arrived_s: float
+    departs_s: float | None
+    remaining_kwh: float
+    priority: float
+    weight: float
+
+
+@functools.cache
+def compiled_play() -> Callable[[World, Any, None, float], bool]:
+    """`play`, from disk or compiled now."""
+    for module in MODULES:
+        for function in vars(module).values():
+            if inspect.isfunction(function) and function.__module__ == module.__name__:
+                register_jitable(**UNCOUNTED)(function)
+    with event.install_listener("numba:compile", _Announcer()):
+        return _compiled(_digest(), _signature())
+
+
+def _compiled(digest: str, signature: Any) -> Callable[[World, Any, None, float], bool]:
+    def run(world: World, rank: Any, plan: None, stop_s: float) -> bool:
+        # Part of what numba's key is made of.
+        digest  # noqa: B018
+        return play(world, rank, plan, stop_s)
+
+    compiled: Callable[[World, Any, None, float], bool] = numba.njit(
+        signature, cache=True, nogil=True, **UNCOUNTED
+    )(run)
+    return compiled
+
+
+def _signature() -> Any:
+    """The types of `play`: every world has the same as the smallest one."""
+    plug = {
+        "stationId": "any",
+        "gridCapacity": 1,
+        "chargers": [{"id": "any", "maxPower": 1, "connectors": 1}],
+    }
+    scenario = read_scenario(load_config(plug), pd.DataFrame())
+    smallest = build(scenario, divided=False, timeless=True, keeps_steps=True)
+    rank = types.FunctionType(RANK)
+    return types.boolean(numba.typeof(smallest), rank, types.none, types.float64)
+
+
+def _digest() -> str:
+    """What all the code is made of that `play` is compiled from."""
+    found = hashlib.sha256()
+    for module in MODULES:
+        found.update(Path(str(module.__file__)).read_bytes())
+    return found.hexdigest()
+
+
+class _Announcer(event.Listener):  # type: ignore[misc]
+    """Says once that something is compiled, which takes a while."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        if not self.said:
+            self.said = True
+            print("electra_core: compiling the simulation, once for this installation ...", file=sys.stderr)
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+def compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:
+    """A rank function that compiled code can call; None where numba cannot compile it."""
+    return _compiled_rank(rank) if inspect.isfunction(rank) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:
+    compiled: Any = numba.njit(rank)
+
+    def answer(
+        slot: int,
+        max_kw: float,
+        min_kw: float,
+        arrived_s: float,
+        departs_s: float,
+        remaining_kwh: float,
+        priority: float,
+        weight: float,
+        now_s: float,
+    ) -> tuple[float, float]:
+        departs = None if math.isinf(departs_s) else departs_s
+        asked = Asked(max_kw, min_kw, arrived_s, departs, remaining_kwh, priority, weight)
+        tier, share = compiled(asked, now_s)
+        # Sums, because an optional number is one only when it is asked for.
+        return tier + 0.0, share + 0.0
+
+    try:
+        found: Callable[..., tuple[float, float]] = numba.njit(RANK)(answer)
+    except NumbaError:
+        return None
+    return found

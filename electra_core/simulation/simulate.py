@@ -1,0 +1,196 @@
+"""A run: a scenario and a strategy, played to its end."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from electra_core.allocation.strategies import (
+    LEAST_WEIGHT,
+    MOST_WEIGHT,
+    STRATEGIES,
+    TIMELESS,
+    Planner,
+    Strategy,
+    StrategyError,
+    find,
+    name_of,
+    uniform,
+)
+from electra_core.sessions.scenario import Profile, Scenario, constant, read_scenario
+from electra_core.simulation.loop import play
+from electra_core.simulation.numba_engine import compiled_play, compiled_rank
+from electra_core.simulation.python_strategies import interpreted_plan, interpreted_rank
+from electra_core.simulation.records import FINE, World
+from electra_core.simulation.result import Result, result_of
+from electra_core.simulation.setup import build
+from electra_core.station.config import MAX_AMOUNT, StationConfig, load_config
+
+# Work (steps and visits, for stations of twenty connectors) that is done before anybody looks at a clock.
+UNWATCHED = 50_000
+PARTS = 200
+# A progress bar comes after so many seconds.
+BAR_AFTER_S = 2.0
+BAR = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}, {remaining} left"
+
+
+class SimulationWarning(UserWarning):
+    """A run that is right, but slower than it could be."""
+
+
+def simulate(
+    config: StationConfig | str | Path | Mapping[str, Any],
+    sessions: pd.DataFrame,
+    strategy: str | Strategy = "max_min",
+    *,
+    step_s: float = 60.0,
+    horizon_s: float | None = None,
+    static_load_kw: Profile | None = None,
+    pv_kw: Profile = 0.0,
+    site_limit_kw: Profile | None = None,
+    price_per_kwh: Profile | None = None,
+    keep_timeline: bool = True,
+) -> Result:
+    """Play a station and its visitors for days or years: the decisions of a `Station`, compiled.
+
+    Drivers come, wait for a connector where none is free, plug in, and leave. Arrivals, departures and
+    cars that are done count at their exact times. A step is what a `Station` would be advanced by: at its
+    end the site's profiles change, and cars that move along their curves are looked at again, which the
+    configuration's control interval asks for within a step too. Readings come at every step, so that no
+    lease runs out, and cars take what they are offered.
+
+    Parameters
+    ----------
+    config : the station, or what `load_config` makes one of
+    sessions : one row a driver: see `electra_core.sessions.read_visits` for the columns
+    strategy : a name of `STRATEGIES` or of `electra_core.optimization.PLANNERS`, a rank function, or a
+        `Planner`. A rank function is compiled where that is possible; it then sees the numbers of a
+        demand: ``max_kw``, ``min_kw``, ``arrived_s``, ``departs_s``, ``remaining_kwh``, ``priority`` and
+        ``weight``
+    step_s, horizon_s, static_load_kw, pv_kw, site_limit_kw, price_per_kwh : see
+        `electra_core.sessions.scenario.read_scenario`
+    keep_timeline : whether the result has a timeline; sessions and metrics alone need little memory
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ConfigError, SessionsError, ScenarioError
+        When something cannot be meant, before anything runs.
+    StrategyError
+        When the strategy is unknown, fails, or answers nonsense.
+    """
+    scenario = read_scenario(
+        load_config(config),
+        sessions,
+        step_s=step_s,
+        horizon_s=horizon_s,
+        static_load_kw=static_load_kw,
+        pv_kw=pv_kw,
+        site_limit_kw=site_limit_kw,
+        price_per_kwh=price_per_kwh,
+    )
+    return _run(scenario, strategy, keep_timeline)
+
+
+def run(scenario: Scenario, strategy: str | Strategy = "max_min", *, keep_timeline: bool = True) -> Result:
+    """Play a scenario that was read before: see `simulate`."""
+    return _run(scenario, strategy, keep_timeline)
+
+
+def _run(scenario: Scenario, strategy: str | Strategy, keep_timeline: bool) -> Result:
+    found = _found(strategy)
+    if not isinstance(found, Planner) and compiled_rank(found) is None:
+        warnings.warn(
+            f"strategy {name_of(found)} cannot be compiled, so decisions are made in Python: the answers"
+            " are the same, but it may take a hundred times as long",
+            SimulationWarning,
+            stacklevel=3,
+        )
+    world = play_scenario(scenario, found, keeps_steps=keep_timeline)
+
+    def ideal() -> Result:
+        endless = _with_unlimited_grid(scenario, float(world.desk.moment.now_s))
+        return result_of(endless, "", play_scenario(endless, found, keeps_steps=False), None)
+
+    return result_of(scenario, name_of(found), world, ideal)
+
+
+def _found(strategy: str | Strategy) -> Strategy:
+    """What a name stands for: planners are known here, which a station has to be given."""
+    if isinstance(strategy, str) and strategy not in STRATEGIES:
+        # Its solver is loaded only where somebody asks for it.
+        from electra_core.optimization import PLANNERS
+
+        return find(strategy, PLANNERS)
+    return find(strategy)
+
+
+def _with_unlimited_grid(scenario: Scenario, end_s: float) -> Scenario:
+    """The same visitors at the same station, up to a time, behind a grid that carries everything."""
+    config = scenario.config.model_copy(update={"grid_capacity_kw": MAX_AMOUNT})
+    limit_kw = constant(MAX_AMOUNT, scenario.steps)
+    return replace(scenario, config=config, horizon_s=end_s, until_empty=False, site_limit_kw=limit_kw)
+
+
+def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool) -> World:
+    """Play a scenario from its beginning to its end.
+
+    Raises
+    ------
+    StrategyError
+        On an unknown strategy, or one that fails or answers nonsense.
+    """
+    # A shipped function is its name; one's own of the same name is another.
+    timeless = any(STRATEGIES[name] is strategy for name in TIMELESS)
+    world = build(scenario, divided=strategy is uniform, timeless=timeless, keeps_steps=keeps_steps)
+    answers = None if isinstance(strategy, Planner) else compiled_rank(strategy)
+    if answers is not None:
+        _play_in_parts(scenario, world, compiled_play(), answers, None, strategy)
+        return world
+    plan = interpreted_plan(scenario, strategy) if isinstance(strategy, Planner) else None
+    # An infinite level times a weight of 0 is no number, and loses every comparison as it should.
+    with np.errstate(invalid="ignore"):
+        _play_in_parts(scenario, world, play, interpreted_rank(scenario, world, strategy), plan, strategy)
+    return world
+
+
+def _play_in_parts(
+    scenario: Scenario, world: World, play: Any, rank: Any, plan: Any, strategy: Strategy
+) -> None:
+    """Play a long run in parts, so that a progress bar can be drawn between them."""
+    moment: Any = world.desk.moment
+    size = 1.0 + len(world.desk.slots) / 20.0
+    work = (scenario.steps + 3 * len(scenario.visits)) * size * (1.0 if plan is None else 1000.0)
+    parts = 1 if work <= UNWATCHED else PARTS
+    steps = math.ceil(scenario.steps / parts)
+    with tqdm(total=1.0, desc="simulating", bar_format=BAR, delay=BAR_AFTER_S, disable=parts == 1) as bar:
+        over = False
+        while not over and moment.fault == FINE:
+            stop_s = scenario.horizon_s if parts == 1 else (moment.step + steps) * scenario.step_s
+            try:
+                over = play(world, rank, plan, min(stop_s, scenario.horizon_s))
+            except Exception as error:
+                # Compiled, nothing but the strategy can fail; in Python it has said so by itself.
+                if play is not compiled_play():
+                    raise
+                words = f"{type(error).__name__}: {error}"
+                raise StrategyError(f"strategy {name_of(strategy)} failed: {words}") from error
+            bar.update(moment.now_s / scenario.horizon_s - bar.n)
+    if moment.fault != FINE:
+        name = scenario.visits.session_id[moment.fault_visit]
+        raise StrategyError(
+            f"strategy {name_of(strategy)} ranked session {name} as tier {moment.fault_tier:g}, weight"
+            f" {moment.fault_weight:g}; the tier must be finite, the weight from {LEAST_WEIGHT:g} to"
+            f" {MOST_WEIGHT:g}"
+        )

@@ -1,0 +1,247 @@
+"""Why is my car slow? One sentence with the numbers, and what one more kilowatt of each limit would give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from electra_core.allocation.allocate import allocate
+from electra_core.allocation.snapshot import Allocation, Demand, Limit, Snapshot
+from electra_core.allocation.strategies import StrategyError, name_of
+from electra_core.allocation.waterfill import whole_modules
+from electra_core.errors import BadValueError
+from electra_core.station.config import StationConfig
+from electra_core.station.decision import Moment
+from electra_core.station.demand import natural_kw, site_left_kw
+from electra_core.station.state import START, Session
+
+# A limit is raised by this much to see what that gives, kW: a power of two, so that adding it is exact,
+# and so small that no other limit begins to bind on the way.
+NUDGE_KW = 2.0**-10
+
+# A limit with less than this share of it left is used up.
+LEFT = 1e-9
+
+
+class Explanation(str):
+    """The sentence, and with it what would change it.
+
+    Attributes
+    ----------
+    limited_by : the one constraint that stops the session from rising
+    gain_per_kw : kW that this session would gain for one more kW of each limit that is used up: its
+        ``connector``, its ``charger``, the ``site``, the ``battery`` (shadow prices)
+    station_gain_per_kw : kW that all sessions together would gain by the same
+    """
+
+    limited_by: Limit
+    gain_per_kw: Mapping[str, float]
+    station_gain_per_kw: Mapping[str, float]
+
+    @property
+    def what_if(self) -> str:
+        """The limits that would help this session, as a sentence; empty where none would."""
+        parts = [
+            f"1 kW more of the {limit} limit would give it {kw(gain)} kW"
+            for limit, gain in self.gain_per_kw.items()
+            if gain > LEFT
+        ]
+        return "; ".join(parts)
+
+
+def explanation(config: StationConfig, moment: Moment, session: Session) -> Explanation:
+    """Explain one session of a moment."""
+    name = session.session_id
+    said = Explanation(_sentence(config, moment, session))
+    said.limited_by = moment.allocation.limited_by[name]
+    gains = _gains(config, moment, session)
+    said.gain_per_kw = {
+        limit: (raised.offered_kw[name] - moment.allocation.offered_kw[name]) / NUDGE_KW
+        for limit, raised in gains.items()
+    }
+    total_kw = sum(moment.allocation.offered_kw.values())
+    said.station_gain_per_kw = {
+        limit: (sum(raised.offered_kw.values()) - total_kw) / NUDGE_KW for limit, raised in gains.items()
+    }
+    return said
+
+
+def kw(value: float) -> str:
+    """Kilowatts without decimals that say nothing: 172.5, 400, 99.25."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _sentence(config: StationConfig, moment: Moment, session: Session) -> str:
+    demand = _demand_of(moment, session)
+    offered_kw = moment.allocation.offered_kw[session.session_id]
+    limit = moment.allocation.limited_by[session.session_id]
+    why = _WORDS[limit](config, moment, session, demand)
+    if limit in (Limit.FAULT, Limit.FINISHED):
+        return why
+    highest_kw, _ = natural_kw(config, session, session.soc)
+    start = f"offered {kw(offered_kw)} of {kw(highest_kw)} kW"
+    return f"{'waiting, ' if offered_kw == 0.0 else ''}{start}: {why}"
+
+
+def _demand_of(moment: Moment, session: Session) -> Demand:
+    return next(each for each in moment.snapshot.demands if each.session_id == session.session_id)
+
+
+def _by_fault(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    alone = session.place in moment.state.out_of_service
+    what = f"connector {session.connector} of {session.charger_id}" if alone else session.charger_id
+    return f"suspended: {what} is out of service"
+
+
+def _by_target(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    return f"done: the car is at its target of {session.target_soc:.0%}"
+
+
+def _by_vehicle(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    highest_kw, _ = natural_kw(config, session, session.soc)
+    if demand.max_kw < highest_kw and session.meter.drawn_kw is not None:
+        return f"the car was seen to take only {kw(session.meter.drawn_kw)} kW, and what it leaves is freed"
+    if demand.max_kw < highest_kw:
+        return f"the car took less before and gets its {kw(highest_kw)} kW back step by step"
+    soc = session.soc
+    at = "" if soc is None or session.vehicle.curve is None else f" at {soc:.0%} of its battery"
+    return f"the car takes no more{at}"
+
+
+def _by_connector(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    car_kw = session.vehicle.ceiling_kw(session.soc)
+    return f"connector {session.connector} gives no more, and the car could take {kw(car_kw)} kW"
+
+
+def _by_charger(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    charger_kw = moment.snapshot.charger_limit_kw(session.charger_id)
+    shares = f"{session.charger_id} shares {kw(charger_kw)} kW {_between(moment, session)}"
+    return f"{shares}; {_spare(moment, session)}"
+
+
+def _by_module(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    size_kw = config.module_kw[session.charger_id]
+    mine = moment.allocation.modules[session.session_id]
+    count = whole_modules(config.charger_kw[session.charger_id], size_kw)
+    modules = f"{session.charger_id} has {count} modules of {kw(size_kw)} kW {_between(moment, session)}"
+    return f"{modules}, and {mine or 'none'} of them for this one; {_spare(moment, session)}"
+
+
+def _by_site(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    snapshot, allocation = moment.snapshot, moment.allocation
+    cars = sum(1 for each in snapshot.demands if each.max_kw > 0.0)
+    left_kw = site_left_kw(config, moment.state)
+    if left_kw < 0.0:
+        words = f"the site's own load is {kw(-left_kw)} kW above its limit"
+    else:
+        words = f"the site has {kw(snapshot.site_limit_kw)} kW left for {_cars(cars)}"
+    if allocation.battery_kw < 0.0:
+        words += f", and the battery adds {kw(-allocation.battery_kw)} kW"
+    elif snapshot.comfort_kw is not None and snapshot.boost_kw > 0.0:
+        words += f", and the battery keeps its reserve for those below {kw(snapshot.comfort_kw)} kW"
+    if moment.state.silent:
+        words += f"; it is at its fail-safe limit, {_silence(moment.state.silent)}"
+    return words
+
+
+def _silence(silent: Sequence[str]) -> str:
+    names = [name for name in silent if name != START]
+    return f"no news of the {' and the '.join(names)}" if names else "no reading since the start"
+
+
+def _by_minimum(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    free_kw = moment.snapshot.charger_limit_kw(session.charger_id) - _taken_kw(moment, session.charger_id)
+    where, left_kw = session.charger_id, max(0.0, free_kw)
+    if _site_left_kw(moment, session) < left_kw:
+        where, left_kw = "the site", _site_left_kw(moment, session)
+    least = f"it needs at least {kw(demand.min_kw)} kW"
+    if left_kw < demand.min_kw:
+        return f"{least}, and {where} has {kw(left_kw)} kW left beside those before it"
+    return f"{least}, and those before it need the rest"
+
+
+def _by_plan(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+    return f"strategy {name_of(moment.state.strategy)} plans no more than {kw(demand.max_kw)} kW for it now"
+
+
+_WORDS: Mapping[Limit, Callable[[StationConfig, Moment, Session, Demand], str]] = {
+    Limit.FAULT: _by_fault,
+    Limit.FINISHED: _by_target,
+    Limit.VEHICLE: _by_vehicle,
+    Limit.CONNECTOR: _by_connector,
+    Limit.CHARGER: _by_charger,
+    Limit.MODULE: _by_module,
+    Limit.SITE: _by_site,
+    Limit.MINIMUM: _by_minimum,
+    Limit.PLAN: _by_plan,
+}
+
+
+def _between(moment: Moment, session: Session) -> str:
+    cars = sum(
+        1 for each in moment.snapshot.demands if each.charger_id == session.charger_id and each.max_kw > 0.0
+    )
+    return f"between {_cars(cars)}" if cars > 1 else f"for {_cars(cars)}"
+
+
+def _cars(count: int) -> str:
+    return "1 car" if count == 1 else f"{count} cars"
+
+
+def _spare(moment: Moment, session: Session) -> str:
+    """What the site could give the cars of this charger beyond what the charger lets through."""
+    here = [each for each in moment.snapshot.demands if each.charger_id == session.charger_id]
+    wanted_kw = sum(each.max_kw - moment.allocation.offered_kw[each.session_id] for each in here)
+    spare_kw = min(wanted_kw, _site_left_kw(moment, session))
+    return f"the site could give {kw(spare_kw)} more" if spare_kw > LEFT else "the site has no more either"
+
+
+def _site_left_kw(moment: Moment, session: Session) -> float:
+    """Power of grid and battery that no car takes, kW at this charger's cars."""
+    snapshot, allocation = moment.snapshot, moment.allocation
+    to_cars_kw = sum(allocation.site_kw.values())
+    left_kw = snapshot.site_limit_kw + snapshot.boost_kw - to_cars_kw
+    return max(0.0, left_kw) / snapshot.cost(session.charger_id)
+
+
+def _taken_kw(moment: Moment, charger_id: str) -> float:
+    allocation = moment.allocation
+    return sum(
+        taken_kw
+        for session_id, taken_kw in allocation.reserved_kw.items()
+        if allocation.charger_of[session_id] == charger_id
+    )
+
+
+def _gains(config: StationConfig, moment: Moment, session: Session) -> dict[str, Allocation]:
+    """What would be decided with a little more of each limit that is used up."""
+    snapshot, allocation = moment.snapshot, moment.allocation
+    charger_kw = snapshot.charger_limit_kw(session.charger_id)
+    # Equal parts may stop a session while there is power left: then its own reason says which limit binds.
+    reason = allocation.limited_by[session.session_id]
+    raised: dict[str, Snapshot] = {}
+    if reason is Limit.CONNECTOR:
+        demands = [
+            replace(each, max_kw=each.max_kw + NUDGE_KW) if each.session_id == session.session_id else each
+            for each in snapshot.demands
+        ]
+        raised["connector"] = replace(snapshot, demands=demands)
+    if reason is Limit.CHARGER or _used_up(_taken_kw(moment, session.charger_id), charger_kw):
+        limits = {**snapshot.charger_kw, session.charger_id: charger_kw + NUDGE_KW}
+        raised["charger"] = replace(snapshot, charger_kw=limits)
+    site_kw = sum(allocation.site_kw.values())
+    if reason is Limit.SITE or _used_up(site_kw, snapshot.site_limit_kw + max(0.0, -allocation.battery_kw)):
+        # Below the site's own load a little more limit reaches no car.
+        left_kw = site_left_kw(config, moment.state)
+        raised["site"] = replace(snapshot, grid_kw=left_kw + NUDGE_KW if left_kw >= 0.0 else 0.0)
+    short = reason is Limit.SITE or _used_up(-allocation.battery_kw, snapshot.boost_kw)
+    if snapshot.boost_kw > 0.0 and short:
+        raised["battery"] = replace(snapshot, boost_kw=snapshot.boost_kw + NUDGE_KW)
+    try:
+        return {limit: allocate(each, moment.state.strategy) for limit, each in raised.items()}
+    except StrategyError as error:
+        raise BadValueError(str(error)) from error
+
+
+def _used_up(used_kw: float, limit_kw: float) -> bool:
+    return used_kw >= limit_kw - LEFT * max(1.0, limit_kw)

@@ -1,0 +1,266 @@
+"""A station as people and programs read it: one moment, as JSON with the seed's field names and ours."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from electra_core.allocation.snapshot import Allocation, Demand, Limit, Snapshot
+from electra_core.allocation.strategies import name_of
+from electra_core.station.config import ChargerConfig, StationConfig
+from electra_core.station.demand import site_limit_kw
+from electra_core.station.state import BATTERY_PLACE, Place, Session, State
+from electra_core.station.vehicles import LEAST_OFFER_KW
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class SessionStatus(_Part):
+    """One session. The seed's fields first (powers in kW), then ours with their units."""
+
+    session_id: str
+    allocated_power: float
+    vehicle_max_power: float
+    is_boosted: bool
+    boosted_power: float
+    active: bool
+    vehicle: str
+    arrived_s: float
+    departs_s: float | None
+    priority: float
+    weight: float
+    # Charging takes power or could; waiting wants power and gets none; suspended is out of service.
+    condition: Literal["charging", "waiting", "suspended", "finished"]
+    waiting: bool
+    ceiling_kw: float
+    grid_kw: float
+    battery_kw: float
+    limited_by: Limit
+    # What the car takes, as far as its meter tells; and whole power modules, where the charger has them.
+    drawn_kw: float
+    modules: int | None
+    soc: float | None
+    target_soc: float
+    energy_kwh: float
+    energy_from_battery_kwh: float
+    remaining_kwh: float | None
+    # At the power offered now: a curve that falls on the way makes it longer.
+    minutes_to_target: float | None
+
+
+class ConnectorStatus(_Part):
+    """One connector; ``session`` is None while no car is there."""
+
+    connector_id: int
+    session: SessionStatus | None
+    available: bool
+
+
+class ChargerStatus(_Part):
+    """One charger, kW; ``max_asked_power`` is what its cars ask for now."""
+
+    charger_id: str
+    max_power: float
+    max_asked_power: float
+    connectors: tuple[ConnectorStatus, ...]
+    offered_kw: float
+    available: bool
+
+
+class BoostStatus(_Part):
+    """One session that the battery helps."""
+
+    charger_id: str
+    connector_id: int
+    session_id: str
+    boosted_power: float
+
+
+class BatteryStatus(_Part):
+    """The battery; SoC from 0 to 1, positive power charges it."""
+
+    max_power: float
+    state_of_charge: float
+    session_boosts: tuple[BoostStatus, ...]
+    power_kw: float
+    energy_kwh: float
+    capacity_kwh: float
+    available: bool
+
+
+class StationStatus(_Part):
+    """The whole station at one moment; ``grid_kw`` is the import for cars and battery."""
+
+    station_id: str
+    grid_capacity: float
+    max_asked_power: float
+    chargers: tuple[ChargerStatus, ...]
+    battery: BatteryStatus | None
+    now_s: float
+    strategy: str
+    site_limit_kw: float
+    static_load_kw: float
+    # What chargers and battery take at all times.
+    standby_kw: float
+    # At its fail-safe limit, because the readings in ``silent`` are older than their lease.
+    fail_safe: bool
+    silent: tuple[str, ...]
+    grid_kw: float
+    unused_kw: float
+    offered_kw: float
+    delivered_kwh: float
+    imported_kwh: float
+    lost_kwh: float
+    battery_in_kwh: float
+    battery_out_kwh: float
+
+    @property
+    def sessions(self) -> tuple[tuple[str, int, SessionStatus], ...]:
+        """Charger, connector and session of each car that is there."""
+        return tuple(
+            (charger.charger_id, connector.connector_id, connector.session)
+            for charger in self.chargers
+            for connector in charger.connectors
+            if connector.session is not None
+        )
+
+
+def read_status(
+    config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation
+) -> StationStatus:
+    """Put one moment of a station into words and numbers."""
+    demands = {demand.session_id: demand for demand in snapshot.demands}
+    chargers = tuple(_charger(charger, state, allocation, demands) for charger in config.chargers)
+    return StationStatus(
+        station_id=config.station_id,
+        grid_capacity=config.grid_capacity_kw,
+        max_asked_power=sum(charger.max_asked_power for charger in chargers),
+        chargers=chargers,
+        battery=_battery(config, state, allocation),
+        now_s=state.now_s,
+        strategy=name_of(state.strategy),
+        site_limit_kw=site_limit_kw(config, state),
+        static_load_kw=state.static_load_kw,
+        standby_kw=config.standing_kw,
+        fail_safe=bool(state.silent),
+        silent=state.silent,
+        grid_kw=allocation.grid_kw,
+        unused_kw=allocation.unused_kw,
+        offered_kw=sum(allocation.offered_kw.values()),
+        delivered_kwh=state.ledger.delivered_kwh,
+        imported_kwh=state.ledger.imported_kwh,
+        lost_kwh=state.ledger.lost_kwh,
+        battery_in_kwh=state.ledger.battery_in_kwh,
+        battery_out_kwh=state.ledger.battery_out_kwh,
+    )
+
+
+def _charger(
+    charger: ChargerConfig, state: State, allocation: Allocation, demands: dict[str, Demand]
+) -> ChargerStatus:
+    places = [(charger.id, number) for number in range(1, len(charger.connectors) + 1)]
+    here = [state.sessions[place].session_id for place in places if place in state.sessions]
+    return ChargerStatus(
+        charger_id=charger.id,
+        max_power=charger.max_power_kw,
+        max_asked_power=sum(demands[session_id].max_kw for session_id in here),
+        connectors=tuple(
+            ConnectorStatus(
+                connector_id=place[1],
+                session=_session(state.sessions.get(place), allocation, demands),
+                available=state.is_available(place),
+            )
+            for place in places
+        ),
+        offered_kw=sum(allocation.offered_kw[session_id] for session_id in here),
+        available=any(state.is_available(place) for place in places),
+    )
+
+
+def read_session(
+    place: Place, state: State, snapshot: Snapshot, allocation: Allocation
+) -> SessionStatus | None:
+    """One session of a moment, without the rest of the station."""
+    demands = {demand.session_id: demand for demand in snapshot.demands}
+    return _session(state.sessions.get(place), allocation, demands)
+
+
+def _session(
+    session: Session | None, allocation: Allocation, demands: dict[str, Demand]
+) -> SessionStatus | None:
+    if session is None:
+        return None
+    name = session.session_id
+    offered_kw, boost_kw = allocation.offered_kw[name], allocation.boost_kw[name]
+    limited_by, takes_kw = allocation.limited_by[name], session.takes_kw(offered_kw)
+    condition = _condition(limited_by, offered_kw)
+    return SessionStatus(
+        session_id=name,
+        allocated_power=offered_kw,
+        vehicle_max_power=session.vehicle.max_power_kw,
+        is_boosted=boost_kw > 0.0,
+        boosted_power=boost_kw,
+        active=limited_by is not Limit.FINISHED,
+        vehicle=session.vehicle.name,
+        arrived_s=session.arrived_s,
+        departs_s=session.departs_s,
+        priority=session.priority,
+        weight=session.weight,
+        condition=condition,
+        waiting=condition == "waiting",
+        ceiling_kw=demands[name].max_kw,
+        grid_kw=offered_kw - boost_kw,
+        battery_kw=boost_kw,
+        limited_by=limited_by,
+        drawn_kw=takes_kw,
+        modules=allocation.modules.get(name),
+        soc=session.soc,
+        target_soc=session.target_soc,
+        energy_kwh=session.energy_kwh,
+        energy_from_battery_kwh=session.boost_kwh,
+        remaining_kwh=session.remaining_kwh,
+        minutes_to_target=_minutes(session.remaining_kwh, takes_kw),
+    )
+
+
+def _condition(
+    limited_by: Limit, offered_kw: float
+) -> Literal["charging", "waiting", "suspended", "finished"]:
+    if limited_by is Limit.FINISHED:
+        return "finished"
+    if limited_by is Limit.FAULT:
+        return "suspended"
+    return "charging" if offered_kw > 0.0 else "waiting"
+
+
+def _minutes(remaining_kwh: float | None, takes_kw: float) -> float | None:
+    if remaining_kwh is None or (remaining_kwh > 0.0 and takes_kw < LEAST_OFFER_KW):
+        return None
+    return 60.0 * remaining_kwh / takes_kw if remaining_kwh > 0.0 else 0.0
+
+
+def _battery(config: StationConfig, state: State, allocation: Allocation) -> BatteryStatus | None:
+    battery = config.battery
+    if battery is None:
+        return None
+    return BatteryStatus(
+        max_power=battery.discharge_power_kw,
+        state_of_charge=state.battery_kwh / battery.initial_capacity_kwh,
+        session_boosts=tuple(
+            BoostStatus(
+                charger_id=session.charger_id,
+                connector_id=session.connector,
+                session_id=session.session_id,
+                boosted_power=allocation.boost_kw[session.session_id],
+            )
+            for session in state.sessions.values()
+            if allocation.boost_kw[session.session_id] > 0.0
+        ),
+        power_kw=allocation.battery_kw,
+        energy_kwh=state.battery_kwh,
+        capacity_kwh=battery.initial_capacity_kwh,
+        available=BATTERY_PLACE not in state.out_of_service,
+    )

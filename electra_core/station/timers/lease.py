@@ -1,0 +1,33 @@
+"""Readings grow old: a site limit or a meter that falls silent must not be believed for ever."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from electra_core.allocation.snapshot import Allocation, Snapshot
+from electra_core.station.config import StationConfig
+from electra_core.station.state import State
+
+
+def due(config: StationConfig, state: State) -> State:
+    """Which readings are silent now; one that comes back is so no longer."""
+    lease_s = config.limit_lease_s
+    if lease_s is None:
+        return state
+    silent = tuple(name for name, at_s in sorted(state.readings.items()) if state.now_s >= at_s + lease_s)
+    return state if silent == state.silent else replace(state, silent=silent)
+
+
+def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
+    """No decision renews a reading."""
+    return state
+
+
+def next_s(config: StationConfig, state: State) -> float:
+    """When the next reading falls silent."""
+    lease_s = config.limit_lease_s
+    if lease_s is None:
+        return math.inf
+    heard = (at_s for name, at_s in state.readings.items() if name not in state.silent)
+    return min((at_s + lease_s for at_s in heard), default=math.inf)

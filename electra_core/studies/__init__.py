@@ -1,6 +1,0 @@
-"""Many runs: stations, sessions and strategies in all their combinations, as one table."""
-
-from electra_core.studies.study import StudyError
-from electra_core.studies.sweep import sweep
-
-__all__ = ["StudyError", "sweep"]
