@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 from electra_core import StationConfig, load_config
-from electra_core.service import LiveStation, Store
+from electra_core.service import Journal, LiveStation
 from electra_core.service.journal import digest_of, signed
 
 ROOT = Path(__file__).parents[1]
@@ -143,7 +143,7 @@ def start_s(folder: Path, events: int) -> tuple[float, float]:
     """Opening a journal of so many events: with a moment 500 events before its end; and one event, s."""
     config: StationConfig = load_config(STATION)
     path = folder / "long.journal"
-    live = LiveStation(config, Store(path, config), simulated=True)
+    live = LiveStation(config, Journal(path, config), simulated=True)
     live.do(lambda station: (200, station.set_static_load(1.0)))
     live.close()
     base = sqlite3.connect(path)
@@ -156,7 +156,7 @@ def start_s(folder: Path, events: int) -> tuple[float, float]:
     base.commit()
     base.close()
     start = time.perf_counter()
-    live = LiveStation(config, Store(path, config), simulated=True)
+    live = LiveStation(config, Journal(path, config), simulated=True)
     took_s = time.perf_counter() - start
     if live.view.number != events:
         sys.exit("the long journal was not read to its end")

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from electra_core import StationConfig, load_config
-from electra_core.allocation.solver import Table, decide
+from electra_core.allocation.solver import DemandTable, decide
 from electra_core.optimization import hindsight
 from electra_core.sessions import generate
 from electra_core.sessions.scenario import read_scenario
@@ -40,7 +40,7 @@ def station(connectors: int, limit_kw: float, charger_kw: float, **more: Any) ->
     return load_config({"stationId": "Speed", "gridCapacity": limit_kw, "chargers": chargers, **more})
 
 
-def full_table(connectors: int) -> Table:
+def full_table(connectors: int) -> DemandTable:
     """Random wishes at each connector; the site has 40 % of what they want."""
     config = station(connectors, 1.0, 150.0)
     scenario = read_scenario(config, pd.DataFrame())
@@ -49,9 +49,9 @@ def full_table(connectors: int) -> Table:
     )
     dice = np.random.default_rng(1)
     table.rows.charger = np.arange(connectors) // 2
-    table.rows.highest = dice.uniform(20.0, 150.0, connectors)
+    table.rows.max_kw = dice.uniform(20.0, 150.0, connectors)
     table.rows.weight = table.rows.cost = 1.0
-    table.rows.queued = np.arange(connectors)
+    table.rows.row_at = np.arange(connectors)
     return table
 
 
@@ -60,7 +60,7 @@ def compiled_decide() -> Any:
     """One decision, compiled as in a simulation."""
     compiled_play()
 
-    def run(table: Table, site_kw: float) -> None:
+    def run(table: DemandTable, site_kw: float) -> None:
         decide(table, site_kw, 0.0, math.inf, False)
 
     return numba.njit(run, **UNCOUNTED)
@@ -70,7 +70,7 @@ def compiled_decide() -> Any:
 def test_allocation(benchmark: Any, connectors: int) -> None:
     """One decision for so many cars at two-plug chargers."""
     table: Any = full_table(connectors)
-    site_kw = 0.4 * float(table.rows.highest.sum())
+    site_kw = 0.4 * float(table.rows.max_kw.sum())
     compiled_decide()(table, site_kw)
     benchmark(compiled_decide(), table, site_kw)
 

@@ -2,25 +2,38 @@
 
 from typing import TYPE_CHECKING, Any
 
-from electra_core.allocation.allocate import allocate
-from electra_core.allocation.snapshot import Allocation, Demand, Limit, Snapshot, violations
-from electra_core.allocation.snapshot import SnapshotError as SnapshotError
-from electra_core.allocation.strategies import STRATEGIES, StrategyError
-from electra_core.errors import StationError
-from electra_core.sessions.days import day_names, load_day
-from electra_core.station.config import (
+from electra_core.allocation import (
+    STRATEGIES,
+    Allocation,
+    Demand,
+    Limit,
+    Snapshot,
+    StrategyError,
+    allocate,
+    violations,
+)
+from electra_core.allocation import SnapshotError as SnapshotError
+from electra_core.errors import ElectraError as ElectraError
+from electra_core.errors import StationError, load_on_demand
+from electra_core.sessions import day_names, load_day
+from electra_core.station import (
     BatteryConfig,
     ChargerConfig,
+    ChargingCurve,
+    ConfigError,
     ConnectorConfig,
+    Station,
     StationConfig,
+    StationStatus,
+    Vehicle,
+    catalogue,
     load_config,
 )
-from electra_core.station.config_errors import ConfigError
-from electra_core.station.events import Event as Event
-from electra_core.station.station import Station
-from electra_core.station.status import StationStatus
-from electra_core.station.vehicles import ChargingCurve, Vehicle, catalogue
-from electra_core.station.vehicles import VehicleError as VehicleError
+from electra_core.station import Event as Event
+from electra_core.station import VehicleError as VehicleError
+
+if TYPE_CHECKING:
+    from electra_core.simulation import Result, simulate, sweep
 
 __all__ = [
     "STRATEGIES",
@@ -50,27 +63,9 @@ __all__ = [
     "violations",
 ]
 
-# What needs numba and pandas is loaded only when somebody asks for it.
-_LATER = {
-    "Result": "electra_core.simulation",
-    "simulate": "electra_core.simulation",
-    "sweep": "electra_core.simulation.sweep",
-}
-
-if TYPE_CHECKING:
-    from electra_core.simulation import Result, simulate
-    from electra_core.simulation.sweep.sweep import sweep
+# These need numba and pandas, and are loaded on first use.
+_ON_DEMAND = dict.fromkeys(("Result", "simulate", "sweep"), "simulation")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    try:
-        room = importlib.import_module(_LATER[name])
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"electra_core.{name} needs {error.name}: install electra-core with its extra 'simulation'"
-        ) from error
-    return getattr(room, name)
+    return load_on_demand(__name__, name, _ON_DEMAND)

@@ -9,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from electra_core.allocation.strategies import STRATEGIES
-from electra_core.station.config import StationConfig, load_config
+from electra_core.allocation import STRATEGIES
+from electra_core.station import StationConfig, load_config
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,8 +65,7 @@ def _check(wanted: argparse.Namespace) -> int:
 
 def _simulate(wanted: argparse.Namespace) -> int:
     # pandas and the compiled clock are loaded only where somebody asks for them.
-    from electra_core.sessions import day_sessions, read_sessions
-    from electra_core.sessions.days import day_names
+    from electra_core.sessions import day_names, day_sessions, read_sessions
     from electra_core.simulation import simulate
 
     config = load_config(wanted.config)
@@ -84,15 +83,15 @@ def _serve(wanted: argparse.Namespace) -> int:
     try:
         import uvicorn
 
-        from electra_core.service import LiveStation, Store, StoreError, create_app
+        from electra_core.service import Journal, JournalError, LiveStation, create_app
     except ImportError as error:
         raise ValueError(f"serving needs the extra [api]: {error.name} is not installed") from None
     config = load_config(wanted.config)
     journal = wanted.journal or Path(f"{_file_name(config)}.journal")
     logging.basicConfig(level=logging.WARNING if wanted.quiet else logging.INFO, format="%(message)s")
     try:
-        live = LiveStation(config, Store(journal, config), simulated=wanted.simulated)
-    except StoreError as error:
+        live = LiveStation(config, Journal(journal, config), simulated=wanted.simulated)
+    except JournalError as error:
         raise ValueError(str(error)) from None
     app = create_app(live, os.environ.get("ELECTRA_TOKEN", "").strip() or None)
     # What is loaded now stays: looking through it for garbage would make one answer in a hundred late.

@@ -1,1 +1,72 @@
-"""TODO."""
+"""Share power: a snapshot of demands and limits goes in, an allocation comes out.
+
+``snapshot`` holds the question and the answer, ``waterfill`` the arithmetic, ``solver`` the order in which grid
+and battery fill, ``strategies`` the rules of precedence, ``allocate`` puts them together, ``violations`` checks the
+answer, ``setpoints`` orders the commands from one answer to the next.
+"""
+
+from electra_core.allocation.allocate import allocate
+from electra_core.allocation.setpoints import BATTERY
+from electra_core.allocation.snapshot import (
+    MAX_DEMAND,
+    MAX_MODULES,
+    MAX_WEIGHT,
+    MIN_EFFICIENCY,
+    MIN_MODULE_KW,
+    MIN_WEIGHT,
+    Allocation,
+    Demand,
+    Limit,
+    Snapshot,
+    SnapshotError,
+    violations,
+)
+from electra_core.allocation.strategies import (
+    MAX_RANK_WEIGHT,
+    MIN_RANK_WEIGHT,
+    STRATEGIES,
+    EqualParts,
+    Planner,
+    Rank,
+    Strategy,
+    StrategyError,
+    find_strategy,
+    is_timeless,
+    max_min,
+    name_of,
+    planned,
+    ranked,
+    timeless,
+)
+
+__all__ = [
+    "BATTERY",
+    "MAX_DEMAND",
+    "MAX_MODULES",
+    "MAX_RANK_WEIGHT",
+    "MAX_WEIGHT",
+    "MIN_EFFICIENCY",
+    "MIN_MODULE_KW",
+    "MIN_RANK_WEIGHT",
+    "MIN_WEIGHT",
+    "STRATEGIES",
+    "Allocation",
+    "Demand",
+    "EqualParts",
+    "Limit",
+    "Planner",
+    "Rank",
+    "Snapshot",
+    "SnapshotError",
+    "Strategy",
+    "StrategyError",
+    "allocate",
+    "find_strategy",
+    "is_timeless",
+    "max_min",
+    "name_of",
+    "planned",
+    "ranked",
+    "timeless",
+    "violations",
+]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from electra_core.allocation.setpoints import BATTERY, Load, SetPoint, ordered
-from electra_core.errors import is_finite, shortened
+from electra_core.errors import ElectraError, is_finite, shortened
 
 # Limits are sums of up to thousands of floats: a share of each limit that rounding may take.
 ROUNDING = 1e-9
@@ -17,14 +17,14 @@ ROUNDING = 1e-9
 MAX_MODULES = 1000
 
 # Smaller ones than these are slips of the finger.
-LEAST_EFFICIENCY = 0.01
-LEAST_MODULE_KW = 1e-3
+MIN_EFFICIENCY = 0.01
+MIN_MODULE_KW = 1e-3
 
 # A session's own share beside others: beyond these it is a slip of the finger.
-LEAST_SHARE, MOST_SHARE = 1e-6, 1e6
+MIN_WEIGHT, MAX_WEIGHT = 1e-6, 1e6
 
 # No demand of a station is larger, kW or kWh; sums of larger floats would overflow.
-MAX_AMOUNT = 1e12
+MAX_DEMAND = 1e12
 
 
 class Limit(StrEnum):
@@ -42,7 +42,7 @@ class Limit(StrEnum):
     PLAN = "plan"
 
 
-class SnapshotError(ValueError):
+class SnapshotError(ElectraError):
     """A demand or snapshot that cannot be meant, with a sentence that says why."""
 
 
@@ -63,7 +63,7 @@ class Demand:
     modules : whole modules that it holds now; of two equal claims the holder's comes first
     keeps_modules : they are not assigned anew in this decision
     ceiling_by : which limit set ``max_kw``
-    on_battery : carried by the station's battery alone, outside the sharing (the seed's rule)
+    on_battery : carried by the station's battery alone, outside the sharing (the exercise's rule)
 
     Raises
     ------
@@ -95,7 +95,7 @@ class Demand:
             raise SnapshotError(f"{where}: this is what the station's battery is called")
         _check_amount(where, "max_kw", self.max_kw)
         _check_amount(where, "min_kw", self.min_kw)
-        _check_amount(where, "weight", self.weight, MOST_SHARE, LEAST_SHARE)
+        _check_amount(where, "weight", self.weight, MAX_WEIGHT, MIN_WEIGHT)
         if self.remaining_kwh is not None:
             _check_amount(where, "remaining_kwh", self.remaining_kwh)
         _check_number(where, "arrived_s", self.arrived_s)
@@ -157,9 +157,9 @@ class Snapshot:
             if limit_kw is not None:
                 _check_amount("snapshot", f"charger_kw[{charger_id!r}]", limit_kw, most=math.inf)
         for charger_id, share in self.efficiency.items():
-            _check_amount("snapshot", f"efficiency[{charger_id!r}]", share, most=1.0, least=LEAST_EFFICIENCY)
+            _check_amount("snapshot", f"efficiency[{charger_id!r}]", share, most=1.0, least=MIN_EFFICIENCY)
         for charger_id, size_kw in self.module_kw.items():
-            _check_amount("snapshot", f"module_kw[{charger_id!r}]", size_kw, least=LEAST_MODULE_KW)
+            _check_amount("snapshot", f"module_kw[{charger_id!r}]", size_kw, least=MIN_MODULE_KW)
             if charger_id in self.charger_kw and self.charger_limit_kw(charger_id) > MAX_MODULES * size_kw:
                 raise SnapshotError(f"snapshot: charger {charger_id!r} has more than {MAX_MODULES} modules")
         seen: set[str] = set()
@@ -328,7 +328,7 @@ def _check_number(where: str, name: str, value: float) -> None:
         raise SnapshotError(f"{where}: {name} must be a finite number{unit}, got {shortened(value)}")
 
 
-def _check_amount(where: str, name: str, value: float, most: float = MAX_AMOUNT, least: float = 0.0) -> None:
+def _check_amount(where: str, name: str, value: float, most: float = MAX_DEMAND, least: float = 0.0) -> None:
     if type(value) is float and least <= value <= most < math.inf:
         return  # nearly always
     if is_finite(value) and least <= value <= most:

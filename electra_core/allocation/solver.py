@@ -12,31 +12,37 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from electra_core.allocation import waterfill
-from electra_core.allocation.waterfill import Cell, Room, Row, Share
+from electra_core.allocation.snapshot import Limit
+from electra_core.allocation.waterfill import ChargerLimit, DemandRow, Grant, PoolEntry
 
 # A session this close to its cap is at its cap: the reason must not hang on the last bits.
 SAME = 1e-12
 
-# What stopped a row from rising, in the order of `snapshot.Limit`.
-VEHICLE, CONNECTOR, CHARGER, SITE, MINIMUM, MODULE, FAULT, FINISHED, PLAN = range(9)
+# Compiled code compares whole numbers: each limit's code is its place in the enumeration.
+LIMITS = tuple(Limit)
+VEHICLE, CONNECTOR, CHARGER = (
+    LIMITS.index(limit) for limit in (Limit.VEHICLE, Limit.CONNECTOR, Limit.CHARGER)
+)
+SITE, MINIMUM, MODULE = (LIMITS.index(limit) for limit in (Limit.SITE, Limit.MINIMUM, Limit.MODULE))
+FAULT, FINISHED, PLAN = (LIMITS.index(limit) for limit in (Limit.FAULT, Limit.FINISHED, Limit.PLAN))
 
 
-class Table(NamedTuple):
+class DemandTable(NamedTuple):
     """Rows sorted by tier and charger, and what they get.
 
-    ``shares`` are what counts; ``by_grid`` is what the grid alone would give, and ``anew`` what there would
-    be if nobody kept modules. ``cells`` is scratch; ``rooms`` are the chargers.
+    ``grants`` are what counts; ``by_grid`` is what the grid alone would give, and ``without_kept`` what there would
+    be if nobody kept modules. ``entries`` is scratch; ``chargers`` are the chargers.
     """
 
-    rows: Sequence[Row]
-    rooms: Sequence[Room]
-    shares: Sequence[Share]
-    by_grid: Sequence[Share]
-    anew: Sequence[Share]
-    cells: Sequence[Cell]
+    rows: Sequence[DemandRow]
+    chargers: Sequence[ChargerLimit]
+    grants: Sequence[Grant]
+    by_grid: Sequence[Grant]
+    without_kept: Sequence[Grant]
+    entries: Sequence[PoolEntry]
 
 
-def tame(rows: Sequence[Row]) -> None:
+def normalise_weights(rows: Sequence[DemandRow]) -> None:
     """Make weights relative to the largest of their tier: only ratios count, and sums must not overflow."""
     start = 0
     while start < len(rows):
@@ -49,7 +55,7 @@ def tame(rows: Sequence[Row]) -> None:
         start = end
 
 
-def decide(table: Table, site_kw: float, boost_kw: float, comfort_kw: float, divided: bool) -> None:
+def solve(table: DemandTable, site_kw: float, boost_kw: float, comfort_kw: float, divided: bool) -> None:
     """Fill with the grid alone, then with grid and battery together.
 
     The battery gives exactly what the second total exceeds the grid by, and a row's boost is its part of
@@ -60,141 +66,147 @@ def decide(table: Table, site_kw: float, boost_kw: float, comfort_kw: float, div
     table : written
     site_kw, boost_kw : kW of the grid and of the battery
     comfort_kw : kW above which the battery lifts nobody; may be infinite
-    divided : in equal parts, the seed's rule
+    divided : in equal parts, the exercise's rule
     """
-    rows, shares, by_grid = table.rows, table.shares, table.by_grid
+    rows, grants, by_grid = table.rows, table.grants, table.by_grid
     total_kw, given_kw = site_kw, 0.0
     for row in range(len(rows)):
-        rows[row].reach = rows[row].highest
+        rows[row].lift_to_kw = rows[row].max_kw
     fill(table, by_grid, site_kw, True, divided)
     if boost_kw > 0.0:
         total_kw = site_kw + boost_kw
         for row in range(len(rows)):
             # Below its reserve the battery lifts a row no further than to comfort.
-            lifted = min(rows[row].highest, max(comfort_kw, rows[row].lowest))
-            rows[row].reach = by_grid[row].kw if by_grid[row].kw >= comfort_kw else lifted
-        fill(table, shares, total_kw, True, divided)
-        given_kw = min(boost_kw, max(0.0, at_site(rows, shares) - site_kw))
+            lifted = min(rows[row].max_kw, max(comfort_kw, rows[row].min_kw))
+            rows[row].lift_to_kw = by_grid[row].kw if by_grid[row].kw >= comfort_kw else lifted
+        fill(table, grants, total_kw, True, divided)
+        given_kw = min(boost_kw, max(0.0, at_site(rows, grants) - site_kw))
     else:
-        copy(by_grid, shares)
-    give_reasons(table, shares)
+        copy(by_grid, grants)
+    give_reasons(table, grants)
     if boost_kw > 0.0 and comfort_kw < math.inf:
         beyond_comfort(table)
     divide_boost(table, given_kw)
     compare_modules(table, total_kw, divided)
 
 
-def fill(table: Table, shares: Sequence[Share], site_kw: float, keeps: bool, divided: bool) -> None:
+def fill(table: DemandTable, grants: Sequence[Grant], site_kw: float, keeps: bool, divided: bool) -> None:
     """Admit rows and fill them from one source of ``site_kw``, each as high as it may reach."""
-    rows, rooms = table.rows, table.rooms
+    rows, chargers = table.rows, table.chargers
     for row in range(len(rows)):
-        share = shares[row]
-        share.kw = share.cap = 0.0
-        share.lowest, share.highest = rows[row].lowest, rows[row].reach
-        share.modules = rows[row].needed
-    waterfill.admit(rows, shares, rooms, site_kw)
+        grant = grants[row]
+        grant.kw = grant.cap_kw = 0.0
+        grant.min_kw, grant.max_kw = rows[row].min_kw, rows[row].lift_to_kw
+        grant.modules = rows[row].modules_needed
+    waterfill.admit(rows, grants, chargers, site_kw)
     if keeps:
-        waterfill.keep(rows, shares, rooms)
+        waterfill.keep_modules(rows, grants, chargers)
     if divided:
-        waterfill.equal_parts(rows, shares, table.cells, rooms, site_kw)
+        waterfill.equal_parts(rows, grants, table.entries, chargers, site_kw)
     else:
-        waterfill.share_out(rows, shares, table.cells, rooms, site_kw)
-    waterfill.release(rows, shares, rooms, keeps)
+        waterfill.share_out(rows, grants, table.entries, chargers, site_kw)
+    waterfill.release_modules(rows, grants, chargers, keeps)
 
 
-def copy(source: Sequence[Share], target: Sequence[Share]) -> None:
-    """Write shares into others."""
+def copy(source: Sequence[Grant], target: Sequence[Grant]) -> None:
+    """Write grants into others."""
     for row in range(len(source)):
         of, to = source[row], target[row]
-        to.kw, to.cap, to.lowest, to.highest, to.modules = of.kw, of.cap, of.lowest, of.highest, of.modules
+        to.kw, to.cap_kw, to.min_kw, to.max_kw, to.modules = (
+            of.kw,
+            of.cap_kw,
+            of.min_kw,
+            of.max_kw,
+            of.modules,
+        )
 
 
-def at_site(rows: Sequence[Row], shares: Sequence[Share]) -> float:
+def at_site(rows: Sequence[DemandRow], grants: Sequence[Grant]) -> float:
     """What rows take from grid and battery together, kW."""
     total_kw = 0.0
     for row in range(len(rows)):
-        total_kw += rows[row].cost * shares[row].kw
+        total_kw += rows[row].cost * grants[row].kw
     return total_kw
 
 
-def give_reasons(table: Table, shares: Sequence[Share]) -> None:
+def give_reasons(table: DemandTable, grants: Sequence[Grant]) -> None:
     """Write the one constraint that stopped each row from rising."""
-    rows, rooms = table.rows, table.rooms
-    for room in rooms:
-        room.used_kw = 0.0
+    rows, chargers = table.rows, table.chargers
+    for charger in chargers:
+        charger.used_kw = 0.0
     for row in range(len(rows)):
-        room = rooms[rows[row].charger]
-        room.used_kw += shares[row].modules * room.module_kw
+        charger = chargers[rows[row].charger]
+        charger.used_kw += grants[row].modules * charger.module_kw
     for row in range(len(rows)):
-        rows[row].reason = reason_of(rows[row], shares[row], rooms[rows[row].charger])
+        rows[row].limited_by = reason_of(rows[row], grants[row], chargers[rows[row].charger])
 
 
-def reason_of(row: Row, share: Share, room: Room) -> int:
+def reason_of(row: DemandRow, grant: Grant, charger: ChargerLimit) -> int:
     """The one constraint that stopped a row from rising."""
-    if row.highest == 0.0:
-        return row.ceiling
-    if row.lowest > 0.0 and (share.highest == 0.0 or share.kw == 0.0):
+    if row.max_kw == 0.0:
+        return row.max_kw_by
+    if row.min_kw > 0.0 and (grant.max_kw == 0.0 or grant.kw == 0.0):
         return MINIMUM
-    if share.kw >= row.highest * (1.0 - SAME):
-        return row.ceiling
-    if share.kw < share.cap * (1.0 - SAME):
+    if grant.kw >= row.max_kw * (1.0 - SAME):
+        return row.max_kw_by
+    if grant.kw < grant.cap_kw * (1.0 - SAME):
         return SITE
-    if room.module_kw == 0.0:
+    if charger.module_kw == 0.0:
         return CHARGER
     # Where a whole module is left, it was the site that had nothing to put into it.
-    return MODULE if room.module_kw > room.kw - room.used_kw else SITE
+    return MODULE if charger.module_kw > charger.kw - charger.used_kw else SITE
 
 
-def beyond_comfort(table: Table) -> None:
+def beyond_comfort(table: DemandTable) -> None:
     """Who stands where comfort ends is there for want of grid power, or of what stopped it before."""
     rows = table.rows
     for row in range(len(rows)):
-        rows[row].before = rows[row].reason
+        rows[row].limited_before = rows[row].limited_by
     give_reasons(table, table.by_grid)
     for row in range(len(rows)):
-        asked, kw = rows[row], table.shares[row].kw
-        asked.before, asked.reason = asked.reason, asked.before
-        if asked.reach < asked.highest and kw >= asked.reach * (1.0 - SAME):
-            asked.reason = SITE if asked.before == MINIMUM and kw > 0.0 else asked.before
+        asked, kw = rows[row], table.grants[row].kw
+        asked.limited_before, asked.limited_by = asked.limited_by, asked.limited_before
+        if asked.lift_to_kw < asked.max_kw and kw >= asked.lift_to_kw * (1.0 - SAME):
+            asked.limited_by = SITE if asked.limited_before == MINIMUM and kw > 0.0 else asked.limited_before
 
 
-def divide_boost(table: Table, battery_kw: float) -> None:
+def divide_boost(table: DemandTable, battery_kw: float) -> None:
     """Divide the battery's power in proportion to what each row gains by it; on the cars' side."""
     rows, total_kw = table.rows, 0.0
     for row in range(len(rows)):
-        rows[row].boost = max(0.0, table.shares[row].kw - table.by_grid[row].kw)
-        total_kw += rows[row].cost * rows[row].boost
+        rows[row].boost_kw = max(0.0, table.grants[row].kw - table.by_grid[row].kw)
+        total_kw += rows[row].cost * rows[row].boost_kw
     # Rounding may leave a battery power just above the gains; nobody gets more than it gained.
     part = min(1.0, battery_kw / total_kw) if battery_kw > 0.0 and total_kw > 0.0 else 0.0
     for row in range(len(rows)):
-        rows[row].boost *= part
+        rows[row].boost_kw *= part
 
 
-def compare_modules(table: Table, total_kw: float, divided: bool) -> None:
+def compare_modules(table: DemandTable, total_kw: float, divided: bool) -> None:
     """Find out who would have more modules if nobody kept any, where somebody lacks one."""
     rows = table.rows
     lacking = keeping = False
     for row in range(len(rows)):
-        rows[row].better = 0
-        lacking = lacking or rows[row].reason == MODULE
-        keeping = keeping or rows[row].kept > 0
+        rows[row].better_modules = 0
+        lacking = lacking or rows[row].limited_by == MODULE
+        keeping = keeping or rows[row].modules_kept > 0
     if lacking and keeping:
-        fill(table, table.anew, total_kw, False, divided)
+        fill(table, table.without_kept, total_kw, False, divided)
         for row in range(len(rows)):
-            rows[row].better = 1 if table.anew[row].modules > table.shares[row].modules else 0
+            rows[row].better_modules = 1 if table.without_kept[row].modules > table.grants[row].modules else 0
 
 
-def carry(table: Table, boost_kw: float) -> None:
+def fill_carried(table: DemandTable, boost_kw: float) -> None:
     """Fill rows that the battery carries whole, and take what they use from their chargers."""
-    rows, rooms = table.rows, table.rooms
+    rows, chargers = table.rows, table.chargers
     for row in range(len(rows)):
-        rows[row].reach = rows[row].highest
-    fill(table, table.shares, boost_kw, True, False)
-    give_reasons(table, table.shares)
+        rows[row].lift_to_kw = rows[row].max_kw
+    fill(table, table.grants, boost_kw, True, False)
+    give_reasons(table, table.grants)
     for row in range(len(rows)):
-        share, room = table.shares[row], rooms[rows[row].charger]
-        rows[row].boost, rows[row].better = share.kw, 0
-        room.kw = max(0.0, room.kw - waterfill.taken(share.kw, share.modules, room.module_kw))
+        grant, charger = table.grants[row], chargers[rows[row].charger]
+        rows[row].boost_kw, rows[row].better_modules = grant.kw, 0
+        charger.kw = max(0.0, charger.kw - waterfill.taken(grant.kw, grant.modules, charger.module_kw))
 
 
 def site_use(site_kw: float, cars_kw: float, discharge_kw: float, charge_kw: float) -> tuple[float, float]:

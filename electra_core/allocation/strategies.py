@@ -13,12 +13,39 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from electra_core.allocation.snapshot import Demand, Snapshot
-from electra_core.errors import is_finite, shortened
+from electra_core.errors import ElectraError, is_finite, shortened
 
 Rank: TypeAlias = Callable[[Demand, float], tuple[float, float]]
+
+
+class EqualParts(NamedTuple):
+    """The answer of a rank whose power is divided in equal parts instead of max-min.
+
+    A function that wraps such a rank and hands its answer on divides in the same way.
+    """
+
+    tier: float
+    weight: float
+
+
+_RankFunction = TypeVar("_RankFunction", bound=Callable[..., Any])
+
+
+def timeless(rank: _RankFunction) -> _RankFunction:
+    """Mark a rank as one that time alone does not change: it stays while no car arrives, leaves or takes less.
+
+    A station then decides anew only when something happens, not once a control interval.
+    """
+    rank.timeless = True  # type: ignore[attr-defined]
+    return rank
+
+
+def is_timeless(strategy: object) -> bool:
+    """Return whether a strategy is marked as `timeless`."""
+    return getattr(strategy, "timeless", False) is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +70,32 @@ Strategy: TypeAlias = Rank | Planner
 LAST = sys.float_info.max
 
 # Weights beyond these have no ratio that floats can keep.
-LEAST_WEIGHT, MOST_WEIGHT = 1e-70, 1e70
+MIN_RANK_WEIGHT, MAX_RANK_WEIGHT = 1e-70, 1e70
 
 
-class StrategyError(ValueError):
+class StrategyError(ElectraError):
     """An unknown strategy, or a rank function that does not answer with a tier and a weight."""
 
 
+@timeless
 def max_min(demand: Demand, now_s: float) -> tuple[float, float]:
     """Everyone alike, by the weight of the session: nobody is below another who could give."""
     return 0.0, demand.weight
 
 
+@timeless
 def proportional(demand: Demand, now_s: float) -> tuple[float, float]:
     """In proportion to what each can take."""
-    return 0.0, max(demand.weight * demand.max_kw, LEAST_WEIGHT)
+    return 0.0, max(demand.weight * demand.max_kw, MIN_RANK_WEIGHT)
 
 
+@timeless
 def first_come(demand: Demand, now_s: float) -> tuple[float, float]:
     """Who arrived first is filled first."""
     return demand.arrived_s, demand.weight
 
 
+@timeless
 def earliest_deadline(demand: Demand, now_s: float) -> tuple[float, float]:
     """Who leaves first is filled first."""
     return (LAST if demand.departs_s is None else demand.departs_s), demand.weight
@@ -81,19 +112,21 @@ def least_laxity(demand: Demand, now_s: float) -> tuple[float, float]:
     return max(-LAST, demand.departs_s - now_s - needed_s), demand.weight
 
 
+@timeless
 def priority(demand: Demand, now_s: float) -> tuple[float, float]:
     """The higher priority is filled first."""
     return -demand.priority, demand.weight
 
 
+@timeless
 def uniform(demand: Demand, now_s: float) -> tuple[float, float]:
-    """The seed's baseline: equal parts whatever the weights, and what one cannot use is not handed on.
+    """The exercise's baseline: equal parts whatever the weights, and what one cannot use is not handed on.
 
     The rank is that of `max_min`; the allocator divides by `waterfill.equal_parts` instead of filling.
-    Unlike the seed's document ours offers no car more than it can take, and no limit is exceeded on the
+    Unlike the exercise's document ours offers no car more than it can take, and no limit is exceeded on the
     way from one decision to the next.
     """
-    return 0.0, 1.0
+    return EqualParts(0.0, 1.0)
 
 
 STRATEGIES: Mapping[str, Rank] = MappingProxyType(
@@ -104,11 +137,7 @@ STRATEGIES: Mapping[str, Rank] = MappingProxyType(
 )
 
 
-# Their ranks stay as they are while no car arrives, leaves or takes less: time alone changes nothing.
-TIMELESS = frozenset(STRATEGIES) - {least_laxity.__name__}
-
-
-def find(strategy: str | Strategy, also: Mapping[str, Strategy] = MappingProxyType({})) -> Strategy:
+def find_strategy(strategy: str | Strategy, also: Mapping[str, Strategy] = MappingProxyType({})) -> Strategy:
     """The strategy that a name stands for; a rank function or a planner stands for itself.
 
     Parameters
@@ -124,9 +153,9 @@ def find(strategy: str | Strategy, also: Mapping[str, Strategy] = MappingProxyTy
         return strategy
     if not isinstance(strategy, str):
         raise StrategyError(f"a strategy is a name or a rank function, got {type(strategy).__name__}")
-    known = {**STRATEGIES, **also}
-    if strategy in known:
-        return known[strategy]
+    if strategy in also or strategy in STRATEGIES:
+        return also[strategy] if strategy in also else STRATEGIES[strategy]
+    known = [*STRATEGIES, *also]
     near = difflib.get_close_matches(strategy, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
     raise StrategyError(f"unknown strategy {strategy!r}; {hint}")
@@ -148,22 +177,23 @@ def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
     ------
     StrategyError
         When the function fails, or answers with anything else than a finite tier and a weight within
-        `LEAST_WEIGHT` and `MOST_WEIGHT`.
+        `MIN_RANK_WEIGHT` and `MAX_RANK_WEIGHT`.
     """
     name = name_of(rank)
     try:
-        tier, weight = rank(demand, now_s)
+        answer = rank(demand, now_s)
+        tier, weight = answer
         tier, weight = float(tier), float(weight)
     except Exception as error:
         raise StrategyError(
             f"strategy {name} failed for session {demand.session_id}: {type(error).__name__}: {error}"
         ) from error
-    if not (math.isfinite(tier) and LEAST_WEIGHT <= weight <= MOST_WEIGHT):
+    if not (math.isfinite(tier) and MIN_RANK_WEIGHT <= weight <= MAX_RANK_WEIGHT):
         raise StrategyError(
             f"strategy {name} ranked session {demand.session_id} as tier {tier}, weight {weight};"
-            f" the tier must be finite, the weight from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}"
+            f" the tier must be finite, the weight from {MIN_RANK_WEIGHT:g} to {MAX_RANK_WEIGHT:g}"
         )
-    return tier, weight
+    return EqualParts(tier, weight) if isinstance(answer, EqualParts) else (tier, weight)
 
 
 def planned(planner: Planner, snapshot: Snapshot) -> dict[str, float]:

@@ -23,7 +23,7 @@ ROUNDING = 1e-12
 
 
 @dataclass(slots=True)
-class Row:
+class DemandRow:
     """What one row asks for, and what is said about it beside its share.
 
     Attributes
@@ -47,49 +47,49 @@ class Row:
 
     tier: float = 0.0
     weight: float = 0.0
-    lowest: float = 0.0
-    highest: float = 0.0
+    min_kw: float = 0.0
+    max_kw: float = 0.0
     cost: float = 0.0
-    order: float = 0.0
-    reach: float = 0.0
-    boost: float = 0.0
+    queue_position: float = 0.0
+    lift_to_kw: float = 0.0
+    boost_kw: float = 0.0
     charger: int = 0
-    queued: int = 0
-    held: int = 0
-    kept: int = 0
-    needed: int = 0
-    ceiling: int = 0
-    reason: int = 0
-    before: int = 0
-    better: int = 0
+    row_at: int = 0
+    modules_held: int = 0
+    modules_kept: int = 0
+    modules_needed: int = 0
+    max_kw_by: int = 0
+    limited_by: int = 0
+    limited_before: int = 0
+    better_modules: int = 0
 
 
 @dataclass(slots=True)
-class Share:
+class Grant:
     """What one row gets: ``kw`` from ``modules``; and what it might have had.
 
     ``lowest`` and ``highest`` are 0 for who was turned away; ``cap`` is what car and charger allow, kW.
     """
 
     kw: float = 0.0
-    cap: float = 0.0
-    lowest: float = 0.0
-    highest: float = 0.0
+    cap_kw: float = 0.0
+    min_kw: float = 0.0
+    max_kw: float = 0.0
     modules: int = 0
 
 
 @dataclass(slots=True)
-class Cell:
+class PoolEntry:
     """A row in one pool: kW of its own, its weight there, and what one kW takes of the pool."""
 
-    lowest: float = 0.0
-    highest: float = 0.0
+    min_kw: float = 0.0
+    max_kw: float = 0.0
     weight: float = 0.0
     cost: float = 0.0
 
 
 @dataclass(slots=True)
-class Room:
+class ChargerLimit:
     """A charger: its kW, or those of its modules together; kW of one module, 0 where any power goes; and,
     on the way, kW that are taken or left, and that are asked for."""
 
@@ -99,11 +99,13 @@ class Room:
     asked_kw: float = 0.0
 
 
-def rising_level(cells: Sequence[Cell], limit: float, start: int, end: int, held: float) -> float:
-    """Level at which cells take ``limit`` together, when those whose lowest lies above ``held`` stay there.
+def rising_level(
+    entries: Sequence[PoolEntry], limit: float, start: int, end: int, held_level: float
+) -> float:
+    """Level at which entries take ``limit`` together, when those whose lowest lies above ``held_level`` stay there.
 
-    Newton's method from below on a concave, piecewise linear sum: every pass caps more cells, so it
-    ends after at most as many passes as there are cells, and in practice after a handful.
+    Newton's method from below on a concave, piecewise linear sum: every pass caps more entries, so it
+    ends after at most as many passes as there are entries, and in practice after a handful.
     """
     level = 0.0
     capped_before = -1
@@ -112,14 +114,14 @@ def rising_level(cells: Sequence[Cell], limit: float, start: int, end: int, held
         rising = 0.0
         capped = 0
         for row in range(start, end):
-            cell = cells[row]
-            if cell.lowest > cell.weight * held:
-                still += cell.cost * cell.lowest
-            elif cell.highest <= cell.weight * level:
-                still += cell.cost * cell.highest
+            entry = entries[row]
+            if entry.min_kw > entry.weight * held_level:
+                still += entry.cost * entry.min_kw
+            elif entry.max_kw <= entry.weight * level:
+                still += entry.cost * entry.max_kw
                 capped += 1
             else:
-                rising += cell.cost * cell.weight
+                rising += entry.cost * entry.weight
         if rising == 0.0:
             return math.inf
         if capped == capped_before:
@@ -128,8 +130,8 @@ def rising_level(cells: Sequence[Cell], limit: float, start: int, end: int, held
         level = max(level, (limit - still) / rising)
 
 
-def water_level(cells: Sequence[Cell], limit: float, start: int, end: int) -> float:
-    """Level at which cells ``start`` to ``end`` together take exactly ``limit``.
+def water_level(entries: Sequence[PoolEntry], limit: float, start: int, end: int) -> float:
+    """Level at which entries ``start`` to ``end`` together take exactly ``limit``.
 
     Their lowest fit the limit together; weights and costs are above 0.
 
@@ -138,26 +140,26 @@ def water_level(cells: Sequence[Cell], limit: float, start: int, end: int) -> fl
     float
         kW per unit of weight; infinite where all reach their highest.
     """
-    held = math.inf
+    held_level = math.inf
     held_before = 0
     while True:
         # Where every cell is held there is no level to find: any one below theirs will do.
-        level = min(held, rising_level(cells, limit, start, end, held))
+        level = min(held_level, rising_level(entries, limit, start, end, held_level))
         count = 0
         for row in range(start, end):
-            if cells[row].lowest > cells[row].weight * level:
+            if entries[row].min_kw > entries[row].weight * level:
                 count += 1
-        # Lifting cells to their lowest takes water from the others, so the level only falls from here, and
+        # Lifting entries to their lowest takes water from the others, so the level only falls from here, and
         # it ends when no further cell is lifted.
         if count <= held_before:
             return level
         held_before = count
-        held = level
+        held_level = level
 
 
-def pour(lowest: float, highest: float, weight: float, level: float) -> float:
+def pour(min_kw: float, max_kw: float, weight: float, level: float) -> float:
     """Power of one row at a water level, kW."""
-    return max(lowest, min(highest, weight * level))
+    return max(min_kw, min(max_kw, weight * level))
 
 
 def modules_for(kw: float, size: float) -> int:
@@ -175,64 +177,70 @@ def taken(kw: float, modules: int, size: float) -> float:
     return modules * size if size > 0.0 else kw
 
 
-def admit(rows: Sequence[Row], shares: Sequence[Share], rooms: Sequence[Room], site_kw: float) -> None:
+def admit(
+    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit], site_kw: float
+) -> None:
     """Turn away, in the order of the queue, every row whose lowest power does not fit any more.
 
     A row needs its lowest power, in whole modules where its charger has them, or as many modules as its
     share comes with, if that is more. A row that is turned away is left with 0 of all three.
     """
     site_used = 0.0
-    for room in rooms:
-        room.used_kw = 0.0
+    for charger in chargers:
+        charger.used_kw = 0.0
     for place in range(len(rows)):
-        row = rows[place].queued
-        room, share = rooms[rows[row].charger], shares[row]
-        need = share.lowest
-        count = max(share.modules, modules_for(need, room.module_kw))
-        here = taken(need, count, room.module_kw)
+        row = rows[place].row_at
+        charger, grant = chargers[rows[row].charger], grants[row]
+        need = grant.min_kw
+        count = max(grant.modules, modules_for(need, charger.module_kw))
+        here = taken(need, count, charger.module_kw)
         if need == 0.0 and here == 0.0:
             continue
         if (
-            need <= share.highest
-            and room.used_kw + here <= room.kw * (1.0 + ROUNDING)
+            need <= grant.max_kw
+            and charger.used_kw + here <= charger.kw * (1.0 + ROUNDING)
             and site_used + rows[row].cost * need <= site_kw * (1.0 + ROUNDING)
         ):
-            room.used_kw += here
+            charger.used_kw += here
             site_used += rows[row].cost * need
-            share.modules = count
+            grant.modules = count
         else:
-            share.lowest = share.highest = 0.0
-            share.modules = 0
+            grant.min_kw = grant.max_kw = 0.0
+            grant.modules = 0
 
 
-def keep(rows: Sequence[Row], shares: Sequence[Share], rooms: Sequence[Room]) -> None:
+def keep_modules(
+    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit]
+) -> None:
     """Leave rows the modules that they had before, at each charger where those and all needs fit."""
-    for room in rooms:
-        room.used_kw = 0.0
+    for charger in chargers:
+        charger.used_kw = 0.0
     for row in range(len(rows)):
-        if shares[row].highest > 0.0:
-            room = rooms[rows[row].charger]
-            room.used_kw += max(shares[row].modules, rows[row].kept) * room.module_kw
+        if grants[row].max_kw > 0.0:
+            charger = chargers[rows[row].charger]
+            charger.used_kw += max(grants[row].modules, rows[row].modules_kept) * charger.module_kw
     for row in range(len(rows)):
-        room, share = rooms[rows[row].charger], shares[row]
-        fits = room.used_kw <= room.kw * (1.0 + ROUNDING)
-        if rows[row].kept > share.modules and share.highest > 0.0 and fits:
-            share.modules = rows[row].kept
+        charger, grant = chargers[rows[row].charger], grants[row]
+        fits = charger.used_kw <= charger.kw * (1.0 + ROUNDING)
+        if rows[row].modules_kept > grant.modules and grant.max_kw > 0.0 and fits:
+            grant.modules = rows[row].modules_kept
 
 
-def release(rows: Sequence[Row], shares: Sequence[Share], rooms: Sequence[Room], keeps: bool) -> None:
+def release_modules(
+    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit], keeps: bool
+) -> None:
     """Take back modules that a row neither keeps nor uses, for want of power on the site."""
     for row in range(len(rows)):
-        share = shares[row]
-        if share.modules > 0:
-            still = min(rows[row].kept, share.modules) if keeps else 0
-            share.modules = max(still, modules_for(share.kw, rooms[rows[row].charger].module_kw))
+        grant = grants[row]
+        if grant.modules > 0:
+            still = min(rows[row].modules_kept, grant.modules) if keeps else 0
+            grant.modules = max(still, modules_for(grant.kw, chargers[rows[row].charger].module_kw))
 
 
-def grant(
-    rows: Sequence[Row],
-    shares: Sequence[Share],
-    cells: Sequence[Cell],
+def grant_modules(
+    rows: Sequence[DemandRow],
+    grants: Sequence[Grant],
+    entries: Sequence[PoolEntry],
     size: float,
     free: int,
     start: int,
@@ -243,22 +251,26 @@ def grant(
     Of rows that stand equally low the one that it lifts highest comes first, then who held such a module
     before, then the order of the queue. On one charger the sorted powers are then lexicographically
     maximal: a module that went to a higher row instead would leave the lowest where it was. The rows keep
-    the modules that they come with, and rise to the highest of their cells at most. It returns how many
+    the modules that they come with, and rise to the highest of their entries at most. It returns how many
     modules nobody could use.
     """
     for row in range(start, end):
-        shares[row].cap = pour(shares[row].lowest, cells[row].highest, size, shares[row].modules)
+        grants[row].cap_kw = pour(grants[row].min_kw, entries[row].max_kw, size, grants[row].modules)
     while free > 0:
         best = -1
         best_now = best_then = best_place = 0.0
         for row in range(start, end):
-            share, highest, weight = shares[row], cells[row].highest, rows[row].weight
-            if highest <= share.cap * (1.0 + ROUNDING):
+            grant, max_kw, weight = grants[row], entries[row].max_kw, rows[row].weight
+            if max_kw <= grant.cap_kw * (1.0 + ROUNDING):
                 continue
-            now = share.cap / weight
-            then = min(highest, (share.modules + 1) * size) / weight
+            now = grant.cap_kw / weight
+            then = min(max_kw, (grant.modules + 1) * size) / weight
             # Whoever gets back what it held comes before all places in the queue.
-            place = -1.0 - rows[row].held if share.modules < rows[row].held else rows[row].order
+            place = (
+                -1.0 - rows[row].modules_held
+                if grant.modules < rows[row].modules_held
+                else rows[row].queue_position
+            )
             if (
                 best < 0
                 or now < best_now
@@ -268,14 +280,18 @@ def grant(
                 best, best_now, best_then, best_place = row, now, then, place
         if best < 0:
             break
-        shares[best].modules += 1
-        shares[best].cap = pour(shares[best].lowest, cells[best].highest, size, shares[best].modules)
+        grants[best].modules += 1
+        grants[best].cap_kw = pour(grants[best].min_kw, entries[best].max_kw, size, grants[best].modules)
         free -= 1
     return free
 
 
 def share_out(
-    rows: Sequence[Row], shares: Sequence[Share], cells: Sequence[Cell], rooms: Sequence[Room], site_kw: float
+    rows: Sequence[DemandRow],
+    grants: Sequence[Grant],
+    entries: Sequence[PoolEntry],
+    chargers: Sequence[ChargerLimit],
+    site_kw: float,
 ) -> None:
     """Fill the tree tier by tier; inside a tier by weighted max-min.
 
@@ -285,64 +301,68 @@ def share_out(
 
     Parameters
     ----------
-    rows, rooms : what is asked, and the chargers
-    shares : written; they come with ``lowest``, ``highest``, and the modules that they have in any case
-    cells : scratch, one a row
+    rows, chargers : what is asked, and the chargers
+    grants : written; they come with ``lowest``, ``highest``, and the modules that they have in any case
+    entries : scratch, one a row
     site_kw : kW of the site
     """
     # Later tiers keep their minima and their modules while earlier ones fill.
     site_left = site_kw
-    for room in rooms:
-        room.used_kw = 0.0
+    for charger in chargers:
+        charger.used_kw = 0.0
     for row in range(len(rows)):
-        room, share = rooms[rows[row].charger], shares[row]
-        site_left -= rows[row].cost * share.lowest
-        room.used_kw += taken(share.lowest, share.modules, room.module_kw)
+        charger, grant = chargers[rows[row].charger], grants[row]
+        site_left -= rows[row].cost * grant.min_kw
+        charger.used_kw += taken(grant.min_kw, grant.modules, charger.module_kw)
     start = 0
     while start < len(rows):
         end = start
         reserved = 0.0
         while end < len(rows) and rows[end].tier == rows[start].tier:
-            first, room = end, rooms[rows[end].charger]
+            first, charger = end, chargers[rows[end].charger]
             own = asked = 0.0
             while (
                 end < len(rows)
                 and rows[end].tier == rows[start].tier
                 and rows[end].charger == rows[first].charger
             ):
-                share, cell = shares[end], cells[end]
-                own += share.lowest
-                asked += share.highest
-                reserved += rows[end].cost * share.lowest
-                cell.lowest, cell.highest = share.lowest, share.highest
-                cell.weight, cell.cost = rows[end].weight, 1.0
+                grant, entry = grants[end], entries[end]
+                own += grant.min_kw
+                asked += grant.max_kw
+                reserved += rows[end].cost * grant.min_kw
+                entry.min_kw, entry.max_kw = grant.min_kw, grant.max_kw
+                entry.weight, entry.cost = rows[end].weight, 1.0
                 end += 1
-            left_kw = room.kw - room.used_kw
-            if room.module_kw > 0.0:
-                free = int(left_kw / room.module_kw + 0.5)
-                free = grant(rows, shares, cells, room.module_kw, free, first, end)
-                room.used_kw = room.kw - free * room.module_kw
+            left_kw = charger.kw - charger.used_kw
+            if charger.module_kw > 0.0:
+                free = int(left_kw / charger.module_kw + 0.5)
+                free = grant_modules(rows, grants, entries, charger.module_kw, free, first, end)
+                charger.used_kw = charger.kw - free * charger.module_kw
             else:
                 limit = max(own, left_kw + own)
-                level = water_level(cells, limit, first, end) if asked > limit else math.inf
+                level = water_level(entries, limit, first, end) if asked > limit else math.inf
                 for at in range(first, end):
-                    shares[at].cap = pour(shares[at].lowest, shares[at].highest, rows[at].weight, level)
+                    grants[at].cap_kw = pour(grants[at].min_kw, grants[at].max_kw, rows[at].weight, level)
         for at in range(start, end):
-            cells[at].highest, cells[at].cost = shares[at].cap, rows[at].cost
-        level = water_level(cells, max(reserved, site_left + reserved), start, end)
+            entries[at].max_kw, entries[at].cost = grants[at].cap_kw, rows[at].cost
+        level = water_level(entries, max(reserved, site_left + reserved), start, end)
         for at in range(start, end):
-            share, room = shares[at], rooms[rows[at].charger]
-            share.kw = pour(share.lowest, share.cap, rows[at].weight, level)
-            site_left -= rows[at].cost * (share.kw - share.lowest)
-            if room.module_kw == 0.0:
-                room.used_kw += share.kw - share.lowest
+            grant, charger = grants[at], chargers[rows[at].charger]
+            grant.kw = pour(grant.min_kw, grant.cap_kw, rows[at].weight, level)
+            site_left -= rows[at].cost * (grant.kw - grant.min_kw)
+            if charger.module_kw == 0.0:
+                charger.used_kw += grant.kw - grant.min_kw
         start = end
 
 
 def equal_parts(
-    rows: Sequence[Row], shares: Sequence[Share], cells: Sequence[Cell], rooms: Sequence[Room], site_kw: float
+    rows: Sequence[DemandRow],
+    grants: Sequence[Grant],
+    entries: Sequence[PoolEntry],
+    chargers: Sequence[ChargerLimit],
+    site_kw: float,
 ) -> None:
-    """The seed's uniform rule: equal parts, and what one row cannot use is not handed on.
+    """The exercise's uniform rule: equal parts, and what one row cannot use is not handed on.
 
     While the rows ask for more than the site has, everyone gets an equal part of the site and of the
     charger at most; otherwise only chargers that are asked for more than they have are divided. Only
@@ -351,41 +371,41 @@ def equal_parts(
     come sorted by charger; the parameters are those of `share_out`.
     """
     asked = 0.0
-    for room in rooms:
-        room.asked_kw = room.used_kw = 0.0
+    for charger in chargers:
+        charger.asked_kw = charger.used_kw = 0.0
     for row in range(len(rows)):
-        room, share = rooms[rows[row].charger], shares[row]
-        asked += rows[row].cost * share.highest
-        room.asked_kw += share.highest
-        room.used_kw += share.modules * room.module_kw
+        charger, grant = chargers[rows[row].charger], grants[row]
+        asked += rows[row].cost * grant.max_kw
+        charger.asked_kw += grant.max_kw
+        charger.used_kw += grant.modules * charger.module_kw
     scarce = asked > site_kw
     start = 0
     while start < len(rows):
-        end, room = start, rooms[rows[start].charger]
+        end, charger = start, chargers[rows[start].charger]
         while end < len(rows) and rows[end].charger == rows[start].charger:
             # A level without a highest divides equally; who asks for nothing has no weight in it.
-            head = 1.0 if shares[end].highest > 0.0 else 0.0
-            cell = cells[end]
-            cell.lowest, cell.highest, cell.weight, cell.cost = shares[end].lowest, math.inf, head, 1.0
+            head = 1.0 if grants[end].max_kw > 0.0 else 0.0
+            entry = entries[end]
+            entry.min_kw, entry.max_kw, entry.weight, entry.cost = grants[end].min_kw, math.inf, head, 1.0
             end += 1
         part = math.inf
-        if scarce or room.asked_kw > room.kw:
-            part = water_level(cells, room.kw, start, end)
+        if scarce or charger.asked_kw > charger.kw:
+            part = water_level(entries, charger.kw, start, end)
         for row in range(start, end):
-            shares[row].cap = pour(shares[row].lowest, shares[row].highest, 1.0, part)
-        if room.module_kw > 0.0:
-            free = int((room.kw - room.used_kw) / room.module_kw + 0.5)
+            grants[row].cap_kw = pour(grants[row].min_kw, grants[row].max_kw, 1.0, part)
+        if charger.module_kw > 0.0:
+            free = int((charger.kw - charger.used_kw) / charger.module_kw + 0.5)
             for row in range(start, end):
-                cells[row].highest = shares[row].cap
-            grant(rows, shares, cells, room.module_kw, free, start, end)
+                entries[row].max_kw = grants[row].cap_kw
+            grant_modules(rows, grants, entries, charger.module_kw, free, start, end)
         start = end
     part = math.inf
     if scarce:
         for row in range(len(rows)):
             # An equal part of the site, not of what reaches the cars.
-            head = 1.0 / rows[row].cost if shares[row].highest > 0.0 else 0.0
-            cells[row].highest, cells[row].weight, cells[row].cost = math.inf, head, rows[row].cost
-        part = water_level(cells, site_kw, 0, len(rows))
+            head = 1.0 / rows[row].cost if grants[row].max_kw > 0.0 else 0.0
+            entries[row].max_kw, entries[row].weight, entries[row].cost = math.inf, head, rows[row].cost
+        part = water_level(entries, site_kw, 0, len(rows))
     for row in range(len(rows)):
-        share = shares[row]
-        share.kw = pour(share.lowest, share.cap, 1.0, part / rows[row].cost)
+        grant = grants[row]
+        grant.kw = pour(grant.min_kw, grant.cap_kw, 1.0, part / rows[row].cost)

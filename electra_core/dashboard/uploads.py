@@ -12,21 +12,25 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from electra_core.allocation.strategies import Strategy
+from electra_core.allocation import Strategy
 from electra_core.dashboard.station_page.traffic import Guest
-from electra_core.dashboard.widgets.file_transfer import MOST_BYTES, MOST_CONNECTORS
+from electra_core.dashboard.widgets.file_transfer import MAX_BYTES, MAX_CONNECTORS
 from electra_core.errors import BadValueError, ReplayError, clipped, is_finite
-from electra_core.sessions import SessionsError, read_acn, read_epfl, read_sessions, read_visits
-from electra_core.sessions.table import ANY, Visits
-from electra_core.station.config import StationConfig, load_config
-from electra_core.station.events import read_events
-from electra_core.station.station import Station
-from electra_core.station.vehicles import ChargingCurve, Vehicle
+from electra_core.sessions import (
+    ANY,
+    SessionsError,
+    SessionTable,
+    read_acn,
+    read_epfl,
+    read_session_table,
+    read_sessions,
+)
+from electra_core.station import ChargingCurve, Station, StationConfig, Vehicle, load_config, read_events
 
 DAY_S = 86_400.0
-MOST_GUESTS = 2_000
+MAX_GUESTS = 2_000
 # How long a record may last.
-MOST_DAYS = 60
+MAX_DAYS = 60
 
 # A message names so many chargers.
 FEW = 4
@@ -46,9 +50,9 @@ def uploaded_config(name: str, content: bytes) -> StationConfig:
         When it is none, or has more connectors than the page can draw.
     """
     config = _from_file(name, content, load_config)
-    if len(config.plugs) > MOST_CONNECTORS:
+    if len(config.plugs) > MAX_CONNECTORS:
         raise BadValueError(
-            f"{plain_name(name)} has {len(config.plugs)} connectors, and this page draws {MOST_CONNECTORS} at"
+            f"{plain_name(name)} has {len(config.plugs)} connectors, and this page draws {MAX_CONNECTORS} at"
             " most; simulate has no such limit"
         )
     return config
@@ -74,7 +78,7 @@ def _reader_of(content: bytes) -> Callable[[Path], pd.DataFrame]:
     return read_epfl if {b"ccs", b"energy_wh"} <= header else read_sessions
 
 
-def visits_of(name: str, table: pd.DataFrame, config: StationConfig) -> Visits:
+def visits_of(name: str, table: pd.DataFrame, config: StationConfig) -> SessionTable:
     """The drivers of an uploaded table at a station; a fault carries the file's name.
 
     Raises
@@ -89,7 +93,7 @@ def visits_of(name: str, table: pd.DataFrame, config: StationConfig) -> Visits:
             f" {_few(list(config.charger_kw))}"
         )
     try:
-        return read_visits(table, config)
+        return read_session_table(table, config)
     except SessionsError as error:
         raise SessionsError(plain_name(name), error.faults) from None
 
@@ -122,10 +126,10 @@ def uploaded_guests(name: str, content: bytes, config: StationConfig) -> tuple[G
         When the table is wrong, does not fit the station, or is too long for the page.
     """
     visits = visits_of(name, from_today(uploaded_sessions(name, content)), config)
-    if not 1 <= len(visits) <= MOST_GUESTS:
+    if not 1 <= len(visits) <= MAX_GUESTS:
         count = f"{len(visits):,} sessions" if len(visits) else "no sessions"
         raise BadValueError(
-            f"{plain_name(name)} has {count}; this page plays 1 to {MOST_GUESTS:,}, and the page of"
+            f"{plain_name(name)} has {count}; this page plays 1 to {MAX_GUESTS:,}, and the page of"
             " comparisons more"
         )
     return guests_of_table(visits, config)
@@ -156,8 +160,8 @@ def _replayed(path: Path, config: StationConfig, strategies: Mapping[str, Strate
     """The station of a record; a few lines can be years, which would keep a kernel busy for hours."""
     waits = [event.arguments.get("seconds") for _, event in read_events(path) if event.call == "advance"]
     days = sum(max(0.0, float(str(seconds))) for seconds in waits if is_finite(seconds)) / DAY_S
-    if days > MOST_DAYS:
-        raise ReplayError(f"{path.name} lasts {days:,.0f} days; this page plays {MOST_DAYS} at most")
+    if days > MAX_DAYS:
+        raise ReplayError(f"{path.name} lasts {days:,.0f} days; this page plays {MAX_DAYS} at most")
     return Station.replay(config, path, strategies)
 
 
@@ -166,8 +170,8 @@ def _from_file(name: str, content: bytes, read: Callable[[Path], Read]) -> Read:
     plain = plain_name(name)
     if not content.strip(BLANK):
         raise BadValueError(f"{plain} is empty")
-    if len(content) > MOST_BYTES:
-        size, most = len(content) / 1e6, MOST_BYTES / 1e6
+    if len(content) > MAX_BYTES:
+        size, most = len(content) / 1e6, MAX_BYTES / 1e6
         raise BadValueError(f"{plain} has {size:.1f} MB; this page takes {most:.0f} MB at most")
     if content.startswith(GZIP):  # a few packed bytes may become gigabytes
         raise BadValueError(f"{plain} is packed with gzip; unpack it first")
@@ -184,7 +188,7 @@ def plain_name(name: str) -> str:
     return plain[-60:].strip(". ") or "the file"
 
 
-def guests_of_table(visits: Visits, config: StationConfig) -> tuple[Guest, ...]:
+def guests_of_table(visits: SessionTable, config: StationConfig) -> tuple[Guest, ...]:
     """The cars of a checked table, in the order of their arrival."""
     places, chargers = list(config.plugs), [charger.id for charger in config.chargers]
     guests = []
@@ -209,7 +213,7 @@ def guests_of_table(visits: Visits, config: StationConfig) -> tuple[Guest, ...]:
     return tuple(guests)
 
 
-def _vehicle(visits: Visits, row: int) -> Vehicle:
+def _vehicle(visits: SessionTable, row: int) -> Vehicle:
     number, curve = int(visits.curve[row]), None
     if number >= 0:
         points = slice(visits.curve_start[number], visits.curve_start[number + 1])

@@ -1,9 +1,9 @@
 """The best possible, by linear programs: for one instant, in hindsight for a whole run, and looking ahead."""
 
-from electra_core.allocation.strategies import Planner
+from electra_core.allocation import Planner
 from electra_core.optimization.hindsight import Best, Regret, Run, hindsight, regret
 from electra_core.optimization.instant import Instant, best_instant, plan_instant
-from electra_core.optimization.linear_program import OptimumError
+from electra_core.optimization.linear_program import OptimizationError
 from electra_core.optimization.mpc import Mpc
 
 # Planners that a simulation knows by name.
@@ -14,7 +14,7 @@ __all__ = [
     "Best",
     "Instant",
     "Mpc",
-    "OptimumError",
+    "OptimizationError",
     "Regret",
     "Run",
     "best_instant",

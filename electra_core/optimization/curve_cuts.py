@@ -20,7 +20,7 @@ import numpy as np
 
 from electra_core.optimization.intervals import Intervals, Stays
 from electra_core.optimization.linear_program import Floats, Ints
-from electra_core.sessions import Visits
+from electra_core.sessions import SessionTable
 from electra_core.station import vehicles
 
 # Tangents stand at the corners of the hull, and evenly between arrival and target.
@@ -66,7 +66,7 @@ class Reach:
     lines: Lines
 
 
-def reach_of(visits: Visits, intervals: Intervals, stays: Stays, allowed_kw: Floats) -> Reach:
+def reach_of(visits: SessionTable, intervals: Intervals, stays: Stays, allowed_kw: Floats) -> Reach:
     """What cars can take: without a curve, up to a power; with one, what the curve allows.
 
     Parameters
@@ -94,7 +94,7 @@ def reach_of(visits: Visits, intervals: Intervals, stays: Stays, allowed_kw: Flo
     return Reach(most_kw, most_kwh, before_kwh, lines)
 
 
-def _climbed_kwh(visits: Visits, visit: int, most_kw: float, moments_h: list[float]) -> list[float]:
+def _climbed_kwh(visits: SessionTable, visit: int, most_kw: float, moments_h: list[float]) -> list[float]:
     """What a car has gained along its own curve where nothing else limits it, kWh, at hours from arrival."""
     soc, kw = _curve(visits, visit)
     battery_kwh, requested_kwh = float(visits.battery_kwh[visit]), float(visits.requested_kwh[visit])
@@ -109,7 +109,7 @@ def _climbed_kwh(visits: Visits, visit: int, most_kw: float, moments_h: list[flo
     return gained_kwh
 
 
-def _curve(visits: Visits, visit: int) -> tuple[list[float], list[float]]:
+def _curve(visits: SessionTable, visit: int) -> tuple[list[float], list[float]]:
     first, end = visits.curve_start[visits.curve[visit]], visits.curve_start[visits.curve[visit] + 1]
     return visits.curve_soc[first:end].tolist(), visits.curve_kw[first:end].tolist()
 
@@ -180,7 +180,7 @@ def _quotient(function: np.ufunc, value: Floats) -> Floats:
     return quotient
 
 
-def ceiling(visits: Visits, visit: int, most_kw: float) -> list[Point]:
+def ceiling(visits: SessionTable, visit: int, most_kw: float) -> list[Point]:
     """Concave hull of what one car can take between its arrival and its target: pairs of SoC and kW.
 
     Parameters

@@ -17,9 +17,9 @@ import pandas as pd
 
 from electra_core.errors import is_finite, shortened
 from electra_core.optimization.intervals import cut
-from electra_core.optimization.linear_program import Floats, Ints, OptimumError
+from electra_core.optimization.linear_program import Floats, Ints, OptimizationError
 from electra_core.optimization.model import Model
-from electra_core.sessions.scenario import Scenario
+from electra_core.sessions import Scenario
 
 # Energies are the same when they are this close, as a share; and so much the second solve may miss.
 SAME = 1e-9
@@ -33,7 +33,7 @@ class Best:
     Attributes
     ----------
     scenario : the run
-    delivered_kwh : to each visitor, kWh, in the order of ``scenario.visits``
+    delivered_kwh : to each visitor, kWh, in the order of ``scenario.sessions``
     cost : of import, with the demand charge; None where the scenario has no prices and there is no charge
     peak_kw : highest import, kW; where there is a demand charge, of the means that it counts
     final_soc : of the battery, 0 to 1; None without a battery
@@ -56,17 +56,17 @@ class Best:
     @property
     def delivered_share(self) -> float:
         """Of the energy that was requested, 0 to 1; 1 where nobody wanted any."""
-        requested_kwh = float(self.scenario.visits.requested_kwh.sum())
+        requested_kwh = float(self.scenario.sessions.requested_kwh.sum())
         return self.total_kwh / requested_kwh if requested_kwh > 0.0 else 1.0
 
     @property
     def by_session(self) -> dict[Any, float]:
         """Energy to each session by its id, kWh."""
-        return dict(zip(self.scenario.visits.session_id, self.delivered_kwh.tolist(), strict=True))
+        return dict(zip(self.scenario.sessions.session_id, self.delivered_kwh.tolist(), strict=True))
 
 
 class Run(Protocol):
-    """What `regret` must know of a run; ``delivered_kwh`` to each visitor, as in ``scenario.visits``."""
+    """What `regret` must know of a run; ``delivered_kwh`` to each visitor, as in ``scenario.sessions``."""
 
     @property
     def scenario(self) -> Scenario: ...
@@ -121,8 +121,8 @@ def hindsight(
 
     Raises
     ------
-    OptimumError
-        On arguments that cannot be meant, on the seed's battery rule, where no schedule keeps
+    OptimizationError
+        On arguments that cannot be meant, on the exercise's battery rule, where no schedule keeps
         ``final_soc_at_least``, and where the time is over.
     """
     run = _Search(scenario, demand_charge_per_kw, demand_window_s, final_soc_at_least, end_s, time_limit_s)
@@ -152,16 +152,18 @@ def regret(
 
     Raises
     ------
-    OptimumError
+    OptimizationError
         As `hindsight` does; and where the energies are not those of the scenario's visitors.
     """
     scenario = result.scenario
-    if np.shape(result.delivered_kwh) != (len(scenario.visits),):
+    if np.shape(result.delivered_kwh) != (len(scenario.sessions),):
         shape = np.shape(result.delivered_kwh)
-        raise OptimumError(f"{len(scenario.visits)} visitors came, but delivered_kwh has the shape {shape}")
+        raise OptimizationError(
+            f"{len(scenario.sessions)} visitors came, but delivered_kwh has the shape {shape}"
+        )
     over_s = getattr(result, "end_s", None) if end_s is None else end_s
     run = _Search(scenario, demand_charge_per_kw, demand_window_s, final_soc_at_least, over_s, time_limit_s)
-    requested_kwh = float(scenario.visits.requested_kwh.sum())
+    requested_kwh = float(scenario.sessions.requested_kwh.sum())
     delivered_kwh = float(np.sum(result.delivered_kwh))
     lacking_kwh = run.most_kwh - delivered_kwh
     if abs(lacking_kwh) <= SAME * max(1.0, run.most_kwh):
@@ -257,17 +259,17 @@ class _Search:
 
 
 def _final_kwh(scenario: Scenario, final_soc: float | None) -> float:
-    """What the battery must hold at the end, kWh; the seed's rule is refused here."""
+    """What the battery must hold at the end, kWh; the exercise's rule is refused here."""
     battery = scenario.config.battery
     if battery is not None and battery.rule == "whole_session":
-        raise OptimumError(
+        raise OptimizationError(
             "the battery rule whole_session fills the battery from nowhere, so nothing is the best of it;"
             " take the rule hybrid to see what is possible"
         )
     if final_soc is None:
         return 0.0
     if battery is None:
-        raise OptimumError("final_soc_at_least needs a battery, and there is none")
+        raise OptimizationError("final_soc_at_least needs a battery, and there is none")
     _check_amount("final_soc_at_least", final_soc, least=0.0, most=battery.max_soc)
     return final_soc * battery.initial_capacity_kwh
 
@@ -275,4 +277,4 @@ def _final_kwh(scenario: Scenario, final_soc: float | None) -> float:
 def _check_amount(name: str, value: float, least: float, most: float = math.inf) -> None:
     if not (is_finite(value) and least <= value <= most):
         bounds = f"{least:g} or more" if most == math.inf else f"from {least:g} to {most:g}"
-        raise OptimumError(f"{name} must be a number {bounds}, got {shortened(value)}")
+        raise OptimizationError(f"{name} must be a number {bounds}, got {shortened(value)}")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from electra_core.allocation.snapshot import Demand, Snapshot
-from electra_core.allocation.waterfill import modules_for, whole_modules
+from electra_core.allocation import Demand, Snapshot, waterfill
 from electra_core.optimization.linear_program import ALL_OR_NOTHING, CONTINUOUS, WHOLE, Floats, Ints, Program
-from electra_core.station.vehicles import LEAST_OFFER_KW
+from electra_core.station import MIN_OFFER_KW
 
 # Powers are found to this share of the largest; less than that is none.
 ROUNDING = 1e-9
@@ -40,13 +39,13 @@ def best_instant(snapshot: Snapshot) -> Instant:
 
     Raises
     ------
-    OptimumError
+    OptimizationError
         Where the solver gives up.
     """
     demands = sorted(snapshot.demands, key=lambda demand: demand.session_id)
     most_kw = np.array([_most_kw(snapshot, demand) for demand in demands])
     scale_kw = float(most_kw.max(initial=0.0))
-    if scale_kw < LEAST_OFFER_KW:
+    if scale_kw < MIN_OFFER_KW:
         return Instant({demand.session_id: 0.0 for demand in demands}, 0.0)
     search = _Search(snapshot, demands, most_kw, scale_kw)
     kw = {demand.session_id: one for demand, one in zip(demands, search.powers_kw(), strict=True)}
@@ -76,7 +75,7 @@ def shared_kw(snapshot: Snapshot) -> float:
 def charger_limit_kw(snapshot: Snapshot, charger_id: str) -> float:
     """What a charger has, kW; of one with modules, all whole ones together."""
     limit_kw, size_kw = snapshot.charger_limit_kw(charger_id), snapshot.module_kw.get(charger_id)
-    return limit_kw if size_kw is None else whole_modules(limit_kw, size_kw) * size_kw
+    return limit_kw if size_kw is None else waterfill.whole_modules(limit_kw, size_kw) * size_kw
 
 
 def _most_kw(snapshot: Snapshot, demand: Demand) -> float:
@@ -122,9 +121,9 @@ class _Search:
             return
         # One module that is larger than all that anybody could have is as good as any larger one.
         size = min(size_kw / self.scale_kw, 1.0)
-        wanted = [modules_for(one, size) for one in self.most[here].tolist()]
+        wanted = [waterfill.modules_for(one, size) for one in self.most[here].tolist()]
         modules = self.program.columns(0.0, np.array(wanted, float), 0.0, WHOLE)
-        self._limit(modules, 1.0, float(whole_modules(limit_kw, size_kw)))
+        self._limit(modules, 1.0, float(waterfill.whole_modules(limit_kw, size_kw)))
         self._pairs(self.power[here], modules, -size, 0.0)
 
     def _add_site(self) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from electra_core.optimization.linear_program import Floats, Ints, OptimumError
-from electra_core.sessions.scenario import Scenario
+from electra_core.optimization.linear_program import Floats, Ints, OptimizationError
+from electra_core.sessions import Scenario
 
 HOUR_S = 3600.0
 
@@ -21,7 +21,7 @@ HOUR_S = 3600.0
 CURVE_S = 900.0
 
 # With more stays a solve would take hours and gigabytes.
-MOST_STAYS = 5_000_000
+MAX_STAYS = 5_000_000
 
 # Events are the same when they are this close: decimal places of a second.
 PLACES = 6
@@ -78,7 +78,7 @@ def cut(scenario: Scenario, end_s: float, window_s: float | None) -> Intervals:
     end_s : s
     window_s : s; where something is measured over windows, those with an event in them are cut out
     """
-    visits, step_s = scenario.visits, scenario.step_s
+    visits, step_s = scenario.sessions, scenario.step_s
     profiles = [scenario.static_load_kw, scenario.pv_kw, scenario.site_limit_kw]
     if scenario.price_per_kwh is not None:
         profiles.append(scenario.price_per_kwh)
@@ -109,7 +109,7 @@ def _curve_marks_s(scenario: Scenario, end_s: float) -> Floats:
 
     A car without a departure has all the time that there is, and its curve hardly matters.
     """
-    visits = scenario.visits
+    visits = scenario.sessions
     curved = (visits.curve >= 0) & np.isfinite(visits.departure_s)
     marks: list[float] = []
     if curved.any():
@@ -125,15 +125,15 @@ def stays_of(scenario: Scenario, intervals: Intervals) -> Stays:
 
     Raises
     ------
-    OptimumError
+    OptimizationError
         Where they are too many for one solve.
     """
-    visits, edges_s = scenario.visits, intervals.start_s
+    visits, edges_s = scenario.sessions, intervals.start_s
     first = np.searchsorted(edges_s, np.round(visits.arrival_s, PLACES))
     last = np.searchsorted(edges_s, np.round(np.minimum(visits.departure_s, edges_s[-1]), PLACES))
     count = np.where(visits.requested_kwh > 0.0, np.maximum(0, last - first), 0)
-    if count.sum() > MOST_STAYS:
-        raise OptimumError(
+    if count.sum() > MAX_STAYS:
+        raise OptimizationError(
             f"{len(visits):,} drivers in {len(intervals):,} intervals are too much for one solve:"
             " take a shorter time, or say when drivers leave"
         )

@@ -8,6 +8,8 @@ import highspy
 import numpy as np
 import numpy.typing as npt
 
+from electra_core.errors import ElectraError
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -31,7 +33,7 @@ SENTENCES = {
 }
 
 
-class OptimumError(RuntimeError):
+class OptimizationError(ElectraError):
     """There is no best schedule, or it was not found; with a sentence that says why."""
 
 
@@ -131,7 +133,7 @@ class Program:
 
         Raises
         ------
-        OptimumError
+        OptimizationError
             Where there is no such solution, or none in time.
         """
         highs, status = self._highs, STATUS.kNotset
@@ -149,5 +151,5 @@ class Program:
             return np.zeros(0)
         if status != STATUS.kOptimal:
             said = highs.modelStatusToString(status)
-            raise OptimumError(SENTENCES.get(status, f"the solver gave up: {said}"))
+            raise OptimizationError(SENTENCES.get(status, f"the solver gave up: {said}"))
         return np.array(highs.getSolution().col_value)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from electra_core.allocation.waterfill import whole_modules
+from electra_core.allocation import waterfill
 from electra_core.optimization.curve_cuts import Reach, reach_of
 from electra_core.optimization.intervals import Intervals, stays_of
 from electra_core.optimization.linear_program import Floats, Ints, Program
-from electra_core.sessions.scenario import Scenario
-from electra_core.sessions.table import ANY
-from electra_core.station.config import StationConfig
+from electra_core.sessions import ANY, Scenario
+from electra_core.station import StationConfig
 
 NONE = np.zeros(0, np.int64)
 
@@ -62,7 +61,7 @@ class Model:
         self.scenario, self.intervals = scenario, intervals
         self.stays = stays_of(scenario, intervals)
         self.program = Program(time_limit_s)
-        reach = reach_of(scenario.visits, intervals, self.stays, _allowed_kw(scenario))
+        reach = reach_of(scenario.sessions, intervals, self.stays, _allowed_kw(scenario))
         self.columns = self._add_columns(reach.most_kw, windows is not None, least_final_kwh)
         # Nobody takes more than was asked for.
         self.program.rows(self.stays.visit, self.columns.energy, 1.0, -math.inf, reach.most_kwh)
@@ -204,7 +203,7 @@ class Model:
 
     def delivered_kwh(self, values: Floats) -> Floats:
         """What each visitor gets in a solution, kWh."""
-        visits = self.scenario.visits
+        visits = self.scenario.sessions
         gained_kwh = np.bincount(self.stays.visit, values[self.columns.energy], len(visits))
         return np.clip(gained_kwh, 0.0, visits.requested_kwh)
 
@@ -222,19 +221,22 @@ def _plug_kw(config: StationConfig) -> tuple[Floats, Ints]:
 def _charger_kw(config: StationConfig) -> Floats:
     """What each charger has; of one with modules, all whole ones together."""
     kw = dict(config.charger_kw)
-    kw |= {name: whole_modules(kw[name], size_kw) * size_kw for name, size_kw in config.module_kw.items()}
+    kw |= {
+        name: waterfill.whole_modules(kw[name], size_kw) * size_kw
+        for name, size_kw in config.module_kw.items()
+    }
     return np.array(list(kw.values()))
 
 
 def _charger(scenario: Scenario) -> Ints:
     """The charger of each visitor; who can be at one only is there."""
-    visits, only_one = scenario.visits, len(scenario.config.chargers) == 1
+    visits, only_one = scenario.sessions, len(scenario.config.chargers) == 1
     return np.where(visits.charger == ANY, 0 if only_one else ANY, visits.charger)
 
 
 def _allowed_kw(scenario: Scenario) -> Floats:
     """The most that each visitor can get: of the car, and of the best connector where it may stand, kW."""
-    visits = scenario.visits
+    visits = scenario.sessions
     plug_kw, charger = _plug_kw(scenario.config)
     best_kw = np.zeros(len(scenario.config.chargers))
     np.maximum.at(best_kw, charger, plug_kw)
@@ -246,4 +248,4 @@ def _allowed_kw(scenario: Scenario) -> Floats:
 def _cost(scenario: Scenario) -> Floats:
     """What one kW of each visitor takes from the site; of who may stand anywhere, at the best charger, kW."""
     cost = np.array([1.0 / charger.efficiency for charger in scenario.config.chargers])
-    return np.where(scenario.visits.charger == ANY, cost.min(), cost[scenario.visits.charger])
+    return np.where(scenario.sessions.charger == ANY, cost.min(), cost[scenario.sessions.charger])

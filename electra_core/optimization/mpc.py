@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from electra_core.allocation.snapshot import Demand, Snapshot
+from electra_core.allocation import Demand, Snapshot
 from electra_core.errors import is_finite, shortened
 from electra_core.optimization.instant import charger_limit_kw, shared_kw
 from electra_core.optimization.intervals import HOUR_S
-from electra_core.optimization.linear_program import Floats, Ints, OptimumError, Program
-from electra_core.station.vehicles import LEAST_OFFER_KW
+from electra_core.optimization.linear_program import Floats, Ints, OptimizationError, Program
+from electra_core.station import MIN_OFFER_KW
 
 # Powers below this share of a session's maximum are rounding.
 ROUNDING = 1e-9
 
 # Nobody looks further ahead: s.
-MOST_AHEAD_S = 7 * 24 * HOUR_S
+MAX_AHEAD_S = 7 * 24 * HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Mpc:
 
     Raises
     ------
-    OptimumError
+    OptimizationError
         On times that cannot be meant; in a call, where the solver gives up.
     """
 
@@ -52,7 +52,9 @@ class Mpc:
     def __post_init__(self) -> None:
         for name, value in (("dwell_s", self.dwell_s), ("step_s", self.step_s)):
             if not is_finite(value) or value < 1.0:
-                raise OptimumError(f"{name} must be a number of seconds, 1 or more, got {shortened(value)}")
+                raise OptimizationError(
+                    f"{name} must be a number of seconds, 1 or more, got {shortened(value)}"
+                )
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
         """Plan for the sessions of a snapshot; the ceiling of each for now, kW."""
@@ -60,7 +62,7 @@ class Mpc:
         queue = [
             demand
             for demand in snapshot.demands
-            if _most_kw(snapshot, demand) > LEAST_OFFER_KW and not demand.on_battery
+            if _most_kw(snapshot, demand) > MIN_OFFER_KW and not demand.on_battery
         ]
         queue.sort(key=lambda demand: (self._left_s(snapshot, demand), demand.arrived_s, demand.session_id))
         if queue:
@@ -74,7 +76,7 @@ class Mpc:
         left_s = self.dwell_s if demand.departs_s is None else demand.departs_s - snapshot.now_s
         if left_s <= 0.0:
             left_s = self.step_s
-        return max(1.0, float(round(min(left_s, MOST_AHEAD_S))))
+        return max(1.0, float(round(min(left_s, MAX_AHEAD_S))))
 
 
 def _most_kw(snapshot: Snapshot, demand: Demand) -> float:

@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from electra_core.errors import StationError
 from electra_core.service import routes_exercise, routes_v1
-from electra_core.service.journal import StoreError
+from electra_core.service.journal import JournalError
 from electra_core.service.live_station import LiveStation
 from electra_core.service.middleware import Guard, checked
 from electra_core.service.problems import REFUSALS, answer_problems
@@ -65,7 +65,7 @@ async def _tick(live: LiveStation) -> None:
     while True:
         try:
             await live.in_turn(live.tick)
-        except (StationError, StoreError) as error:
+        except (StationError, JournalError) as error:
             LOG.warning("the clock could not go on: %s", error)
         except Exception as error:  # a fault of ours must not stop the time of a station
             LOG.error("the clock could not go on", exc_info=error)

@@ -19,16 +19,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from electra_core.errors import cause_of
-from electra_core.station.config import StationConfig
-from electra_core.station.decision import Moment
-from electra_core.station.events import Event
+from electra_core.errors import ElectraError, cause_of
+from electra_core.station import Decision, Event, StationConfig
 
 # Of the tables; another number is another program's file.
 FORMAT = 2
 
 # Kept answers of calls with an idempotency key: the last ones only, so that the file of keys stays small.
-MOST_KEYS = 100_000
+MAX_KEYS = 100_000
 
 # Events that are read at a time: whoever writes waits for no more than these.
 PAGE = 1000
@@ -44,7 +42,7 @@ CREATE TABLE answer (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, asked
 """
 
 
-class StoreError(Exception):
+class JournalError(ElectraError):
     """The journal cannot be opened or written: a sentence that says what to do."""
 
 
@@ -56,7 +54,7 @@ class Answer(NamedTuple):
     body: str
 
 
-class Store:
+class Journal:
     """The journal of one station.
 
     Parameters
@@ -66,7 +64,7 @@ class Store:
 
     Raises
     ------
-    StoreError
+    JournalError
         When another process holds the file, the folder cannot be written, or the file is damaged.
     """
 
@@ -78,7 +76,7 @@ class Store:
             self._base = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
             self._open(config)
         except sqlite3.Error as error:
-            raise StoreError(self._words(error)) from None
+            raise JournalError(self._words(error)) from None
 
     def _open(self, config: StationConfig) -> None:
         # Held from the first transaction until this process ends, however it ends.
@@ -96,9 +94,9 @@ class Store:
             self._base.executemany("INSERT INTO about VALUES (?, ?)", about)
         self._base.execute("COMMIT")
         if self._about("format") != str(FORMAT):
-            raise StoreError(f"{self.name} was written by another version of this program")
+            raise JournalError(f"{self.name} was written by another version of this program")
         if self._about("config") != described:
-            raise StoreError(
+            raise JournalError(
                 f"{self.name} is the journal of a station with another configuration: "
                 "start it with that one, or give this one a journal of its own"
             )
@@ -111,7 +109,7 @@ class Store:
             name for (name,) in self._base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
         if found and not found >= {"about", "event", "moment", "answer"}:
-            raise StoreError(f"{self.name} is a database, but not a journal of a station")
+            raise JournalError(f"{self.name} is a database, but not a journal of a station")
         return found
 
     def begin(self, at: float) -> None:
@@ -126,7 +124,7 @@ class Store:
 
         Raises
         ------
-        StoreError
+        JournalError
             When it cannot be written: nothing of it is in the journal then.
         """
         rows = [
@@ -144,7 +142,7 @@ class Store:
             "INSERT INTO answer (key, asked, status, body) VALUES (?, ?, ?, ?)", (key, *answer)
         )
         self._base.execute(
-            "DELETE FROM answer WHERE number <= (SELECT max(number) FROM answer) - ?", (MOST_KEYS,)
+            "DELETE FROM answer WHERE number <= (SELECT max(number) FROM answer) - ?", (MAX_KEYS,)
         )
 
     def answer(self, key: str) -> Answer | None:
@@ -158,7 +156,7 @@ class Store:
 
         Raises
         ------
-        StoreError
+        JournalError
             When one of them is not as it was written.
         """
         asked = "SELECT * FROM event WHERE number > ? ORDER BY number LIMIT ?"
@@ -170,19 +168,19 @@ class Store:
                 yield number, Event(at_s=at_s, call=call, arguments=json.loads(arguments))
             since, most = rows[-1][0], most - len(rows)
 
-    def keep_moment(self, moment: Moment) -> None:
+    def keep_moment(self, decision: Decision) -> None:
         """Keep the station as it is after the last event, so that the next start need not replay them all."""
-        content = pickle.dumps(moment)
+        content = pickle.dumps(decision)
         row = (self.last, digest_of(self.last, content), content)
         with self._written():
             self._base.execute("INSERT OR REPLACE INTO moment VALUES (1, ?, ?, ?)", row)
 
-    def moment(self) -> tuple[int, Moment] | None:
+    def decision(self) -> tuple[int, Decision] | None:
         """The kept moment and the number of the event that led to it; None where there is none to trust.
 
         Raises
         ------
-        StoreError
+        JournalError
             When events are missing that led to it.
         """
         for number, digest, content in self._read("SELECT number, digest, content FROM moment"):
@@ -194,7 +192,7 @@ class Store:
                 found = _Careful(io.BytesIO(content)).load()
             except Exception:  # another version's moment: the events lead there as well
                 return None
-            return (number, found) if isinstance(found, Moment) else None
+            return (number, found) if isinstance(found, Decision) else None
         return None
 
     def close(self) -> None:
@@ -211,7 +209,7 @@ class Store:
             with self._turn:
                 return self._base.execute(asked, values).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(self._words(error)) from None
+            raise JournalError(self._words(error)) from None
 
     @contextmanager
     def _written(self) -> Iterator[None]:
@@ -226,11 +224,11 @@ class Store:
                     if self._base.in_transaction:
                         self._base.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise StoreError(self._words(error)) from None
+                    raise JournalError(self._words(error)) from None
                 raise
 
-    def _damaged(self, how: str) -> StoreError:
-        return StoreError(f"{self.name} is damaged: {how}; restore it from a copy")
+    def _damaged(self, how: str) -> JournalError:
+        return JournalError(f"{self.name} is damaged: {how}; restore it from a copy")
 
     def _words(self, error: sqlite3.Error) -> str:
         words = str(error)

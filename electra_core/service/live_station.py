@@ -15,17 +15,21 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, ParamSpec, TypeVar
 
-from electra_core.allocation.snapshot import violations
+from electra_core.allocation import violations
 from electra_core.errors import StationError
-from electra_core.service.journal import Answer, Store, StoreError
-from electra_core.station import timers
-from electra_core.station.config import StationConfig
-from electra_core.station.decision import Moment
-from electra_core.station.engine import holds_s
-from electra_core.station.events import Event
-from electra_core.station.explain import Explanation
-from electra_core.station.station import MAX_ADVANCE_S, Station
-from electra_core.station.status import StationStatus, read_status
+from electra_core.service.journal import Answer, Journal, JournalError
+from electra_core.station import (
+    MAX_ADVANCE_S,
+    Decision,
+    Event,
+    Explanation,
+    Station,
+    StationConfig,
+    StationStatus,
+    holds_s,
+    read_status,
+    timers,
+)
 
 # A moment is kept once in so many events: a start replays no more than these.
 MOMENT_EVERY = 1000
@@ -66,15 +70,15 @@ class View:
 
     config: StationConfig
     number: int
-    moment: Moment
+    decision: Decision
     recent: tuple[tuple[int, Event], ...] = ()
     start: str = ""
 
     @cached_property
     def status(self) -> StationStatus:
         """The station in words and numbers."""
-        moment = self.moment
-        return read_status(self.config, moment.state, moment.snapshot, moment.allocation)
+        decision = self.decision
+        return read_status(self.config, decision.state, decision.snapshot, decision.allocation)
 
     @cached_property
     def text(self) -> bytes:
@@ -84,10 +88,10 @@ class View:
     @cached_property
     def told(self) -> str:
         """The allocation as a stream tells it."""
-        allocation = self.moment.allocation
+        allocation = self.decision.allocation
         data = {
             "number": self.number,
-            "now_s": self.moment.state.now_s,
+            "now_s": self.decision.state.now_s,
             "grid_kw": allocation.grid_kw,
             "battery_kw": allocation.battery_kw,
             "offered_kw": dict(allocation.offered_kw),
@@ -102,7 +106,7 @@ class View:
 
     def explain(self, session_id: str) -> Explanation:
         """Why a session gets what it gets."""
-        return Station.at(self.config, self.moment).explain(session_id)
+        return Station.from_decision(self.config, self.decision).explain(session_id)
 
 
 class LiveStation:
@@ -118,14 +122,14 @@ class LiveStation:
 
     Raises
     ------
-    StoreError
+    JournalError
         When the journal does not lead to a station of this configuration.
     """
 
     def __init__(
         self,
         config: StationConfig,
-        store: Store,
+        store: Journal,
         *,
         simulated: bool = False,
         now: Callable[[], float] = time.time,
@@ -140,7 +144,7 @@ class LiveStation:
         self._ahead_s = self._station.now_s - ticks()
         store.begin(now())
         self._keep_moment()
-        self.view = View(config, store.last, self._station.moment, start=secrets.token_hex(4))
+        self.view = View(config, store.last, self._station.decision, start=secrets.token_hex(4))
 
     @property
     def began_unix_s(self) -> float | None:
@@ -165,7 +169,7 @@ class LiveStation:
 
     def rest_s(self) -> float:
         """How long nothing changes by itself, s; a tenth of the control interval at most."""
-        state, allocation = self.view.moment.state, self.view.moment.allocation
+        state, allocation = self.view.decision.state, self.view.decision.allocation
         due_s = timers.next_s(self.config, state) - state.now_s
         return min(due_s, holds_s(self.config, state, allocation), self.config.control_interval_s / 10.0)
 
@@ -188,7 +192,7 @@ class LiveStation:
         ------
         StationError
             What the station refuses.
-        StoreError
+        JournalError
             When it cannot be written: the station is as it was.
         """
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
@@ -204,16 +208,16 @@ class LiveStation:
         try:
             self._catch_up()
             status, body = deed(self._station)
-            events = self._station.hand_over()
+            events = self._station.take_events()
             # What cannot be said must not be done.
             self._store.append(events, key, Answer(digest, status, json.dumps(body, allow_nan=False)))
         except BaseException:
-            self._station = Station.at(self.config, self.view.moment)
+            self._station = Station.from_decision(self.config, self.view.decision)
             raise
         if events:
             recent = (*self.view.recent, *enumerate(events, self.view.number + 1))[-RECENT:]
-            moment = self._station.moment
-            self.view = replace(self.view, number=self._store.last, moment=moment, recent=recent)
+            decision = self._station.decision
+            self.view = replace(self.view, number=self._store.last, decision=decision, recent=recent)
             if self._store.last - self._kept_at >= MOMENT_EVERY:
                 self._keep_moment()
             self._tell()
@@ -251,8 +255,8 @@ class LiveStation:
     def _keep_moment(self) -> None:
         """A start replays only what came after it; without it, everything: so a failure here is none."""
         self._kept_at = self._store.last
-        with suppress(StoreError):
-            self._store.keep_moment(self._station.moment)
+        with suppress(JournalError):
+            self._store.keep_moment(self._station.decision)
 
     def _catch_up(self) -> None:
         """The clock follows the time of day, by whole seconds; where that is set back, it just goes on."""
@@ -266,20 +270,24 @@ class LiveStation:
             self._station.advance(min(whole_s, MAX_ADVANCE_S))
 
 
-def _replayed(config: StationConfig, store: Store) -> Station:
+def _replayed(config: StationConfig, store: Journal) -> Station:
     """The station that the journal leads to."""
-    kept = store.moment()
-    last, station = (0, Station(config)) if kept is None else (kept[0], Station.at(config, kept[1]))
+    kept = store.decision()
+    last, station = (
+        (0, Station(config)) if kept is None else (kept[0], Station.from_decision(config, kept[1]))
+    )
     for number, event in store.events(last):
         if number != last + 1:
-            raise StoreError(f"{store.name} is damaged: event {last + 1} is missing; restore it from a copy")
+            raise JournalError(
+                f"{store.name} is damaged: event {last + 1} is missing; restore it from a copy"
+            )
         last = number
         try:
             station.repeat(event)
         except (ValueError, TypeError) as error:
-            raise StoreError(f"{store.name}: event {number} cannot have happened: {error}") from None
-    station.hand_over()
+            raise JournalError(f"{store.name}: event {number} cannot have happened: {error}") from None
+    station.take_events()
     broken = violations(station.snapshot(), station.allocation)
     if broken:
-        raise StoreError(f"{store.name} leads to a broken limit: {'; '.join(broken)}")
+        raise JournalError(f"{store.name} leads to a broken limit: {'; '.join(broken)}")
     return station

@@ -19,7 +19,7 @@ from electra_core.service.problems import problem
 
 LOG = logging.getLogger("electra")
 
-MOST_BYTES = 65_536
+MAX_BYTES = 65_536
 READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -62,7 +62,7 @@ class Guard:
         try:
             if scope["method"] not in READING:
                 body = await _whole(receive)
-                if len(body) > MOST_BYTES:
+                if len(body) > MAX_BYTES:
                     await _too_long()(scope, receive, send)
                     return
                 receive = _again(body, receive)
@@ -76,7 +76,7 @@ class Guard:
 
     def _refusal(self, method: str, headers: Headers) -> JSONResponse | None:
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
+        if not length.isdecimal() or int(length) > MAX_BYTES:
             return _too_long()
         if method in READING:
             return None
@@ -115,7 +115,7 @@ def _from_here(headers: Headers) -> bool:
 
 
 def _too_long() -> JSONResponse:
-    return problem(413, f"a body has {MOST_BYTES} bytes at most")
+    return problem(413, f"a body has {MAX_BYTES} bytes at most")
 
 
 async def _whole(receive: Receive) -> bytes:
@@ -126,7 +126,7 @@ async def _whole(receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        more = message.get("more_body", False) and len(body) <= MOST_BYTES
+        more = message.get("more_body", False) and len(body) <= MAX_BYTES
     return body
 
 

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from electra_core import errors
-from electra_core.service.journal import StoreError
+from electra_core.service.journal import JournalError
 from electra_core.service.live_station import ClockError, KeyUsedError
-from electra_core.station.vehicles import VehicleError
+from electra_core.station import VehicleError
 
 # What is not among them is nonsense: 422.
 STATUS: dict[type[Exception], int] = {
@@ -27,12 +27,12 @@ STATUS: dict[type[Exception], int] = {
     errors.OutOfServiceError: 409,
     KeyUsedError: 409,
     ClockError: 409,
-    StoreError: 503,
+    JournalError: 503,
     errors.LimitBrokenError: 500,
 }
 
 FAULTS = 5  # that a refusal names
-MOST_LETTERS = 1000
+MAX_LETTERS = 1000
 
 _PROBLEM = {
     "type": "object",
@@ -64,7 +64,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """An answer that says what is wrong."""
     # What a caller wrote may stand in the words: half a character cannot be sent, and a book need not be.
-    words = detail[:MOST_LETTERS].encode("utf-8", "backslashreplace").decode()
+    words = detail[:MAX_LETTERS].encode("utf-8", "backslashreplace").decode()
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": words}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
@@ -90,7 +90,7 @@ def answer_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
             headers["Allow"] = ", ".join(_methods(routes, request))
         return problem(error.status_code, str(error.detail), headers)
 
-    for kind in (errors.StationError, StoreError, VehicleError):
+    for kind in (errors.StationError, JournalError, VehicleError):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(RequestValidationError, nonsense)
     app.add_exception_handler(HTTPException, http)

@@ -11,9 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from electra_core.service.dependencies import Key, Live
 from electra_core.service.live_station import Deed, LiveStation
-from electra_core.station.station import Station
-from electra_core.station.status import StationStatus
-from electra_core.station.vehicles import Vehicle
+from electra_core.station import Station, StationStatus, Vehicle
 
 router = APIRouter(tags=["the exercise's interface"])
 

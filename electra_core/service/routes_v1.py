@@ -11,15 +11,20 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from electra_core.allocation.strategies import STRATEGIES
+from electra_core.allocation import STRATEGIES
 from electra_core.errors import BadValueError, UnknownSessionError, shortened
 from electra_core.service.dependencies import Key, Live
 from electra_core.service.live_station import LiveStation
-from electra_core.station.decision import Moment
-from electra_core.station.state import Session
-from electra_core.station.station import Station
-from electra_core.station.status import SessionStatus, StationStatus, read_session
-from electra_core.station.vehicles import Vehicle, catalogue
+from electra_core.station import (
+    Decision,
+    Session,
+    SessionStatus,
+    Station,
+    StationStatus,
+    Vehicle,
+    catalogue,
+    read_session,
+)
 
 router = APIRouter(prefix="/v1")
 
@@ -131,7 +136,7 @@ async def sessions(live: Live) -> list[dict[str, Any]]:
 @router.get("/sessions/{session_id}")
 async def session(live: Live, session_id: str) -> dict[str, Any]:
     """One car that is there."""
-    return _one(live.view.moment, session_id)
+    return _one(live.view.decision, session_id)
 
 
 @router.get("/sessions/{session_id}/explanation")
@@ -151,7 +156,7 @@ async def config(live: Live) -> dict[str, Any]:
 async def clock(live: Live) -> dict[str, Any]:
     """The station's clock, s since it began; and when that was, where it follows the time of day."""
     began = None if live.simulated else live.began_unix_s
-    return {"now_s": live.view.moment.state.now_s, "simulated": live.simulated, "began_unix_s": began}
+    return {"now_s": live.view.decision.state.now_s, "simulated": live.simulated, "began_unix_s": began}
 
 
 @router.get("/vehicles")
@@ -220,7 +225,7 @@ async def create(live: Live, wanted: NewSession, key: Key = None) -> JSONRespons
             priority=wanted.priority,
             weight=wanted.weight,
         )
-        return 201, _one(station.moment, session_id)
+        return 201, _one(station.decision, session_id)
 
     return await _done(live, "POST sessions", wanted, plug_in, key)
 
@@ -230,9 +235,9 @@ async def update(live: Live, session_id: str, drawn: Drawn, key: Key = None) -> 
     """What the car draws, as its meter says: what it clearly does not take is freed for others."""
 
     def report(station: Station) -> tuple[int, Any]:
-        here = _here(station.moment, session_id)
+        here = _here(station.decision, session_id)
         station.report_draw(here.charger_id, here.connector, drawn.drawn_kw)
-        return 200, _one(station.moment, session_id)
+        return 200, _one(station.decision, session_id)
 
     return await _done(live, f"PATCH {session_id}", drawn, report, key)
 
@@ -242,7 +247,7 @@ async def end(live: Live, session_id: str, key: Key = None) -> JSONResponse:
     """The car departs."""
 
     def unplug(station: Station) -> tuple[int, Any]:
-        here = _here(station.moment, session_id)
+        here = _here(station.decision, session_id)
         ended = station.unplug(here.charger_id, here.connector)
         return 200, {"session_id": session_id, "energy_kwh": ended.energy_kwh, "soc": ended.soc}
 
@@ -311,16 +316,16 @@ async def _done(
     return JSONResponse(body, status)
 
 
-def _here(moment: Moment, session_id: str) -> Session:
-    for each in moment.state.sessions.values():
+def _here(decision: Decision, session_id: str) -> Session:
+    for each in decision.state.sessions.values():
         if each.session_id == session_id:
             return each
     raise UnknownSessionError(f"there is no session {shortened(session_id)}")
 
 
-def _one(moment: Moment, session_id: str) -> dict[str, Any]:
-    place = _here(moment, session_id).place
-    session = read_session(place, moment.state, moment.snapshot, moment.allocation)
+def _one(decision: Decision, session_id: str) -> dict[str, Any]:
+    place = _here(decision, session_id).connector_id
+    session = read_session(place, decision.state, decision.snapshot, decision.allocation)
     assert session is not None, "it is here"
     return _session(*place, session)
 

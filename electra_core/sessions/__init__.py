@@ -1,20 +1,52 @@
-"""Who comes when: tables of sessions, loaders of real logs, and a generator."""
+"""Who comes when: tables of sessions, readers of real logs, a generator, shipped days, and a run's scenario."""
 
-from electra_core.sessions.acn import read_acn
-from electra_core.sessions.columns import SessionsError
-from electra_core.sessions.csv_files import SessionsWarning
-from electra_core.sessions.epfl import day_sessions, read_epfl, read_sessions
-from electra_core.sessions.generator import generate
-from electra_core.sessions.table import Visits, read_visits
+from typing import TYPE_CHECKING, Any
+
+from electra_core.errors import load_on_demand
+from electra_core.sessions.days import Arrival, Day, day_names, load_day
+
+if TYPE_CHECKING:
+    from electra_core.sessions.acn import read_acn
+    from electra_core.sessions.columns import SessionsError
+    from electra_core.sessions.csv_files import SessionsWarning
+    from electra_core.sessions.epfl import day_sessions, read_epfl, read_sessions
+    from electra_core.sessions.generator import generate
+    from electra_core.sessions.scenario import Profile, Scenario, ScenarioError, constant, read_scenario
+    from electra_core.sessions.table import ANY, SessionTable, read_session_table
 
 __all__ = [
+    "ANY",
+    "Arrival",
+    "Day",
+    "Profile",
+    "Scenario",
+    "ScenarioError",
+    "SessionTable",
     "SessionsError",
     "SessionsWarning",
-    "Visits",
+    "constant",
+    "day_names",
     "day_sessions",
     "generate",
+    "load_day",
     "read_acn",
     "read_epfl",
+    "read_scenario",
+    "read_session_table",
     "read_sessions",
-    "read_visits",
 ]
+
+# These need pandas: they are loaded on first use, so that a page that plays a shipped day starts without it.
+_ON_DEMAND = {
+    **dict.fromkeys(("ANY", "SessionTable", "read_session_table"), "table"),
+    **dict.fromkeys(("Profile", "Scenario", "ScenarioError", "constant", "read_scenario"), "scenario"),
+    **dict.fromkeys(("day_sessions", "read_epfl", "read_sessions"), "epfl"),
+    "SessionsError": "columns",
+    "SessionsWarning": "csv_files",
+    "generate": "generator",
+    "read_acn": "acn",
+}
+
+
+def __getattr__(name: str) -> Any:
+    return load_on_demand(__name__, name, _ON_DEMAND)

@@ -15,7 +15,7 @@ from electra_core.errors import BadValueError, is_finite, shortened
 from electra_core.sessions.columns import Reader
 from electra_core.sessions.csv_files import OnError, check_choice, read_acn_json, read_csv, read_text, usable
 from electra_core.sessions.timestamps import begun, count_from_start, moment_given, moments, seconds, stays
-from electra_core.station.vehicles import MAX_KW
+from electra_core.station import MAX_KW
 
 # Where all its sites are; the CSV has offsets from UTC, and does not name the zone.
 ACN_ZONE = "America/Los_Angeles"
@@ -76,7 +76,7 @@ def read_acn(
     Returns
     -------
     pandas.DataFrame
-        Columns of `read_visits`, and of the log ``requested_kwh``, ``delivered_kwh``,
+        Columns of `read_session_table`, and of the log ``requested_kwh``, ``delivered_kwh``,
         ``stated_departure_s``; of the JSON ``space_id``. ``attrs``: ``start``, when second 0 is, as ISO text
         with its offset from UTC; ``skipped``.
 

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from electra_core.errors import shortened
+from electra_core.errors import ElectraError, shortened
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Objects: TypeAlias = npt.NDArray[np.object_]
 
 # A message names so many faults, and counts the others.
-MOST_FAULTS = 20
+MAX_FAULTS = 20
 
 
-class SessionsError(ValueError):
+class SessionsError(ElectraError):
     """A table or a log of sessions that cannot be used.
 
     Attributes
@@ -31,7 +31,7 @@ class SessionsError(ValueError):
         self.source = source
         self.faults = tuple(faults)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__("\n".join([f"{source}: {count}", *shown(self.faults, MOST_FAULTS)]))
+        super().__init__("\n".join([f"{source}: {count}", *shown(self.faults, MAX_FAULTS)]))
 
     def __reduce__(self) -> tuple[type[SessionsError], tuple[str, tuple[str, ...]]]:
         """So that another process can tell it: the message alone would not make it anew."""

@@ -27,7 +27,7 @@ FEW_FAULTS = 5
 GZIP = b"\x1f\x8b"
 
 # A message shows so many of a file's columns.
-MOST_COLUMNS = 30
+MAX_COLUMNS = 30
 
 
 class SessionsWarning(UserWarning):
@@ -114,8 +114,8 @@ def _check_columns(name: str, header: Sequence[str], needed: Sequence[str]) -> N
     """Each column that is needed is there, and none twice."""
     missing = [column for column in needed if column not in header]
     if missing:
-        known = ", ".join(shortened(column) for column in header[:MOST_COLUMNS])
-        more = f" and {len(header) - MOST_COLUMNS} more" if len(header) > MOST_COLUMNS else ""
+        known = ", ".join(shortened(column) for column in header[:MAX_COLUMNS])
+        more = f" and {len(header) - MAX_COLUMNS} more" if len(header) > MAX_COLUMNS else ""
         words = f"there is no column {', '.join(missing)}; there are {known}{more}"
         raise SessionsError(name, [words])
     twice = sorted({column for column in header if column and header.count(column) > 1})

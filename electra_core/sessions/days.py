@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from electra_core.station.vehicles import Vehicle, catalogue, typical_curve
+from electra_core.station import Vehicle, catalogue, typical_curve
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class Arrival:
     """One car of a log: where it plugs in, from when to when (s from midnight), and what it wants."""
 
     name: str
@@ -30,18 +30,20 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day at a station, real or (its title says so) made up; visits in the order of their arrival."""
+    """A day at a station, real or (its title says so) made up; arrivals in the order of their arrival."""
 
     name: str
     title: str
     source: str
     licence: str
-    visits: tuple[Visit, ...]
+    arrivals: tuple[Arrival, ...]
 
     @property
     def busiest_s(self) -> float:
         """When the most cars are together for the longest time begins, s from midnight; 0 without cars."""
-        moments = sorted({moment for visit in self.visits for moment in (visit.arrival_s, visit.departure_s)})
+        moments = sorted(
+            {moment for arrival in self.arrivals for moment in (arrival.arrival_s, arrival.departure_s)}
+        )
         longest = max(
             itertools.pairwise(moments),
             key=lambda span: (self._present(span[0]), span[1] - span[0]),
@@ -50,7 +52,7 @@ class Day:
         return longest[0]
 
     def _present(self, moment_s: float) -> int:
-        return sum(visit.arrival_s <= moment_s < visit.departure_s for visit in self.visits)
+        return sum(arrival.arrival_s <= moment_s < arrival.departure_s for arrival in self.arrivals)
 
 
 def day_names() -> tuple[str, ...]:
@@ -84,13 +86,13 @@ def load_day(name: str) -> Day:
     text = resources.files("electra_core").joinpath(f"data/days/{name}.json").read_text("utf-8")
     table = json.loads(text)
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["sessions"]]
-    visits = sorted((_visit(table, row) for row in rows), key=lambda visit: visit.arrival_s)
-    return Day(name, table["title"], table["source"], table["licence"], tuple(visits))
+    arrivals = sorted((_arrival(table, row) for row in rows), key=lambda arrival: arrival.arrival_s)
+    return Day(name, table["title"], table["source"], table["licence"], tuple(arrivals))
 
 
-def _visit(table: dict[str, Any], row: dict[str, Any]) -> Visit:
+def _arrival(table: dict[str, Any], row: dict[str, Any]) -> Arrival:
     vehicle = catalogue()[row["vehicle"]] if "vehicle" in row else logged_car(table["station_kw"], row)
-    return Visit(
+    return Arrival(
         name=row["session"],
         charger_id=row["charger"] if "charger" in row else table["charger"],
         connector=row["connector"],

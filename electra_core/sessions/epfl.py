@@ -1,6 +1,6 @@
-"""Loaders of real logs: published formats as they are, in the columns of `read_visits`.
+"""Loaders of real logs: published formats as they are, in the columns of `read_session_table`.
 
-A loader looks at each row before it gives any back. Whatever it gives back, `read_visits` takes at a station
+A loader looks at each row before it gives any back. Whatever it gives back, `read_session_table` takes at a station
 that has the log's chargers.
 """
 
@@ -18,7 +18,7 @@ from electra_core.sessions.columns import Reader, SessionsError
 from electra_core.sessions.csv_files import OnError, check_choice, read_csv, read_text, usable
 from electra_core.sessions.days import Day, load_day, logged_car
 from electra_core.sessions.timestamps import begun, count_from_start, moment_given, seconds, stays
-from electra_core.station.vehicles import Vehicle, VehicleError
+from electra_core.station import Vehicle, VehicleError
 
 # What the EPFL log calls its only charger's plugs.
 EPFL_PLUGS = {"CCS1": 1, "CCS2": 2}
@@ -34,7 +34,7 @@ EPFL_FIGURES = (
     "energy_capacity_wh",
 )
 
-# Columns of `read_visits` that are numbers.
+# Columns of `read_session_table` that are numbers.
 NUMBERS = (
     "arrival_s",
     "departure_s",
@@ -125,7 +125,7 @@ def read_epfl(
     Returns
     -------
     pandas.DataFrame
-        Columns of `read_visits`, and of the log ``measured_kwh`` and ``measured_kw`` (highest), at the
+        Columns of `read_session_table`, and of the log ``measured_kwh`` and ``measured_kw`` (highest), at the
         charger, ``requested_kw`` (highest), ``limited`` (by the station). ``attrs``: ``start``, when second 0
         is, as ISO text; ``skipped``.
 
@@ -220,7 +220,7 @@ def day_sessions(day: str | Day) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns of `read_visits`, and ``measured_kwh`` at the charger, where the day was measured. Seconds
+        Columns of `read_session_table`, and ``measured_kwh`` at the charger, where the day was measured. Seconds
         from midnight.
 
     Raises
@@ -228,7 +228,7 @@ def day_sessions(day: str | Day) -> pd.DataFrame:
     KeyError
         On an unknown name.
     """
-    visits = (load_day(day) if isinstance(day, str) else day).visits
+    visits = (load_day(day) if isinstance(day, str) else day).arrivals
     return pd.DataFrame(
         {
             "session_id": [visit.name for visit in visits],

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from electra_core.errors import BadValueError, number, shortened
+from electra_core.errors import BadValueError, checked_number, shortened
 from electra_core.sessions.columns import Floats
-from electra_core.station.vehicles import catalogue
+from electra_core.station import catalogue
 
 # The defaults are figures of EPFL's Level-3 log: 992 sessions at a public station with two fast plugs in
 # Switzerland, 12 April to 6 December 2022, on 107 days with any session. Source:
@@ -37,8 +37,8 @@ EPFL_ARRIVAL_SOC = (1.7, 3.4)
 EPFL_FILLED = (2.0, 0.84)
 
 # Longer or fuller tables are slips of the finger.
-MOST_DAYS = 36_525
-MOST_SESSIONS = 10_000_000
+MAX_DAYS = 36_525
+MAX_SESSIONS = 10_000_000
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
@@ -91,18 +91,18 @@ def generate(
     pandas.DataFrame
         In the order of arrival, with the columns ``session_id``, ``arrival_s``, ``departure_s`` (empty:
         leaves when done), ``vehicle`` (a name), ``arrival_soc``, ``target_soc`` and ``patience_s`` of
-        `read_visits`.
+        `read_session_table`.
 
     Raises
     ------
     ValueError
         On arguments that cannot be meant; nothing is drawn then.
     """
-    rates = _hourly(_whole("days", days, 1, MOST_DAYS), arrivals_per_day, hours, weekdays, first_weekday)
+    rates = _hourly(_whole("days", days, 1, MAX_DAYS), arrivals_per_day, hours, weekdays, first_weekday)
     names, shares = _market(cars)
     arrival_soc, target_soc = _one_or_beta("arrival_soc", arrival_soc), _one_or_beta("target_soc", target_soc)
     dwell_s = None if dwell_s is None else _dwell(dwell_s)
-    patience_s = math.nan if patience_s is None else number("patience_s", patience_s, 0.0)
+    patience_s = math.nan if patience_s is None else checked_number("patience_s", patience_s, 0.0)
     random = _random(seed)
 
     arrivals = _arrivals(random, rates)
@@ -146,13 +146,13 @@ def _hourly(
     days: int, arrivals_per_day: float, hours: Sequence[float], weekdays: Sequence[float], first_weekday: int
 ) -> Floats:
     """Mean number of arrivals in each hour of all days."""
-    mean = number("arrivals_per_day", arrivals_per_day, 0.0, MOST_SESSIONS)
+    mean = checked_number("arrivals_per_day", arrivals_per_day, 0.0, MAX_SESSIONS)
     parts, factors = _weights("hours", hours, 24), _weights("weekdays", weekdays, 7)
     weekday = (_whole("first_weekday", first_weekday, 0, 6) + np.arange(days)) % 7
     rates = mean * np.outer(factors[weekday], parts / parts.sum()).ravel()
-    if rates.sum() > MOST_SESSIONS:
+    if rates.sum() > MAX_SESSIONS:
         raise BadValueError(
-            f"this would be about {rates.sum():.2g} sessions; at most {MOST_SESSIONS:,} fit in a table"
+            f"this would be about {rates.sum():.2g} sessions; at most {MAX_SESSIONS:,} fit in a table"
         )
     return rates
 
@@ -164,7 +164,7 @@ def _weights(name: str, given: object, count: int) -> Floats:
     found = list(given)
     if len(found) != count:
         raise BadValueError(f"{name} must be {count} numbers, got {len(found)}")
-    weights = np.array([number(f"{name}: each", value, 0.0, MOST_SESSIONS) for value in found])
+    weights = np.array([checked_number(f"{name}: each", value, 0.0, MAX_SESSIONS) for value in found])
     if not weights.any():
         raise BadValueError(f"{name} are all 0: nobody would ever come")
     return weights
@@ -187,11 +187,11 @@ def _market(cars: Mapping[str, float] | None) -> tuple[list[str], Floats]:
 def _one_or_beta(name: str, given: OneOrBeta) -> OneOrBeta:
     """A SoC, or the two parameters of a Beta distribution."""
     if not isinstance(given, tuple | list):
-        return number(name, given, 0.0, 1.0)
+        return checked_number(name, given, 0.0, 1.0)
     if len(given) != 2:
         raise BadValueError(f"{name} must be a number or the two parameters of a Beta distribution")
     # Beyond these bounds a Beta distribution is one or two needles, and drawing it fails.
-    first, second = (number(f"{name}: each parameter", value, 0.01, 1e6) for value in given)
+    first, second = (checked_number(f"{name}: each parameter", value, 0.01, 1e6) for value in given)
     return first, second
 
 
@@ -199,8 +199,8 @@ def _dwell(given: tuple[float, float]) -> tuple[float, float]:
     """Median, s, and sigma of a log-normal distribution."""
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise BadValueError(f"dwell_s must be a median, s, and a sigma, got {shortened(given)}")
-    median_s = number("the median of dwell_s", given[0], 0.0, MOST_DAYS * DAY_S)
-    return median_s, number("the sigma of dwell_s", given[1], 0.0, 5.0)
+    median_s = checked_number("the median of dwell_s", given[0], 0.0, MAX_DAYS * DAY_S)
+    return median_s, checked_number("the sigma of dwell_s", given[1], 0.0, 5.0)
 
 
 def _whole(name: str, given: object, least: int, most: int) -> int:

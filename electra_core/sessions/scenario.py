@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from electra_core.errors import is_finite, shortened
-from electra_core.sessions.table import Visits, read_visits
-from electra_core.station.config import MAX_AMOUNT, StationConfig
+from electra_core.errors import ElectraError, is_finite, shortened
+from electra_core.sessions.table import SessionTable, read_session_table
+from electra_core.station import MAX_AMOUNT, StationConfig
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,13 +23,13 @@ Profile: TypeAlias = float | Sequence[float] | Floats | pd.Series
 # Drivers who leave when they are done are waited for so long after everything else.
 PATIENCE_S = 7 * 86_400.0
 # More steps than a decade of minutes are a slip of the finger.
-MOST_STEPS = 6_000_000
+MAX_STEPS = 6_000_000
 
 # Parts of a step that rounding may add to a horizon.
 ROUNDING = 1e-9
 
 
-class ScenarioError(ValueError):
+class ScenarioError(ElectraError):
     """A run that cannot be meant, with a sentence that says why; nothing has run."""
 
 
@@ -40,7 +40,7 @@ class Scenario:
     Attributes
     ----------
     config : the station
-    visits : who comes when
+    sessions : who comes when
     step_s : s; the profiles are one value a step
     horizon_s : the end, s; where ``until_empty`` the latest one
     until_empty : the run ends when the last driver has left
@@ -51,7 +51,7 @@ class Scenario:
     """
 
     config: StationConfig
-    visits: Visits
+    sessions: SessionTable
     step_s: float
     horizon_s: float
     until_empty: bool
@@ -82,7 +82,7 @@ def read_scenario(
     Parameters
     ----------
     config : the station
-    sessions : see `electra_core.sessions.read_visits`
+    sessions : see `electra_core.sessions.read_session_table`
     step_s : s, from a hundredth of a second to a day
     horizon_s : s; None: to the end of the step in which the last driver leaves; drivers who leave when they
         are done are waited for a week
@@ -108,7 +108,7 @@ def read_scenario(
     if horizon_s is not None and not (is_finite(horizon_s) and horizon_s > 0.0):
         raise ScenarioError(f"horizon_s must be a number of seconds above 0, got {shortened(horizon_s)}")
     step_s = float(step_s)
-    visits = read_visits(sessions, config)
+    visits = read_session_table(sessions, config)
     given = {
         "static_load_kw": config.static_load_kw if static_load_kw is None else static_load_kw,
         "pv_kw": pv_kw,
@@ -120,12 +120,12 @@ def read_scenario(
     until_empty = horizon_s is None and bool(np.isinf(visits.departure_s).any())
     end_s = _horizon_s(visits, step_s, until_empty, known) if horizon_s is None else float(horizon_s)
     steps = max(1, math.ceil(end_s / step_s - ROUNDING))
-    if steps > MOST_STEPS:
-        raise ScenarioError(f"{end_s:g} s are {steps:,} steps of {step_s:g} s; {MOST_STEPS:,} at most")
+    if steps > MAX_STEPS:
+        raise ScenarioError(f"{end_s:g} s are {steps:,} steps of {step_s:g} s; {MAX_STEPS:,} at most")
     values = {name: _stretched(name, profile, steps) for name, profile in known.items()}
     return Scenario(
         config=config,
-        visits=visits,
+        sessions=visits,
         step_s=step_s,
         horizon_s=end_s,
         until_empty=until_empty,
@@ -137,7 +137,7 @@ def read_scenario(
 
 
 def _horizon_s(
-    visits: Visits, step_s: float, until_empty: bool, known: Mapping[str, float | Floats]
+    visits: SessionTable, step_s: float, until_empty: bool, known: Mapping[str, float | Floats]
 ) -> float:
     """When the last driver leaves, at the end of a step; or, where that is not known, when it is given up."""
     moments = np.concatenate([visits.arrival_s, visits.departure_s[np.isfinite(visits.departure_s)]])

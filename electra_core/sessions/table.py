@@ -1,6 +1,6 @@
 """A table of sessions, checked row by row and read into columns of numbers.
 
-A row is a driver who comes. What the columns mean is said in `read_visits`; a table may have others beside
+A row is a driver who comes. What the columns mean is said in `read_session_table`; a table may have others beside
 them, which are left alone.
 """
 
@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from electra_core.allocation.snapshot import LEAST_SHARE, MAX_AMOUNT, MOST_SHARE
+from electra_core.allocation import MAX_DEMAND, MAX_WEIGHT, MIN_WEIGHT
 from electra_core.errors import StationError, UnknownChargerError, UnknownConnectorError, shortened
 from electra_core.sessions.columns import Floats, Objects, Reader, SessionsError
-from electra_core.station.config import StationConfig
-from electra_core.station.vehicles import MAX_KW, ChargingCurve, Vehicle, catalogue
+from electra_core.station import MAX_KW, ChargingCurve, StationConfig, Vehicle, catalogue
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -38,7 +37,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Visits:
+class SessionTable:
     """Who comes when: one entry a driver, in the order of arrival.
 
     Attributes
@@ -83,7 +82,7 @@ class Visits:
         return len(self.arrival_s)
 
 
-def read_visits(sessions: pd.DataFrame, config: StationConfig) -> Visits:
+def read_session_table(sessions: pd.DataFrame, config: StationConfig) -> SessionTable:
     """Check a table of sessions and read it.
 
     Parameters
@@ -120,7 +119,7 @@ def read_visits(sessions: pd.DataFrame, config: StationConfig) -> Visits:
 
 
 def row_faults(sessions: pd.DataFrame, where: Sequence[str]) -> dict[int, str]:
-    """What `read_visits` would refuse at any station, whatever chargers it has.
+    """What `read_session_table` would refuse at any station, whatever chargers it has.
 
     Parameters
     ----------
@@ -137,7 +136,7 @@ def row_faults(sessions: pd.DataFrame, where: Sequence[str]) -> dict[int, str]:
     return read.faults
 
 
-def _read_rows(read: Reader, place_of: PlaceOf) -> Visits:
+def _read_rows(read: Reader, place_of: PlaceOf) -> SessionTable:
     """The visits; they mean something where the reader found no fault."""
     arrival = read.numbers("arrival_s", np.nan)
     departure = read.numbers("departure_s", np.inf)
@@ -152,14 +151,14 @@ def _read_rows(read: Reader, place_of: PlaceOf) -> Visits:
     )
     read.fault(~(patience >= 0.0), "patience_s must be 0 s or more, got {}", patience)
     read.fault(~np.isfinite(priority), "priority must be a finite number, got {}", priority)
-    share = f"weight must be from {LEAST_SHARE:g} to {MOST_SHARE:g}, got {{}}"
-    read.fault(~((weight >= LEAST_SHARE) & (weight <= MOST_SHARE)), share, weight)
+    share = f"weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, got {{}}"
+    read.fault(~((weight >= MIN_WEIGHT) & (weight <= MAX_WEIGHT)), share, weight)
     _check_names(read)
     charger, slot = _places(read, place_of)
     cars = _Cars(read)
     _check_overlaps(read, slot, arrival, departure)
     order = np.argsort(arrival, kind="stable")
-    return Visits(
+    return SessionTable(
         session_id=read.ids[order],
         arrival_s=arrival[order],
         departure_s=departure[order],
@@ -224,7 +223,7 @@ def _places_at(config: StationConfig) -> PlaceOf:
         if isinstance(name, str) and (name, connector) in known:
             return known[name, connector]
         charger = chargers[config.known_charger(name)]
-        return charger, ANY if connector is None else slots[config.known_place(name, connector)]
+        return charger, ANY if connector is None else slots[config.known_connector(name, connector)]
 
     return place_of
 
@@ -309,8 +308,8 @@ class _Cars:
         )
         for name, soc in (("arrival_soc", arrival), ("target_soc", target)):
             read.fault((soc < 0.0) | (soc > 1.0), f"{name} must be from 0 to 1, got {{}}", soc)
-        bad = (energy < 0.0) | (energy > MAX_AMOUNT)
-        read.fault(bad, f"energy_kwh must be from 0 to {MAX_AMOUNT:g}, got {{}}", energy)
+        bad = (energy < 0.0) | (energy > MAX_DEMAND)
+        read.fault(bad, f"energy_kwh must be from 0 to {MAX_DEMAND:g}, got {{}}", energy)
         # Energy that nobody can put at a place on a curve fills a battery of that size.
         flat = ~by_soc & (np.isnan(arrival) | np.isnan(self.battery_kwh))
         self.curve[flat] = -1

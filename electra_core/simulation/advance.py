@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 
-from electra_core.allocation.solver import FAULT, FINISHED
+from electra_core.allocation import solver
 from electra_core.simulation.decide import curve_of
 from electra_core.simulation.records import Battery, Desk, Log, Moment, Settings, Slot
-from electra_core.station.battery import (
+from electra_core.station import (
     HOUR_S,
+    SOC_ROUNDING,
+    climb,
     conversion_loss_kwh,
     energy_above_kwh,
     lasts_s,
     stored_after_kwh,
 )
-from electra_core.station.vehicles import SOC_ROUNDING, climb
 
 
 def pass_time(desk: Desk, log: Log, until_s: float) -> None:
@@ -114,8 +115,8 @@ def account(desk: Desk, log: Log, seconds: float, end_s: float) -> None:
 
 def wait_or_charge(log: Log, car: Slot, seconds: float) -> None:
     """Count what held a car back, and how long it had nothing."""
-    log.limited_s[car.visit, car.reason] += seconds
-    if car.offered_kw == 0.0 and car.reason != FINISHED and car.reason != FAULT:
+    log.limited_s[car.visit, car.limited_by] += seconds
+    if car.offered_kw == 0.0 and car.limited_by != solver.FINISHED and car.limited_by != solver.FAULT:
         log.fates[car.visit].without_power_s += seconds
 
 

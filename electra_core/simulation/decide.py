@@ -10,20 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from electra_core.allocation import solver
-from electra_core.allocation.solver import (
-    CHARGER,
-    CONNECTOR,
-    FINISHED,
-    MINIMUM,
-    MODULE,
-    PLAN,
-    SITE,
-    VEHICLE,
-    Table,
-)
-from electra_core.allocation.strategies import LEAST_WEIGHT, MOST_WEIGHT
-from electra_core.allocation.waterfill import Row
+from electra_core.allocation import MAX_RANK_WEIGHT, MIN_RANK_WEIGHT, solver, waterfill
 from electra_core.simulation.records import (
     BAD_RANK,
     FINE,
@@ -38,8 +25,7 @@ from electra_core.simulation.records import (
     table_of,
 )
 from electra_core.simulation.timers import fall_due, keep_modules, next_due_s, watch
-from electra_core.station.battery import energy_above_kwh, has_reserve, max_charge_kw, max_discharge_kw
-from electra_core.station.vehicles import power_at
+from electra_core.station import energy_above_kwh, has_reserve, max_charge_kw, max_discharge_kw, power_at
 
 
 def decide(desk: Desk, rank: Any, plan: Any) -> None:
@@ -59,7 +45,7 @@ def decide(desk: Desk, rank: Any, plan: Any) -> None:
             plan(desk)
         if settings.has_modules:
             for charger in range(len(desk.chargers)):
-                desk.chargers[charger].better = 0
+                desk.chargers[charger].better_modules = 0
         share_out(desk, rank)
         if not settings.each_call:
             break
@@ -74,14 +60,14 @@ def ask(desk: Desk) -> None:
     moment, slots = desk.moment, desk.slots
     for number in range(moment.cars):
         car = slots[desk.line[number].slot]
-        car.ask_kw, car.ceiling = 0.0, FINISHED
+        car.ask_kw, car.max_kw_by = 0.0, solver.FINISHED
         if car.remaining_kwh > 0.0:
-            car.ask_kw, car.ceiling = car.max_kw, VEHICLE
+            car.ask_kw, car.max_kw_by = car.max_kw, solver.VEHICLE
             if car.curve_end > car.curve_start:
                 soc, kw = curve_of(desk, car)
                 car.ask_kw = min(car.max_kw, power_at(soc, kw, car.soc))
             if car.plug_kw < car.ask_kw:
-                car.ask_kw, car.ceiling = car.plug_kw, CONNECTOR
+                car.ask_kw, car.max_kw_by = car.plug_kw, solver.CONNECTOR
         car.least_kw = min(car.ask_kw, max(car.plug_least_kw, car.car_least_kw))
     if desk.settings.has_modules:
         keep_modules(slots, desk.chargers)
@@ -140,11 +126,11 @@ def share_out(desk: Desk, rank: Any) -> None:
             chargers[charger].kw = chargers[charger].full_kw
         if carried > 0:
             table = table_of(desk, 0, carried)
-            solver.carry(table, boost_kw)
+            solver.fill_carried(table, boost_kw)
             write_down(desk, table, 0)
             boost_kw = 0.0
     table = table_of(desk, carried, moment.cars)
-    solver.decide(table, moment.site_kw, boost_kw, moment.comfort_kw, settings.divided == 1)
+    solver.solve(table, moment.site_kw, boost_kw, moment.comfort_kw, settings.divided == 1)
     write_down(desk, table, carried)
     cars_kw, given_kw = moment.grid_kw, moment.discharge_kw
     moment.grid_kw, moment.charge_kw = solver.site_use(moment.site_kw, cars_kw, given_kw, charge_kw)
@@ -192,7 +178,7 @@ def line_up(desk: Desk, rank: Any) -> int:
                 car.weight,
                 moment.now_s,
             )
-            if not (math.isfinite(seat.tier) and LEAST_WEIGHT <= seat.weight <= MOST_WEIGHT):
+            if not (math.isfinite(seat.tier) and MIN_RANK_WEIGHT <= seat.weight <= MAX_RANK_WEIGHT):
                 moment.fault, moment.fault_visit = BAD_RANK, car.visit
                 moment.fault_tier, moment.fault_weight = seat.tier, seat.weight
                 return 0
@@ -210,19 +196,19 @@ def line_up(desk: Desk, rank: Any) -> int:
         )
     for start, end in ((0, carried), (carried, cars)):
         queue_up(desk, start, end)
-        solver.tame(desk.rows[start:end])
+        solver.normalise_weights(desk.rows[start:end])
     return carried
 
 
-def write_row(settings: Settings, seat: Seat, car: Slot, charger: Charger, row: Row) -> None:
+def write_row(settings: Settings, seat: Seat, car: Slot, charger: Charger, row: waterfill.DemandRow) -> None:
     """One car as a row of numbers."""
     row.tier, row.weight, row.cost = seat.tier, seat.weight, charger.cost
-    row.lowest, row.highest = car.least_kw, car.ask_kw
-    row.charger, row.ceiling = car.charger, car.ceiling
-    row.held = car.modules
-    row.kept = car.modules if charger.keeps == 1 else 0
+    row.min_kw, row.max_kw = car.least_kw, car.ask_kw
+    row.charger, row.max_kw_by = car.charger, car.max_kw_by
+    row.modules_held = car.modules
+    row.modules_kept = car.modules if charger.keeps == 1 else 0
     needs = settings.takes_turns == 1 and car.ask_kw > 0.0 and charger.module_kw > 0.0
-    row.needed = 1 if needs else 0
+    row.modules_needed = 1 if needs else 0
 
 
 def queue_up(desk: Desk, start: int, end: int) -> None:
@@ -231,7 +217,7 @@ def queue_up(desk: Desk, start: int, end: int) -> None:
     if not settings.has_modules and not settings.has_minima:
         # Everybody is admitted, in any order.
         for row in range(count):
-            rows[start + row].queued = row
+            rows[start + row].row_at = row
         return
     # Numbers are given in the order of arrival.
     for row in range(count):
@@ -243,7 +229,7 @@ def queue_up(desk: Desk, start: int, end: int) -> None:
     sort_places(line, count)
     for place in range(count):
         row = line[place].place
-        rows[start + place].queued, rows[start + row].order = row, place
+        rows[start + place].row_at, rows[start + row].queue_position = row, place
 
 
 def sort_places(line: Sequence[Seat], count: int) -> None:
@@ -270,19 +256,19 @@ def sort_places(line: Sequence[Seat], count: int) -> None:
         width *= 2
 
 
-def write_down(desk: Desk, table: Table, start: int) -> None:
+def write_down(desk: Desk, table: solver.DemandTable, start: int) -> None:
     """Give each car what its row got."""
     moment = desk.moment
     for number in range(len(table.rows)):
-        row, share = table.rows[number], table.shares[number]
+        row, share = table.rows[number], table.grants[number]
         car = desk.slots[desk.line[start + number].row_slot]
-        car.offered_kw, car.boost_kw = share.kw, row.boost
-        car.modules, car.reason = share.modules, row.reason
+        car.offered_kw, car.boost_kw = share.kw, row.boost_kw
+        car.modules, car.limited_by = share.modules, row.limited_by
         moment.grid_kw += row.cost * share.kw
-        moment.discharge_kw += row.cost * row.boost
+        moment.discharge_kw += row.cost * row.boost_kw
         moment.offered_kw += share.kw
-        if row.better == 1:
-            desk.chargers[car.charger].better = 1
+        if row.better_modules == 1:
+            desk.chargers[car.charger].better_modules = 1
 
 
 def weigh(settings: Settings, slots: Sequence[Slot], line: Sequence[Seat], moment: Moment) -> None:
@@ -295,7 +281,13 @@ def weigh(settings: Settings, slots: Sequence[Slot], line: Sequence[Seat], momen
     for number in range(moment.cars):
         car = slots[line[number].slot]
         moving = moving or (car.offered_kw > 0.0 and car.curve_end > car.curve_start)
-        held_back = held_back or car.reason in (CHARGER, SITE, MINIMUM, MODULE, PLAN)
+        held_back = held_back or car.limited_by in (
+            solver.CHARGER,
+            solver.SITE,
+            solver.MINIMUM,
+            solver.MODULE,
+            solver.PLAN,
+        )
         if car.ask_kw > 0.0:
             part = car.offered_kw / car.ask_kw
             count += 1

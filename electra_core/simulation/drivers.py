@@ -9,8 +9,7 @@ from electra_core.simulation.advance import measure
 from electra_core.simulation.decide import ask, decide, is_carried
 from electra_core.simulation.records import NOBODY, Crowd, Desk, Log, Moment, Slot, Wish
 from electra_core.simulation.timers import begin_turns
-from electra_core.station.battery import energy_above_kwh, max_discharge_kw, room_below_kwh
-from electra_core.station.vehicles import SOC_ROUNDING
+from electra_core.station import SOC_ROUNDING, energy_above_kwh, max_discharge_kw, room_below_kwh
 
 
 def settle(desk: Desk, log: Log, crowd: Crowd, rank: Any, plan: Any) -> None:
@@ -61,7 +60,7 @@ def close(desk: Desk, log: Log, crowd: Crowd) -> None:
 
 
 def called(desk: Desk, rank: Any, plan: Any, counts: bool) -> None:
-    """After a call: decide, where each is decided by itself; the seed's battery gains where it ``counts``."""
+    """After a call: decide, where each is decided by itself; the exercise's battery gains where it ``counts``."""
     desk.moment.undecided = 1
     if desk.settings.each_call and desk.moment.fault == 0:
         decide(desk, rank, plan)
@@ -70,7 +69,7 @@ def called(desk: Desk, rank: Any, plan: Any, counts: bool) -> None:
 
 
 def gain(desk: Desk) -> None:
-    """At each arrival and departure the seed's battery gains when enough of the grid is free."""
+    """At each arrival and departure the exercise's battery gains when enough of the grid is free."""
     settings, battery, moment = desk.settings, desk.battery, desk.moment
     used_kw = moment.static_kw - moment.pv_kw + settings.standing_kw + moment.grid_kw
     if moment.limit_kw - used_kw < battery.recharge_free_share * settings.grid_kw:
@@ -78,7 +77,7 @@ def gain(desk: Desk) -> None:
     room_kwh = room_below_kwh(battery, moment.stored_kwh, battery.max_soc)
     gain_kwh = min(room_kwh, battery.recharge_step_soc * battery.initial_capacity_kwh)
     moment.stored_kwh += gain_kwh
-    moment.seed_gain_kwh += gain_kwh
+    moment.exercise_gain_kwh += gain_kwh
 
 
 def next_to_leave(desk: Desk) -> int:

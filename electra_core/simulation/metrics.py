@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from electra_core.errors import is_finite, shortened
+from electra_core.errors import ElectraError, is_finite, shortened
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -25,7 +25,7 @@ QUARTER_HOUR_S = 900.0
 ROUNDING_S = 1e-6
 
 
-class MetricsError(ValueError):
+class MetricsError(ElectraError):
     """Numbers of which a figure cannot be made, with a sentence that says why."""
 
 
@@ -56,8 +56,8 @@ def jain(values: npt.ArrayLike) -> float:
     if most == 0.0:
         return 1.0
     # The index does not depend on the unit, and squares of shares neither overflow nor vanish.
-    shares = known / most
-    return min(1.0, float(shares.sum() ** 2 / (len(shares) * (shares @ shares))))
+    grants = known / most
+    return min(1.0, float(grants.sum() ** 2 / (len(grants) * (grants @ grants))))
 
 
 def quantile(values: npt.ArrayLike, share: float) -> float:

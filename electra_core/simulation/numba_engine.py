@@ -23,15 +23,13 @@ from numba.core import event
 from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
-from electra_core.allocation import solver, strategies, waterfill
-from electra_core.allocation.strategies import Rank
-from electra_core.sessions.scenario import read_scenario
+from electra_core.allocation import Rank, solver, strategies, waterfill
+from electra_core.sessions import read_scenario
 from electra_core.simulation import advance, decide, drivers, loop, records, timers
 from electra_core.simulation.loop import play
 from electra_core.simulation.records import World
 from electra_core.simulation.setup import build
-from electra_core.station import battery, vehicles
-from electra_core.station.config import load_config
+from electra_core.station import battery, load_config, vehicles
 
 # Whose functions run compiled, each knowing only those before it.
 MODULES: tuple[ModuleType, ...] = (

@@ -15,12 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from electra_core.allocation.snapshot import Limit
-from electra_core.sessions import Visits
-from electra_core.sessions.scenario import Scenario
+from electra_core.allocation import Limit
+from electra_core.sessions import Scenario, SessionTable
 from electra_core.simulation.records import Fate, Import, Step, blank
 from electra_core.simulation.result import Result, ResultError
-from electra_core.station.config import StationConfig
+from electra_core.station import StationConfig
 
 FORMAT = "electra result 1"
 KEY = b"electra"
@@ -29,8 +28,8 @@ CURVES = ("curve_start", "curve_soc", "curve_kw")
 
 def write_result(result: Result, path: Path) -> None:
     """Write a result; an existing file is replaced only by a whole one."""
-    scenario, visits = result.scenario, result.scenario.visits
-    columns = {name: getattr(visits, name) for name in Visits.__slots__ if name not in CURVES}
+    scenario, visits = result.scenario, result.scenario.sessions
+    columns = {name: getattr(visits, name) for name in SessionTable.__slots__ if name not in CURVES}
     columns["session_id"] = np.array([json.dumps(_plain(name)) for name in visits.session_id], dtype=object)
     fates = {name: result.fates[name] for name in result.fates.dtype.names}
     limits = {f"limited_by_{limit}_s": result.limited_s[:, number] for number, limit in enumerate(Limit)}
@@ -100,12 +99,12 @@ def _result(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Result:
     rows, site = parts["sessions"], parts["site"]
     names = np.empty(len(rows["row"]), dtype=object)
     names[:] = [json.loads(name) for name in rows["session_id"]]
-    columns = {name: rows[name] for name in Visits.__slots__ if name not in (*CURVES, "session_id")}
+    columns = {name: rows[name] for name in SessionTable.__slots__ if name not in (*CURVES, "session_id")}
     curves = {"curve_soc": parts["curves"]["soc"], "curve_kw": parts["curves"]["kw"]}
-    visits = Visits(session_id=names, curve_start=parts["curve_starts"]["start"], **curves, **columns)
+    visits = SessionTable(session_id=names, curve_start=parts["curve_starts"]["start"], **curves, **columns)
     scenario = Scenario(
         config=StationConfig.model_validate_json(about["config"]),
-        visits=visits,
+        sessions=visits,
         step_s=about["step_s"],
         horizon_s=about["horizon_s"],
         until_empty=about["until_empty"],

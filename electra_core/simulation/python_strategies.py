@@ -6,14 +6,19 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from electra_core.allocation.snapshot import Demand, Limit, Snapshot
-from electra_core.allocation.solver import PLAN
-from electra_core.allocation.strategies import Planner, Strategy, max_min, planned, ranked
-from electra_core.sessions.scenario import Scenario
+from electra_core.allocation import (
+    Demand,
+    Planner,
+    Snapshot,
+    Strategy,
+    max_min,
+    planned,
+    ranked,
+    solver,
+)
+from electra_core.sessions import Scenario
 from electra_core.simulation.decide import reach_of_battery
 from electra_core.simulation.records import Desk, Slot, World
-
-LIMITS = tuple(Limit)
 
 
 def interpreted_rank(scenario: Scenario, world: World, strategy: Strategy) -> Callable[..., Any]:
@@ -49,14 +54,14 @@ def interpreted_plan(scenario: Scenario, planner: Planner) -> Callable[[Desk], N
         for car, demand in zip(cars, snapshot.demands, strict=True):
             kw = ceilings_kw.get(demand.session_id, demand.max_kw)
             if kw < demand.max_kw:
-                car.ask_kw, car.least_kw, car.ceiling = kw, min(car.least_kw, kw), PLAN
+                car.ask_kw, car.least_kw, car.max_kw_by = kw, min(car.least_kw, kw), solver.PLAN
 
     return plan
 
 
 def _reader(scenario: Scenario) -> Callable[[Slot], Demand]:
     """What reads the car at a connector as a demand."""
-    names, chargers = scenario.visits.session_id, tuple(scenario.config.charger_kw)
+    names, chargers = scenario.sessions.session_id, tuple(scenario.config.charger_kw)
     takes_turns = scenario.config.rotation_s is not None
 
     def demand_of(car: Slot) -> Demand:
@@ -72,7 +77,7 @@ def _reader(scenario: Scenario) -> Callable[[Slot], Demand]:
             weight=float(car.weight),
             turn=float(car.turn_place) if takes_turns else None,
             modules=int(car.modules),
-            ceiling_by=LIMITS[car.ceiling],
+            ceiling_by=solver.LIMITS[car.max_kw_by],
         )
 
     return demand_of

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from electra_core.allocation.solver import Table
-from electra_core.allocation.waterfill import Cell, Room, Row, Share
+from electra_core.allocation import solver, waterfill
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -30,7 +29,7 @@ class Settings:
 
     ``each_call``: each arrival, departure and step is decided by itself, as a station does, because a
     decision leaves traces in the next one. ``divided`` and ``timeless`` are the strategy's: in equal parts;
-    and ranks that time alone does not change. ``whole_session`` is the seed's battery rule.
+    and ranks that time alone does not change. ``whole_session`` is the exercise's battery rule.
     """
 
     step_s: float
@@ -72,7 +71,7 @@ class Battery:
 
 @dataclass
 class Wish:
-    """One of `Visits`; its curve is a part of all curves, and has no points where there is none."""
+    """One of `SessionTable`; its curve is a part of all curves, and has no points where there is none."""
 
     arrival_s: float
     departure_s: float
@@ -135,12 +134,12 @@ class Slot:
     on_battery: int
     modules: int
     claim: int
-    ceiling: int
-    reason: int
+    max_kw_by: int
+    limited_by: int
 
 
 @dataclass(kw_only=True)
-class Charger(Room):
+class Charger(waterfill.ChargerLimit):
     """A charger: what it is, and what is known of its modules.
 
     ``full_kw`` is what it has, of its modules together where it has them; ``kw`` is what is to be shared.
@@ -157,7 +156,7 @@ class Charger(Room):
     end: int
     claimed: int
     keeps: int
-    better: int
+    better_modules: int
 
 
 @dataclass
@@ -187,7 +186,7 @@ class Moment:
     battery_in_kwh: float
     battery_out_kwh: float
     battery_loss_kwh: float
-    seed_gain_kwh: float
+    exercise_gain_kwh: float
     pv_kwh: float
     curtailed_kwh: float
     contested_s: float
@@ -263,7 +262,7 @@ class Seat:
 
 class Desk(NamedTuple):
     """What a decision is made of, and written to: ``rows``, ``shares`` (three for each row) and ``cells``
-    are those of `solver.Table`."""
+    are those of `solver.DemandTable`."""
 
     settings: Settings
     battery: Battery
@@ -271,9 +270,9 @@ class Desk(NamedTuple):
     chargers: Sequence[Charger]
     slots: Sequence[Slot]
     line: Sequence[Seat]
-    rows: Sequence[Row]
-    shares: Sequence[Share]
-    cells: Sequence[Cell]
+    rows: Sequence[waterfill.DemandRow]
+    grants: Sequence[waterfill.Grant]
+    entries: Sequence[waterfill.PoolEntry]
     curve_soc: Sequence[float]
     curve_kw: Sequence[float]
 
@@ -309,16 +308,16 @@ class World(NamedTuple):
     crowd: Crowd
 
 
-def table_of(desk: Desk, start: int, end: int) -> Table:
+def table_of(desk: Desk, start: int, end: int) -> solver.DemandTable:
     """The table of some of the rows."""
     places = len(desk.slots)
-    return Table(
+    return solver.DemandTable(
         desk.rows[start:end],
         desk.chargers,
-        desk.shares[start:end],
-        desk.shares[places + start : places + end],
-        desk.shares[2 * places + start : 2 * places + end],
-        desk.cells[start:end],
+        desk.grants[start:end],
+        desk.grants[places + start : places + end],
+        desk.grants[2 * places + start : 2 * places + end],
+        desk.entries[start:end],
     )
 
 

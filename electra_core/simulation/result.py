@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from electra_core.allocation.snapshot import Limit
-from electra_core.sessions.scenario import Scenario
+from electra_core.allocation import Limit
+from electra_core.errors import ElectraError
+from electra_core.sessions import Scenario
 from electra_core.simulation.metrics import (
     battery_cycles,
     clock_peak_kw,
@@ -23,7 +24,7 @@ from electra_core.simulation.metrics import (
     quantile,
 )
 from electra_core.simulation.records import NOBODY, World
-from electra_core.station.battery import HOUR_S
+from electra_core.station import HOUR_S
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -32,7 +33,7 @@ OF_THE_SITE = (Limit.SITE, Limit.MINIMUM, Limit.MODULE, Limit.PLAN)
 MINUTE_S = 60.0
 
 
-class ResultError(ValueError):
+class ResultError(ElectraError):
     """A result that has no such thing, or a file that holds none."""
 
 
@@ -45,7 +46,7 @@ class Result:
     scenario : what was run
     strategy : its name
     end_s : when the run ended, s
-    fates : a record a visitor, in the order of ``scenario.visits``: see `simulation.records.Fate`
+    fates : a record a visitor, in the order of ``scenario.sessions``: see `simulation.records.Fate`
     limited_s : seconds that each visitor was limited by each `Limit`, a column each
     totals : energies of the whole run, kWh, and shares, by name
     imports : import and time of each step (`simulation.records.Import`)
@@ -68,7 +69,7 @@ class Result:
 
     @property
     def delivered_kwh(self) -> Floats:
-        """Energy that each visitor got, kWh, in the order of ``scenario.visits``."""
+        """Energy that each visitor got, kWh, in the order of ``scenario.sessions``."""
         return np.asarray(self.fates.energy_kwh)
 
     @functools.cached_property
@@ -88,7 +89,7 @@ class Result:
         balked : left without a connector
         limited_by_... : s that each limit was what stopped the session from rising
         """
-        visits, fates = self.scenario.visits, self.fates
+        visits, fates = self.scenario.sessions, self.fates
         requested, got = visits.requested_kwh, self.delivered_kwh
         places = list(self.scenario.config.plugs)
         at = [None if slot == NOBODY else places[slot] for slot in fates.slot]
@@ -117,14 +118,14 @@ class Result:
 
     def _shares(self) -> Floats:
         """Part of its wish that each visitor got; 1 where there was none."""
-        requested = self.scenario.visits.requested_kwh
+        requested = self.scenario.sessions.requested_kwh
         return np.where(requested > 0.0, self.delivered_kwh / np.where(requested > 0.0, requested, 1.0), 1.0)
 
     def _waited_s(self) -> Floats:
         """How long each visitor waited for a connector, s."""
         until = np.where(np.isnan(self.fates.plugged_s), self.fates.left_s, self.fates.plugged_s)
         until = np.where(np.isnan(until), self.end_s, until)
-        return np.maximum(0.0, until - self.scenario.visits.arrival_s)
+        return np.maximum(0.0, until - self.scenario.sessions.arrival_s)
 
     @functools.cached_property
     def added_s(self) -> Floats:
@@ -139,7 +140,7 @@ class Result:
         """From arrival to the target, or the end of the stay; NaN for who found no connector."""
         until = np.where(np.isnan(self.fates.done_s), self.fates.left_s, self.fates.done_s)
         until = np.where(np.isnan(until), self.end_s, until)
-        needed = until - self.scenario.visits.arrival_s
+        needed = until - self.scenario.sessions.arrival_s
         return np.asarray(np.where(np.isnan(self.fates.plugged_s), np.nan, needed), np.float64)
 
     @property
@@ -269,7 +270,7 @@ class Result:
         """
         totals, fates, import_kw = self.totals, self.fates, self.import_kw
         requested_kwh, delivered_kwh = (
-            math.fsum(self.scenario.visits.requested_kwh),
+            math.fsum(self.scenario.sessions.requested_kwh),
             math.fsum(self.delivered_kwh),
         )
         waited_min, added_min = self._waited_s() / MINUTE_S, self.added_s / MINUTE_S
@@ -281,7 +282,7 @@ class Result:
             "requested_kwh": requested_kwh,
             "delivered_kwh": delivered_kwh,
             "lacked_kwh": float(
-                np.maximum(0.0, self.scenario.visits.requested_kwh - self.delivered_kwh).sum()
+                np.maximum(0.0, self.scenario.sessions.requested_kwh - self.delivered_kwh).sum()
             ),
             "delivered_share": delivered_kwh / requested_kwh if requested_kwh > 0.0 else 1.0,
             "waited_mean_min": float(waited_min.mean()) if len(waited_min) else 0.0,
@@ -304,7 +305,7 @@ class Result:
         if battery is None:
             return 0.0
         # What goes in and out of the cells themselves, which is what wears them.
-        charged_kwh = totals["battery_in_kwh"] * battery.charge_efficiency + totals["seed_gain_kwh"]
+        charged_kwh = totals["battery_in_kwh"] * battery.charge_efficiency + totals["exercise_gain_kwh"]
         given_kwh = totals["battery_out_kwh"] / battery.discharge_efficiency
         return battery_cycles(charged_kwh, given_kwh, battery.initial_capacity_kwh)
 
@@ -340,7 +341,7 @@ ENERGIES = (
     "pv_kwh",
     "curtailed_kwh",
 )
-_TOTALS = (*ENERGIES, "stored_kwh", "seed_gain_kwh", "contested_s", "jain_power_s", "jain_share_s")
+_TOTALS = (*ENERGIES, "stored_kwh", "exercise_gain_kwh", "contested_s", "jain_power_s", "jain_share_s")
 
 
 def result_of(scenario: Scenario, strategy: str, world: World, ideal: Callable[[], Result] | None) -> Result:

@@ -9,10 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from electra_core.allocation.snapshot import Limit
-from electra_core.allocation.waterfill import Cell, Row, Share, whole_modules
-from electra_core.sessions import Visits
-from electra_core.sessions.scenario import Scenario
+from electra_core.allocation import Limit, waterfill
+from electra_core.sessions import Scenario, SessionTable
 from electra_core.simulation.records import (
     NOBODY,
     Battery,
@@ -32,7 +30,7 @@ from electra_core.simulation.records import (
     World,
     blank,
 )
-from electra_core.station.config import BatteryConfig, StationConfig
+from electra_core.station import BatteryConfig, StationConfig
 
 
 def _zeros(kind: str, *shape: int) -> Any:
@@ -41,7 +39,7 @@ def _zeros(kind: str, *shape: int) -> Any:
 
 def build(scenario: Scenario, *, divided: bool, timeless: bool, keeps_steps: bool) -> World:
     """The world of a scenario before anything has happened."""
-    config, visits = scenario.config, scenario.visits
+    config, visits = scenario.config, scenario.sessions
     places, steps = len(config.plugs), scenario.steps if keeps_steps else 0
     settings = _settings(scenario)
     settings.divided, settings.timeless, settings.keeps_steps = divided, timeless, keeps_steps
@@ -59,9 +57,9 @@ def build(scenario: Scenario, *, divided: bool, timeless: bool, keeps_steps: boo
         chargers=_chargers(config),
         slots=_slots(config),
         line=blank(Seat, places),
-        rows=blank(Row, places),
-        shares=blank(Share, 3 * places),
-        cells=blank(Cell, places),
+        rows=blank(waterfill.DemandRow, places),
+        grants=blank(waterfill.Grant, 3 * places),
+        entries=blank(waterfill.PoolEntry, places),
         curve_soc=cast("Sequence[float]", visits.curve_soc),
         curve_kw=cast("Sequence[float]", visits.curve_kw),
     )
@@ -77,7 +75,7 @@ def build(scenario: Scenario, *, divided: bool, timeless: bool, keeps_steps: boo
 
 
 def _settings(scenario: Scenario) -> Any:
-    config, visits = scenario.config, scenario.visits
+    config, visits = scenario.config, scenario.sessions
     whole_session = config.battery is not None and config.battery.rule == "whole_session"
     settings = blank(Settings, 1)
     settings.step_s, settings.horizon_s = scenario.step_s, scenario.horizon_s
@@ -104,7 +102,7 @@ def _battery(config: BatteryConfig | None) -> Any:
     return battery
 
 
-def _wishes(visits: Visits) -> Any:
+def _wishes(visits: SessionTable) -> Any:
     wishes = blank(Wish, len(visits))
     for field in fields(Wish):
         if not field.name.startswith("curve"):
@@ -152,7 +150,7 @@ def _chargers(config: StationConfig) -> Any:
     chargers.efficiency = [charger.efficiency for charger in config.chargers]
     chargers.cost = 1.0 / chargers.efficiency
     chargers.full_kw = [
-        whole_modules(kw, size) * size if size > 0.0 else kw
+        waterfill.whole_modules(kw, size) * size if size > 0.0 else kw
         for kw, size in zip(chargers.max_power_kw.tolist(), chargers.module_kw.tolist(), strict=True)
     ]
     chargers.kw = chargers.full_kw

@@ -13,26 +13,25 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from electra_core.allocation.strategies import (
-    LEAST_WEIGHT,
-    MOST_WEIGHT,
+from electra_core.allocation import (
+    MAX_RANK_WEIGHT,
+    MIN_RANK_WEIGHT,
     STRATEGIES,
-    TIMELESS,
     Planner,
     Strategy,
     StrategyError,
-    find,
+    find_strategy,
+    is_timeless,
     name_of,
-    uniform,
 )
-from electra_core.sessions.scenario import Profile, Scenario, constant, read_scenario
+from electra_core.sessions import Profile, Scenario, constant, read_scenario
 from electra_core.simulation.loop import play
 from electra_core.simulation.numba_engine import compiled_play, compiled_rank
 from electra_core.simulation.python_strategies import interpreted_plan, interpreted_rank
 from electra_core.simulation.records import FINE, World
 from electra_core.simulation.result import Result, result_of
 from electra_core.simulation.setup import build
-from electra_core.station.config import MAX_AMOUNT, StationConfig, load_config
+from electra_core.station import MAX_AMOUNT, StationConfig, load_config
 
 # Work (steps and visits, for stations of twenty connectors) that is done before anybody looks at a clock.
 UNWATCHED = 50_000
@@ -70,7 +69,7 @@ def simulate(
     Parameters
     ----------
     config : the station, or what `load_config` makes one of
-    sessions : one row a driver: see `electra_core.sessions.read_visits` for the columns
+    sessions : one row a driver: see `electra_core.sessions.read_session_table` for the columns
     strategy : a name of `STRATEGIES` or of `electra_core.optimization.PLANNERS`, a rank function, or a
         `Planner`. A rank function is compiled where that is possible; it then sees the numbers of a
         demand: ``max_kw``, ``min_kw``, ``arrived_s``, ``departs_s``, ``remaining_kwh``, ``priority`` and
@@ -132,8 +131,8 @@ def _found(strategy: str | Strategy) -> Strategy:
         # Its solver is loaded only where somebody asks for it.
         from electra_core.optimization import PLANNERS
 
-        return find(strategy, PLANNERS)
-    return find(strategy)
+        return find_strategy(strategy, PLANNERS)
+    return find_strategy(strategy)
 
 
 def _with_unlimited_grid(scenario: Scenario, end_s: float) -> Scenario:
@@ -152,8 +151,10 @@ def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool) 
         On an unknown strategy, or one that fails or answers nonsense.
     """
     # A shipped function is its name; one's own of the same name is another.
-    timeless = any(STRATEGIES[name] is strategy for name in TIMELESS)
-    world = build(scenario, divided=strategy is uniform, timeless=timeless, keeps_steps=keeps_steps)
+    timeless = is_timeless(strategy)
+    world = build(
+        scenario, divided=strategy is STRATEGIES["uniform"], timeless=timeless, keeps_steps=keeps_steps
+    )
     answers = None if isinstance(strategy, Planner) else compiled_rank(strategy)
     if answers is not None:
         _play_in_parts(scenario, world, compiled_play(), answers, None, strategy)
@@ -171,7 +172,7 @@ def _play_in_parts(
     """Play a long run in parts, so that a progress bar can be drawn between them."""
     moment: Any = world.desk.moment
     size = 1.0 + len(world.desk.slots) / 20.0
-    work = (scenario.steps + 3 * len(scenario.visits)) * size * (1.0 if plan is None else 1000.0)
+    work = (scenario.steps + 3 * len(scenario.sessions)) * size * (1.0 if plan is None else 1000.0)
     parts = 1 if work <= UNWATCHED else PARTS
     steps = math.ceil(scenario.steps / parts)
     with tqdm(total=1.0, desc="simulating", bar_format=BAR, delay=BAR_AFTER_S, disable=parts == 1) as bar:
@@ -188,9 +189,9 @@ def _play_in_parts(
                 raise StrategyError(f"strategy {name_of(strategy)} failed: {words}") from error
             bar.update(moment.now_s / scenario.horizon_s - bar.n)
     if moment.fault != FINE:
-        name = scenario.visits.session_id[moment.fault_visit]
+        name = scenario.sessions.session_id[moment.fault_visit]
         raise StrategyError(
             f"strategy {name_of(strategy)} ranked session {name} as tier {moment.fault_tier:g}, weight"
-            f" {moment.fault_weight:g}; the tier must be finite, the weight from {LEAST_WEIGHT:g} to"
-            f" {MOST_WEIGHT:g}"
+            f" {moment.fault_weight:g}; the tier must be finite, the weight from {MIN_RANK_WEIGHT:g} to"
+            f" {MAX_RANK_WEIGHT:g}"
         )

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from electra_core.errors import cause_of, is_finite, shortened
+from electra_core.errors import ElectraError, cause_of, is_finite, shortened
 from electra_core.simulation.metrics import (
     HOUR_S,
     QUARTER_HOUR_S,
@@ -48,7 +48,7 @@ DAYS_BEFORE_MONTH = np.flatnonzero(LEAP_YEAR.day == 1)
 ROUNDING_KW = 1e-6
 
 
-class TariffError(ValueError):
+class TariffError(ElectraError):
     """A tariff that cannot be meant, or a question to one, with a sentence that says why."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from electra_core.allocation.solver import FAULT, FINISHED, MINIMUM, MODULE
+from electra_core.allocation import solver
 from electra_core.simulation.records import NOBODY, Charger, Moment, Seat, Settings, Slot
 
 
@@ -87,7 +87,7 @@ def watch(
         return
     for number in range(len(chargers)):
         charger = chargers[number]
-        if charger.better == 0:
+        if charger.better_modules == 0:
             charger.better_since_s = math.inf
         elif charger.better_since_s == math.inf:
             charger.better_since_s = moment.now_s
@@ -104,7 +104,7 @@ def watch_turns(slots: Sequence[Slot], line: Sequence[Seat], moment: Moment) -> 
         somebody = somebody or waits(slots[line[number].slot])
     for number in range(moment.cars):
         car = slots[line[number].slot]
-        counts = somebody and not waits(car) and car.reason not in (FAULT, FINISHED)
+        counts = somebody and not waits(car) and car.limited_by not in (solver.FAULT, solver.FINISHED)
         counted = car.turn_since_s < math.inf
         # An interrupted turn goes on where it stopped: one that never ends would keep the others waiting.
         if counted and not counts:
@@ -116,4 +116,4 @@ def watch_turns(slots: Sequence[Slot], line: Sequence[Seat], moment: Moment) -> 
 
 def waits(car: Slot) -> bool:
     """Whether a car waits to be admitted."""
-    return car.offered_kw == 0.0 and (car.reason == MINIMUM or car.reason == MODULE)
+    return car.offered_kw == 0.0 and (car.limited_by == solver.MINIMUM or car.limited_by == solver.MODULE)

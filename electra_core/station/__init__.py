@@ -1,1 +1,105 @@
-"""TODO."""
+"""The live station: what it is made of, its state, and what it does on each call and as time passes.
+
+``config`` is the file, ``vehicles`` the cars, ``battery`` the stationary battery, ``state`` everything that changes,
+``demand`` reads a state into a snapshot, ``timers`` act as time passes, ``engine`` decides and advances, ``explain`` and
+``status`` say it to people, ``events`` is the record, ``station`` is `Station`.
+"""
+
+from electra_core.station.battery import (
+    HOUR_S,
+    conversion_loss_kwh,
+    energy_above_kwh,
+    has_reserve,
+    lasts_s,
+    max_charge_kw,
+    max_discharge_kw,
+    room_below_kwh,
+    stored_after_kwh,
+)
+from electra_core.station.config import (
+    MAX_AMOUNT,
+    BatteryConfig,
+    ChargerConfig,
+    ConnectorConfig,
+    StationConfig,
+    load_config,
+)
+from electra_core.station.config_errors import ConfigError
+from electra_core.station.demand import site_limit_kw
+from electra_core.station.engine import Decision, holds_s
+from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events
+from electra_core.station.explain import Explanation
+from electra_core.station.state import BATTERY_ID, WHOLE_CHARGER, ConnectorId, Session, State
+from electra_core.station.station import MAX_ADVANCE_S, Station
+from electra_core.station.status import (
+    BatteryStatus,
+    ChargerStatus,
+    ConnectorStatus,
+    SessionStatus,
+    StationStatus,
+    read_session,
+    read_status,
+)
+from electra_core.station.vehicles import (
+    MAX_KW,
+    MIN_OFFER_KW,
+    SOC_ROUNDING,
+    ChargingCurve,
+    Vehicle,
+    VehicleError,
+    catalogue,
+    climb,
+    power_at,
+    typical_curve,
+)
+
+__all__ = [
+    "BATTERY_ID",
+    "FAIL_SAFE",
+    "HOUR_S",
+    "MAX_ADVANCE_S",
+    "MAX_AMOUNT",
+    "MAX_KW",
+    "MIN_OFFER_KW",
+    "SOC_ROUNDING",
+    "WHOLE_CHARGER",
+    "BatteryConfig",
+    "BatteryStatus",
+    "ChargerConfig",
+    "ChargerStatus",
+    "ChargingCurve",
+    "ConfigError",
+    "ConnectorConfig",
+    "ConnectorId",
+    "ConnectorStatus",
+    "Decision",
+    "Event",
+    "Explanation",
+    "Session",
+    "SessionStatus",
+    "State",
+    "Station",
+    "StationConfig",
+    "StationStatus",
+    "Vehicle",
+    "VehicleError",
+    "call_of",
+    "catalogue",
+    "climb",
+    "conversion_loss_kwh",
+    "energy_above_kwh",
+    "has_reserve",
+    "holds_s",
+    "lasts_s",
+    "load_config",
+    "max_charge_kw",
+    "max_discharge_kw",
+    "power_at",
+    "read_events",
+    "read_session",
+    "read_status",
+    "room_below_kwh",
+    "site_limit_kw",
+    "stored_after_kwh",
+    "typical_curve",
+]

@@ -26,8 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from electra_core.allocation.setpoints import BATTERY
-from electra_core.allocation.snapshot import LEAST_EFFICIENCY, LEAST_MODULE_KW, MAX_MODULES
+from electra_core.allocation import BATTERY, MAX_MODULES, MIN_EFFICIENCY, MIN_MODULE_KW
 from electra_core.errors import UnknownChargerError, UnknownConnectorError, is_finite, shortened
 from electra_core.station.config_errors import ConfigError, Fault, camel, fault_of, keys_given_twice
 from electra_core.station.json_file import read_json
@@ -115,9 +114,9 @@ class ChargerConfig(_Part):
     id: Name
     max_power_kw: Power
     connectors: Annotated[Connectors, BeforeValidator(_plugs), Field(min_length=1, max_length=MAX_CONNECTORS)]
-    efficiency: Annotated[Number, Field(ge=LEAST_EFFICIENCY, le=1)] = 1.0
+    efficiency: Annotated[Number, Field(ge=MIN_EFFICIENCY, le=1)] = 1.0
     standby_power_kw: Amount = 0.0
-    module_size_kw: Annotated[Number, Field(ge=LEAST_MODULE_KW, le=MAX_AMOUNT)] | None = None
+    module_size_kw: Annotated[Number, Field(ge=MIN_MODULE_KW, le=MAX_AMOUNT)] | None = None
     module_hold_s: Annotated[Number, Field(ge=0, le=MAX_SECONDS)] | None = None
 
     @field_validator("id")
@@ -168,10 +167,10 @@ class BatteryConfig(_Part):
     comfort_power_kw : kW up to which the battery lifts a session from its reserve
     recharge_share : 0 to 1; the battery takes at most this share of the site limit
     charge_efficiency, discharge_efficiency : energy that arrives for energy sent, 0 to 1
-    rule : ``hybrid``: sessions are fed by grid and battery together; ``whole_session``: the seed's rule
-    boost_from_soc : seed's rule: a newcomer is carried by the battery only from this SoC on
-    recharge_free_share : seed's rule: the battery gains when at least this share of the grid is free
-    recharge_step_soc : seed's rule: SoC gained at each arrival or departure
+    rule : ``hybrid``: sessions are fed by grid and battery together; ``whole_session``: the exercise's rule
+    boost_from_soc : exercise's rule: a newcomer is carried by the battery only from this SoC on
+    recharge_free_share : exercise's rule: the battery gains when at least this share of the grid is free
+    recharge_step_soc : exercise's rule: SoC gained at each arrival or departure
 
     The reserve and the recharge share belong to the rule ``hybrid``.
     """
@@ -324,7 +323,7 @@ class StationConfig(_Part):
             )
         return charger_id
 
-    def known_place(self, charger_id: str, connector: int) -> tuple[str, int]:
+    def known_connector(self, charger_id: str, connector: int) -> tuple[str, int]:
         """Charger and connector number, or an `UnknownChargerError` or `UnknownConnectorError`."""
         charger_id = self.known_charger(charger_id)
         if isinstance(connector, bool) or not isinstance(connector, numbers.Integral):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from electra_core.errors import clipped, shortened
+from electra_core.errors import ElectraError, clipped, shortened
 
 _WORDS = {
     "missing": "is missing",
@@ -44,7 +44,7 @@ class Fault(NamedTuple):
         return f"{self.place}: {self.words}" if self.place else self.words
 
 
-class ConfigError(ValueError):
+class ConfigError(ElectraError):
     """A configuration that cannot be used.
 
     Attributes

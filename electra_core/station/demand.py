@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from electra_core.allocation.snapshot import Demand, Limit, Snapshot
+from electra_core.allocation import Demand, Limit, Snapshot
 from electra_core.station.battery import energy_above_kwh, has_reserve, max_charge_kw, max_discharge_kw
 from electra_core.station.config import StationConfig
-from electra_core.station.state import BATTERY_PLACE, Place, Session, State
+from electra_core.station.state import BATTERY_ID, ConnectorId, Session, State
 
 # Sessions by their place, with what they ask for.
-Asked = Mapping[Place, tuple[Session, Demand]]
+Asked = Mapping[ConnectorId, tuple[Session, Demand]]
 NOBODY: Asked = MappingProxyType({})
 
 
@@ -78,7 +78,7 @@ def demand_of(config: StationConfig, state: State, session: Session, keeps_modul
     """What one session asks for now."""
     soc, remaining_kwh = session.soc, session.remaining_kwh
     max_kw, ceiling_by = 0.0, Limit.FINISHED
-    if not state.is_available(session.place):
+    if not state.is_available(session.connector_id):
         ceiling_by = Limit.FAULT
     elif remaining_kwh != 0.0:
         max_kw, ceiling_by = natural_kw(config, session, soc)
@@ -96,7 +96,7 @@ def demand_of(config: StationConfig, state: State, session: Session, keeps_modul
         remaining_kwh=remaining_kwh,
         priority=session.priority,
         weight=session.weight,
-        turn=None if config.rotation_s is None else session.turn.place,
+        turn=None if config.rotation_s is None else session.turn.queue_position,
         modules=session.modules,
         keeps_modules=keeps_modules,
         ceiling_by=ceiling_by,
@@ -106,12 +106,12 @@ def demand_of(config: StationConfig, state: State, session: Session, keeps_modul
 
 def least_kw(config: StationConfig, session: Session) -> float:
     """Least useful power of car and connector, kW."""
-    return max(config.plugs[session.place].min_power_kw, session.vehicle.min_power_kw)
+    return max(config.plugs[session.connector_id].min_power_kw, session.vehicle.min_power_kw)
 
 
 def natural_kw(config: StationConfig, session: Session, soc: float | None) -> tuple[float, Limit]:
     """What car, curve and connector allow at a SoC, kW, and which of them it is."""
-    car_kw, plug_kw = session.vehicle.ceiling_kw(soc), config.plugs[session.place].max_power_kw
+    car_kw, plug_kw = session.vehicle.ceiling_kw(soc), config.plugs[session.connector_id].max_power_kw
     if plug_kw is not None and plug_kw < car_kw:
         return plug_kw, Limit.CONNECTOR
     return car_kw, Limit.VEHICLE
@@ -140,7 +140,7 @@ def module_claims(config: StationConfig, wanting: Iterable[tuple[str, str]]) -> 
 def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]:
     """What the battery can give and take now, kW."""
     battery = config.battery
-    if battery is None or BATTERY_PLACE in state.out_of_service:
+    if battery is None or BATTERY_ID in state.out_of_service:
         return 0.0, 0.0
     rests = state.now_s < state.battery_rests_until_s
     take_kw = max_charge_kw(battery, state.battery_kwh, site_limit_kw(config, state))

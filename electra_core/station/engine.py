@@ -1,42 +1,95 @@
-"""Time passes: cars move along their curves, the battery along its SoC, energy into the ledger."""
+"""Decide, and advance time: the engine of a station.
+
+`decide` turns a draft of the state into a `Decision` that may be put in force; `decisions` lets time pass: cars move along
+their curves, the battery along its SoC, energy into the ledger.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from electra_core.allocation.snapshot import Allocation, Limit
-from electra_core.allocation.strategies import TIMELESS
-from electra_core.station import timers
+from electra_core.allocation import (
+    Allocation,
+    Limit,
+    Snapshot,
+    StrategyError,
+    allocate,
+    find_strategy,
+    is_timeless,
+    violations,
+)
+from electra_core.errors import BadValueError, LimitBrokenError
+from electra_core.station import exercise_battery, timers
 from electra_core.station.battery import HOUR_S, conversion_loss_kwh, lasts_s, stored_after_kwh
 from electra_core.station.config import StationConfig
-from electra_core.station.decision import Moment, decide
+from electra_core.station.demand import NOBODY, Asked, read_demands, read_snapshot
 from electra_core.station.state import Ledger, Session, State, Tally, rested
 
 # Limits that sessions share: where one binds, it counts who comes first.
 CONTENDED = (Limit.CHARGER, Limit.SITE, Limit.MINIMUM, Limit.MODULE, Limit.PLAN)
 
 
-def moments(config: StationConfig, moment: Moment, end_s: float) -> Iterator[Moment]:
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A state, what it asks for, and what it was answered; ``asked`` saves reading the same again."""
+
+    state: State
+    asked: Asked
+    snapshot: Snapshot
+    allocation: Allocation
+
+
+def decide(config: StationConfig, draft: State, asked: Asked = NOBODY) -> Decision:
+    """Read a draft into a snapshot, allocate, and look for broken limits.
+
+    ``asked`` is what was read for the decision before.
+
+    Raises
+    ------
+    BadValueError
+        When the strategy fails or answers nonsense.
+    LimitBrokenError
+        When the answer would break a limit.
+    """
+    while True:
+        draft = exercise_battery.releases(config, timers.due(config, draft))
+        asked = read_demands(config, draft, asked)
+        snapshot = read_snapshot(config, draft, asked)
+        try:
+            allocation = allocate(snapshot, draft.strategy)
+            state = timers.watched(config, draft, snapshot, allocation)
+        except StrategyError as error:
+            raise BadValueError(str(error)) from error
+        broken = violations(snapshot, allocation)
+        if broken:
+            raise LimitBrokenError(f"the decision would break a limit: {'; '.join(broken)}")
+        # A timer of no length falls due at once: the decision that it asks for is this one.
+        if timers.next_s(config, state) > state.now_s:
+            return Decision(state, asked, snapshot, allocation)
+        draft = state
+
+
+def decisions(config: StationConfig, decision: Decision, end_s: float) -> Iterator[Decision]:
     """Every decision from a moment on until the clock shows ``end_s``, the last one exactly then.
 
     It decides anew when a car reaches its target, the battery its floor, reserve or top, or a timer falls
     due; and once a control interval while a car moves along its curve.
     """
-    while moment.state.now_s < end_s:
-        state = moment.state
+    while decision.state.now_s < end_s:
+        state = decision.state
         until_s = min(end_s, timers.next_s(config, state), _rest_is_over_s(state))
-        step_s = holds_s(config, state, moment.allocation)
-        if not is_steady(moment):
+        step_s = holds_s(config, state, decision.allocation)
+        if not is_steady(decision):
             step_s = min(step_s, config.control_interval_s)
         if state.now_s + step_s < until_s:
             until_s = state.now_s + step_s
         else:
             step_s = until_s - state.now_s
-        draft = _through_hours(config, state, moment.allocation, step_s, until_s)
-        moment = decide(config, draft, moment.asked)
-        yield moment
+        draft = _through_hours(config, state, decision.allocation, step_s, until_s)
+        decision = decide(config, draft, decision.asked)
+        yield decision
 
 
 def _rest_is_over_s(state: State) -> float:
@@ -48,7 +101,7 @@ def holds_s(config: StationConfig, state: State, allocation: Allocation) -> floa
     """How long an allocation can hold, s: until a car is done, or the battery empty, full or at its reserve.
 
     No power is promised that the energy cannot carry, and however finely time is cut, a car is done at
-    the same moment.
+    the same decision.
     """
     times = [math.inf]
     if config.battery is not None:
@@ -145,15 +198,15 @@ def _taken_kwh(session: Session, takes_kw: float, seconds: float) -> float:
     return session.vehicle.climb(soc, session.target_soc, takes_kw, seconds)[0]
 
 
-def is_steady(moment: Moment) -> bool:
+def is_steady(decision: Decision) -> bool:
     """Whether time alone changes no decision before somebody's energy runs out.
 
     No car moves on a curve, and either nobody is held back, so that no rank counts, or the ranks do not
     change with time and the battery is not on its way out of its floor or reserve. Then the next decision
     can wait that long, and a month of rest costs one step.
     """
-    state, snapshot, allocation = moment.state, moment.snapshot, moment.allocation
-    timeless = isinstance(state.strategy, str) and state.strategy in TIMELESS
+    state, snapshot, allocation = decision.state, decision.snapshot, decision.allocation
+    timeless = is_timeless(find_strategy(state.strategy))
     may_soon_help = snapshot.boost_kw == 0.0 or snapshot.comfort_kw is not None
     rising = may_soon_help and allocation.battery_kw > 0.0
     # Who is helped by the battery would be held back without it: ranks count for the parts of the boost.

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from electra_core.allocation.strategies import Strategy
+from electra_core.allocation import Strategy
 from electra_core.errors import BadValueError, ReplayError, cause_of, shortened
 from electra_core.station.vehicles import Vehicle
 

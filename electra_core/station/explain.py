@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from electra_core.allocation.allocate import allocate
-from electra_core.allocation.snapshot import Allocation, Demand, Limit, Snapshot
-from electra_core.allocation.strategies import StrategyError, name_of
-from electra_core.allocation.waterfill import whole_modules
+from electra_core.allocation import (
+    Allocation,
+    Demand,
+    Limit,
+    Snapshot,
+    StrategyError,
+    allocate,
+    name_of,
+    waterfill,
+)
 from electra_core.errors import BadValueError
 from electra_core.station.config import StationConfig
-from electra_core.station.decision import Moment
 from electra_core.station.demand import natural_kw, site_left_kw
+from electra_core.station.engine import Decision
 from electra_core.station.state import START, Session
 
 # A limit is raised by this much to see what that gives, kW: a power of two, so that adding it is exact,
@@ -49,17 +55,17 @@ class Explanation(str):
         return "; ".join(parts)
 
 
-def explanation(config: StationConfig, moment: Moment, session: Session) -> Explanation:
-    """Explain one session of a moment."""
+def explanation(config: StationConfig, decision: Decision, session: Session) -> Explanation:
+    """Explain one session of a decision."""
     name = session.session_id
-    said = Explanation(_sentence(config, moment, session))
-    said.limited_by = moment.allocation.limited_by[name]
-    gains = _gains(config, moment, session)
+    said = Explanation(_sentence(config, decision, session))
+    said.limited_by = decision.allocation.limited_by[name]
+    gains = _gains(config, decision, session)
     said.gain_per_kw = {
-        limit: (raised.offered_kw[name] - moment.allocation.offered_kw[name]) / NUDGE_KW
+        limit: (raised.offered_kw[name] - decision.allocation.offered_kw[name]) / NUDGE_KW
         for limit, raised in gains.items()
     }
-    total_kw = sum(moment.allocation.offered_kw.values())
+    total_kw = sum(decision.allocation.offered_kw.values())
     said.station_gain_per_kw = {
         limit: (sum(raised.offered_kw.values()) - total_kw) / NUDGE_KW for limit, raised in gains.items()
     }
@@ -71,11 +77,11 @@ def kw(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _sentence(config: StationConfig, moment: Moment, session: Session) -> str:
-    demand = _demand_of(moment, session)
-    offered_kw = moment.allocation.offered_kw[session.session_id]
-    limit = moment.allocation.limited_by[session.session_id]
-    why = _WORDS[limit](config, moment, session, demand)
+def _sentence(config: StationConfig, decision: Decision, session: Session) -> str:
+    demand = _demand_of(decision, session)
+    offered_kw = decision.allocation.offered_kw[session.session_id]
+    limit = decision.allocation.limited_by[session.session_id]
+    why = _WORDS[limit](config, decision, session, demand)
     if limit in (Limit.FAULT, Limit.FINISHED):
         return why
     highest_kw, _ = natural_kw(config, session, session.soc)
@@ -83,21 +89,21 @@ def _sentence(config: StationConfig, moment: Moment, session: Session) -> str:
     return f"{'waiting, ' if offered_kw == 0.0 else ''}{start}: {why}"
 
 
-def _demand_of(moment: Moment, session: Session) -> Demand:
-    return next(each for each in moment.snapshot.demands if each.session_id == session.session_id)
+def _demand_of(decision: Decision, session: Session) -> Demand:
+    return next(each for each in decision.snapshot.demands if each.session_id == session.session_id)
 
 
-def _by_fault(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
-    alone = session.place in moment.state.out_of_service
+def _by_fault(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
+    alone = session.connector_id in decision.state.out_of_service
     what = f"connector {session.connector} of {session.charger_id}" if alone else session.charger_id
     return f"suspended: {what} is out of service"
 
 
-def _by_target(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+def _by_target(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
     return f"done: the car is at its target of {session.target_soc:.0%}"
 
 
-def _by_vehicle(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+def _by_vehicle(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
     highest_kw, _ = natural_kw(config, session, session.soc)
     if demand.max_kw < highest_kw and session.meter.drawn_kw is not None:
         return f"the car was seen to take only {kw(session.meter.drawn_kw)} kW, and what it leaves is freed"
@@ -108,29 +114,29 @@ def _by_vehicle(config: StationConfig, moment: Moment, session: Session, demand:
     return f"the car takes no more{at}"
 
 
-def _by_connector(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+def _by_connector(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
     car_kw = session.vehicle.ceiling_kw(session.soc)
     return f"connector {session.connector} gives no more, and the car could take {kw(car_kw)} kW"
 
 
-def _by_charger(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
-    charger_kw = moment.snapshot.charger_limit_kw(session.charger_id)
-    shares = f"{session.charger_id} shares {kw(charger_kw)} kW {_between(moment, session)}"
-    return f"{shares}; {_spare(moment, session)}"
+def _by_charger(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
+    charger_kw = decision.snapshot.charger_limit_kw(session.charger_id)
+    shares = f"{session.charger_id} shares {kw(charger_kw)} kW {_between(decision, session)}"
+    return f"{shares}; {_spare(decision, session)}"
 
 
-def _by_module(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
+def _by_module(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
     size_kw = config.module_kw[session.charger_id]
-    mine = moment.allocation.modules[session.session_id]
-    count = whole_modules(config.charger_kw[session.charger_id], size_kw)
-    modules = f"{session.charger_id} has {count} modules of {kw(size_kw)} kW {_between(moment, session)}"
-    return f"{modules}, and {mine or 'none'} of them for this one; {_spare(moment, session)}"
+    mine = decision.allocation.modules[session.session_id]
+    count = waterfill.whole_modules(config.charger_kw[session.charger_id], size_kw)
+    modules = f"{session.charger_id} has {count} modules of {kw(size_kw)} kW {_between(decision, session)}"
+    return f"{modules}, and {mine or 'none'} of them for this one; {_spare(decision, session)}"
 
 
-def _by_site(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
-    snapshot, allocation = moment.snapshot, moment.allocation
+def _by_site(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
+    snapshot, allocation = decision.snapshot, decision.allocation
     cars = sum(1 for each in snapshot.demands if each.max_kw > 0.0)
-    left_kw = site_left_kw(config, moment.state)
+    left_kw = site_left_kw(config, decision.state)
     if left_kw < 0.0:
         words = f"the site's own load is {kw(-left_kw)} kW above its limit"
     else:
@@ -139,8 +145,8 @@ def _by_site(config: StationConfig, moment: Moment, session: Session, demand: De
         words += f", and the battery adds {kw(-allocation.battery_kw)} kW"
     elif snapshot.comfort_kw is not None and snapshot.boost_kw > 0.0:
         words += f", and the battery keeps its reserve for those below {kw(snapshot.comfort_kw)} kW"
-    if moment.state.silent:
-        words += f"; it is at its fail-safe limit, {_silence(moment.state.silent)}"
+    if decision.state.silent:
+        words += f"; it is at its fail-safe limit, {_silence(decision.state.silent)}"
     return words
 
 
@@ -149,22 +155,22 @@ def _silence(silent: Sequence[str]) -> str:
     return f"no news of the {' and the '.join(names)}" if names else "no reading since the start"
 
 
-def _by_minimum(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
-    free_kw = moment.snapshot.charger_limit_kw(session.charger_id) - _taken_kw(moment, session.charger_id)
+def _by_minimum(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
+    free_kw = decision.snapshot.charger_limit_kw(session.charger_id) - _taken_kw(decision, session.charger_id)
     where, left_kw = session.charger_id, max(0.0, free_kw)
-    if _site_left_kw(moment, session) < left_kw:
-        where, left_kw = "the site", _site_left_kw(moment, session)
+    if _site_left_kw(decision, session) < left_kw:
+        where, left_kw = "the site", _site_left_kw(decision, session)
     least = f"it needs at least {kw(demand.min_kw)} kW"
     if left_kw < demand.min_kw:
         return f"{least}, and {where} has {kw(left_kw)} kW left beside those before it"
     return f"{least}, and those before it need the rest"
 
 
-def _by_plan(config: StationConfig, moment: Moment, session: Session, demand: Demand) -> str:
-    return f"strategy {name_of(moment.state.strategy)} plans no more than {kw(demand.max_kw)} kW for it now"
+def _by_plan(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
+    return f"strategy {name_of(decision.state.strategy)} plans no more than {kw(demand.max_kw)} kW for it now"
 
 
-_WORDS: Mapping[Limit, Callable[[StationConfig, Moment, Session, Demand], str]] = {
+_WORDS: Mapping[Limit, Callable[[StationConfig, Decision, Session, Demand], str]] = {
     Limit.FAULT: _by_fault,
     Limit.FINISHED: _by_target,
     Limit.VEHICLE: _by_vehicle,
@@ -177,9 +183,9 @@ _WORDS: Mapping[Limit, Callable[[StationConfig, Moment, Session, Demand], str]] 
 }
 
 
-def _between(moment: Moment, session: Session) -> str:
+def _between(decision: Decision, session: Session) -> str:
     cars = sum(
-        1 for each in moment.snapshot.demands if each.charger_id == session.charger_id and each.max_kw > 0.0
+        1 for each in decision.snapshot.demands if each.charger_id == session.charger_id and each.max_kw > 0.0
     )
     return f"between {_cars(cars)}" if cars > 1 else f"for {_cars(cars)}"
 
@@ -188,24 +194,24 @@ def _cars(count: int) -> str:
     return "1 car" if count == 1 else f"{count} cars"
 
 
-def _spare(moment: Moment, session: Session) -> str:
+def _spare(decision: Decision, session: Session) -> str:
     """What the site could give the cars of this charger beyond what the charger lets through."""
-    here = [each for each in moment.snapshot.demands if each.charger_id == session.charger_id]
-    wanted_kw = sum(each.max_kw - moment.allocation.offered_kw[each.session_id] for each in here)
-    spare_kw = min(wanted_kw, _site_left_kw(moment, session))
+    here = [each for each in decision.snapshot.demands if each.charger_id == session.charger_id]
+    wanted_kw = sum(each.max_kw - decision.allocation.offered_kw[each.session_id] for each in here)
+    spare_kw = min(wanted_kw, _site_left_kw(decision, session))
     return f"the site could give {kw(spare_kw)} more" if spare_kw > LEFT else "the site has no more either"
 
 
-def _site_left_kw(moment: Moment, session: Session) -> float:
+def _site_left_kw(decision: Decision, session: Session) -> float:
     """Power of grid and battery that no car takes, kW at this charger's cars."""
-    snapshot, allocation = moment.snapshot, moment.allocation
+    snapshot, allocation = decision.snapshot, decision.allocation
     to_cars_kw = sum(allocation.site_kw.values())
     left_kw = snapshot.site_limit_kw + snapshot.boost_kw - to_cars_kw
     return max(0.0, left_kw) / snapshot.cost(session.charger_id)
 
 
-def _taken_kw(moment: Moment, charger_id: str) -> float:
-    allocation = moment.allocation
+def _taken_kw(decision: Decision, charger_id: str) -> float:
+    allocation = decision.allocation
     return sum(
         taken_kw
         for session_id, taken_kw in allocation.reserved_kw.items()
@@ -213,9 +219,9 @@ def _taken_kw(moment: Moment, charger_id: str) -> float:
     )
 
 
-def _gains(config: StationConfig, moment: Moment, session: Session) -> dict[str, Allocation]:
+def _gains(config: StationConfig, decision: Decision, session: Session) -> dict[str, Allocation]:
     """What would be decided with a little more of each limit that is used up."""
-    snapshot, allocation = moment.snapshot, moment.allocation
+    snapshot, allocation = decision.snapshot, decision.allocation
     charger_kw = snapshot.charger_limit_kw(session.charger_id)
     # Equal parts may stop a session while there is power left: then its own reason says which limit binds.
     reason = allocation.limited_by[session.session_id]
@@ -226,19 +232,19 @@ def _gains(config: StationConfig, moment: Moment, session: Session) -> dict[str,
             for each in snapshot.demands
         ]
         raised["connector"] = replace(snapshot, demands=demands)
-    if reason is Limit.CHARGER or _used_up(_taken_kw(moment, session.charger_id), charger_kw):
+    if reason is Limit.CHARGER or _used_up(_taken_kw(decision, session.charger_id), charger_kw):
         limits = {**snapshot.charger_kw, session.charger_id: charger_kw + NUDGE_KW}
         raised["charger"] = replace(snapshot, charger_kw=limits)
     site_kw = sum(allocation.site_kw.values())
     if reason is Limit.SITE or _used_up(site_kw, snapshot.site_limit_kw + max(0.0, -allocation.battery_kw)):
         # Below the site's own load a little more limit reaches no car.
-        left_kw = site_left_kw(config, moment.state)
+        left_kw = site_left_kw(config, decision.state)
         raised["site"] = replace(snapshot, grid_kw=left_kw + NUDGE_KW if left_kw >= 0.0 else 0.0)
     short = reason is Limit.SITE or _used_up(-allocation.battery_kw, snapshot.boost_kw)
     if snapshot.boost_kw > 0.0 and short:
         raised["battery"] = replace(snapshot, boost_kw=snapshot.boost_kw + NUDGE_KW)
     try:
-        return {limit: allocate(each, moment.state.strategy) for limit, each in raised.items()}
+        return {limit: allocate(each, decision.state.strategy) for limit, each in raised.items()}
     except StrategyError as error:
         raise BadValueError(str(error)) from error
 

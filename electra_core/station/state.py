@@ -7,17 +7,16 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from electra_core.allocation.setpoints import BATTERY
-from electra_core.allocation.strategies import Strategy
+from electra_core.allocation import BATTERY, Strategy
 from electra_core.station.battery import energy_above_kwh
 from electra_core.station.config import StationConfig
 from electra_core.station.vehicles import SOC_ROUNDING, Vehicle
 
-Place = tuple[str, int]
+ConnectorId = tuple[str, int]
 
 # A charger as a whole, where connectors count from 1; and the battery.
 WHOLE_CHARGER = 0
-BATTERY_PLACE: Place = (BATTERY, WHOLE_CHARGER)
+BATTERY_ID: ConnectorId = (BATTERY, WHOLE_CHARGER)
 
 # Readings that have a lease; until the first one comes, the silence counts from the start.
 START, SITE_LIMIT, STATIC_LOAD = "start", "site limit", "static load"
@@ -27,11 +26,11 @@ START, SITE_LIMIT, STATIC_LOAD = "start", "site limit", "static load"
 class Turn:
     """A session among those that take turns.
 
-    ``place``: in the queue, the lowest first; ``had_s``: how long it had its turn while others waited, and
+    ``queue_position``: in the queue, the lowest first; ``had_s``: how long it had its turn while others waited, and
     ``since_s``: since when it has it again.
     """
 
-    place: int
+    queue_position: int
     had_s: float = 0.0
     since_s: float | None = None
 
@@ -76,7 +75,7 @@ class Session:
     modules: int = 0
 
     @property
-    def place(self) -> Place:
+    def connector_id(self) -> ConnectorId:
         """Charger and connector number."""
         return self.charger_id, self.connector
 
@@ -119,8 +118,8 @@ class Ledger:
     battery_in_kwh: float = 0.0
     battery_out_kwh: float = 0.0
     battery_loss_kwh: float = 0.0
-    # The seed's battery gains at events, not from power over time: a flaw of that rule, kept visible.
-    seed_gain_kwh: float = 0.0
+    # The exercise's battery gains at events, not from power over time: a flaw of that rule, kept visible.
+    exercise_gain_kwh: float = 0.0
 
     @property
     def lost_kwh(self) -> float:
@@ -130,12 +129,12 @@ class Ledger:
     @property
     def stored_kwh(self) -> float:
         """What the battery holds more than at the beginning, kWh."""
-        return self.battery_in_kwh - self.battery_out_kwh - self.battery_loss_kwh + self.seed_gain_kwh
+        return self.battery_in_kwh - self.battery_out_kwh - self.battery_loss_kwh + self.exercise_gain_kwh
 
     @property
     def residual_kwh(self) -> float:
         """What does not add up, kWh: rounding, and nothing else."""
-        came = [self.imported_kwh, self.seed_gain_kwh]
+        came = [self.imported_kwh, self.exercise_gain_kwh]
         went = [self.static_kwh, self.delivered_kwh, self.lost_kwh, self.stored_kwh]
         return math.fsum([*came, *(-kwh for kwh in went)])
 
@@ -166,11 +165,11 @@ class State:
     battery_kwh: float
     site_limit_kw: float | None = None
     now_s: float = 0.0
-    sessions: Mapping[Place, Session] = field(default_factory=dict)
-    out_of_service: frozenset[Place] = frozenset()
+    sessions: Mapping[ConnectorId, Session] = field(default_factory=dict)
+    out_of_service: frozenset[ConnectorId] = frozenset()
     sessions_so_far: int = 0
     # Places given in the queue of those that take turns.
-    places_so_far: int = 0
+    queue_positions_so_far: int = 0
     # Energy since the clock began, of each full hour of it, and of the hour that is running.
     energy: Tally = Tally()
     hours: tuple[Ledger, ...] = ()
@@ -191,13 +190,13 @@ class State:
         """Energy since the clock began."""
         return self.energy.total
 
-    def is_available(self, place: Place) -> bool:
+    def is_available(self, place: ConnectorId) -> bool:
         """Whether neither the connector nor its charger is out of service."""
         return place not in self.out_of_service and (place[0], WHOLE_CHARGER) not in self.out_of_service
 
     def with_session(self, session: Session) -> State:
         """The state with one session in its place."""
-        return replace(self, sessions={**self.sessions, session.place: session})
+        return replace(self, sessions={**self.sessions, session.connector_id: session})
 
     def with_reading(self, name: str) -> State:
         """The state after a reading came in."""
@@ -214,7 +213,7 @@ def first_state(config: StationConfig, strategy: str | Strategy) -> State:
 
 
 def rested(config: StationConfig, state: State) -> State:
-    """A battery at its floor, or its reserve, begins its rest; the seed's takes nothing and needs none."""
+    """A battery at its floor, or its reserve, begins its rest; the exercise's takes nothing and needs none."""
     battery = config.battery
     if battery is None or battery.rule != "hybrid":
         return state

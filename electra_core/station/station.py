@@ -18,9 +18,18 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from electra_core.allocation.setpoints import BATTERY
-from electra_core.allocation.snapshot import LEAST_SHARE, MOST_SHARE, Allocation, Snapshot
-from electra_core.allocation.strategies import STRATEGIES, Strategy, StrategyError, find, name_of
+from electra_core.allocation import (
+    BATTERY,
+    MAX_WEIGHT,
+    MIN_WEIGHT,
+    STRATEGIES,
+    Allocation,
+    Snapshot,
+    Strategy,
+    StrategyError,
+    find_strategy,
+    name_of,
+)
 from electra_core.errors import (
     BadValueError,
     ConnectorFreeError,
@@ -28,23 +37,22 @@ from electra_core.errors import (
     OutOfServiceError,
     ReplayError,
     UnknownSessionError,
-    number,
+    checked_number,
     shortened,
 )
 from electra_core.station import exercise_battery
 from electra_core.station.config import StationConfig
-from electra_core.station.decision import Moment, decide
 from electra_core.station.demand import site_limit_kw
-from electra_core.station.engine import moments
+from electra_core.station.engine import Decision, decide, decisions
 from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events, write_journal
 from electra_core.station.explain import Explanation, explanation
 from electra_core.station.state import (
-    BATTERY_PLACE,
+    BATTERY_ID,
     SITE_LIMIT,
     STATIC_LOAD,
     WHOLE_CHARGER,
+    ConnectorId,
     Ledger,
-    Place,
     Session,
     State,
     Turn,
@@ -93,76 +101,76 @@ class Station:
         return self._config
 
     @property
-    def _moment(self) -> Moment:
+    def _decision(self) -> Decision:
         return self._in_force[0]
 
     @property
     def now_s(self) -> float:
         """The station's clock, s since it began."""
-        return self._moment.state.now_s
+        return self._decision.state.now_s
 
     @property
     def state(self) -> State:
         """Everything that changes, as it is now: a copy, which changes nothing here."""
-        return _copied(self._moment.state)
+        return _copied(self._decision.state)
 
     @property
     def ledger(self) -> Ledger:
         """Energy since the clock began, kWh."""
-        return self._moment.state.ledger
+        return self._decision.state.ledger
 
     @property
     def ledger_by_hour(self) -> tuple[Ledger, ...]:
         """Energy of each hour of the clock, kWh; the last entry is the hour that is running."""
-        return (*self._moment.state.hours, self._moment.state.this_hour.total)
+        return (*self._decision.state.hours, self._decision.state.this_hour.total)
 
     @property
     def allocation(self) -> Allocation:
         """The decision in force: a copy, which changes nothing here."""
-        return _copied(self._moment.allocation)
+        return _copied(self._decision.allocation)
 
     @property
     def events(self) -> tuple[Event, ...]:
         """Every accepted call since the station began, and what the station noted by itself."""
         return tuple(self._events[: self._in_force[1]])
 
-    def hand_over(self) -> tuple[Event, ...]:
+    def take_events(self) -> tuple[Event, ...]:
         """The record so far, for whoever keeps it elsewhere; here a new one begins."""
-        moment, count = self._in_force
+        decision, count = self._in_force
         events, self._events = tuple(self._events[:count]), []
-        self._in_force = (moment, 0)
+        self._in_force = (decision, 0)
         return events
 
     @property
-    def moment(self) -> Moment:
+    def decision(self) -> Decision:
         """The decision in force and what it was made of: `at` goes on from it."""
-        return self._moment
+        return self._decision
 
     @classmethod
-    def at(cls, config: StationConfig, moment: Moment) -> Station:
+    def from_decision(cls, config: StationConfig, decision: Decision) -> Station:
         """A station that stands where another one of the same configuration stood; its record is empty."""
         station = cls.__new__(cls)
-        station._config, station._events, station._in_force = config, [], (moment, 0)
+        station._config, station._events, station._in_force = config, [], (decision, 0)
         return station
 
     def snapshot(self) -> Snapshot:
         """What the decision in force was made of: a copy, which changes nothing here."""
-        return _copied(self._moment.snapshot)
+        return _copied(self._decision.snapshot)
 
     def status(self) -> StationStatus:
-        """The station in the seed's field names and ours, all of one moment."""
-        moment = self._moment
-        return read_status(self._config, moment.state, moment.snapshot, moment.allocation)
+        """The station in the exercise's field names and ours, all of one moment."""
+        decision = self._decision
+        return read_status(self._config, decision.state, decision.snapshot, decision.allocation)
 
     def explain(self, session_id: str) -> Explanation:
         """Why a session gets what it gets: one sentence with the numbers.
 
         It is text, and carries what one more kW of each limit would give: see `Explanation`.
         """
-        for session in self._moment.state.sessions.values():
+        for session in self._decision.state.sessions.values():
             if session.session_id == session_id:
-                return explanation(self._config, self._moment, session)
-        known = ", ".join(session.session_id for session in self._moment.state.sessions.values()) or "none"
+                return explanation(self._config, self._decision, session)
+        known = ", ".join(session.session_id for session in self._decision.state.sessions.values()) or "none"
         raise UnknownSessionError(f"there is no session {shortened(session_id)}; connected are {known}")
 
     def plug_in(
@@ -194,8 +202,8 @@ class Station:
         str
             The session's id.
         """
-        place = self._config.known_place(charger_id, connector)
-        state = self._moment.state
+        place = self._config.known_connector(charger_id, connector)
+        state = self._decision.state
         if place in state.sessions:
             raise ConnectorTakenError(
                 f"connector {place[1]} of {place[0]} is taken by session {state.sessions[place].session_id}"
@@ -214,18 +222,18 @@ class Station:
             connector=place[1],
             vehicle=vehicle,
             arrived_s=state.now_s,
-            arrival_soc=None if arrival_soc is None else number("arrival_soc", arrival_soc, 0.0, 1.0),
-            target_soc=1.0 if target_soc is None else number("target_soc", target_soc, 0.0, 1.0),
-            departs_s=None if departs_s is None else number("departs_s", departs_s, state.now_s),
-            priority=number("priority", priority, -math.inf),
-            weight=number("weight", weight, LEAST_SHARE, MOST_SHARE),
-            turn=Turn(state.places_so_far + 1),
+            arrival_soc=None if arrival_soc is None else checked_number("arrival_soc", arrival_soc, 0.0, 1.0),
+            target_soc=1.0 if target_soc is None else checked_number("target_soc", target_soc, 0.0, 1.0),
+            departs_s=None if departs_s is None else checked_number("departs_s", departs_s, state.now_s),
+            priority=checked_number("priority", priority, -math.inf),
+            weight=checked_number("weight", weight, MIN_WEIGHT, MAX_WEIGHT),
+            turn=Turn(state.queue_positions_so_far + 1),
         )
         session = replace(session, on_battery=exercise_battery.takes_on_battery(self._config, state, session))
         draft = replace(
             state.with_session(session),
             sessions_so_far=state.sessions_so_far + 1,
-            places_so_far=state.places_so_far + 1,
+            queue_positions_so_far=state.queue_positions_so_far + 1,
         )
         self._accept(
             draft,
@@ -244,8 +252,10 @@ class Station:
     def unplug(self, charger_id: str, connector: int) -> Session:
         """A car departs; its session is returned as it ended."""
         session = self._session_at(charger_id, connector, "no car can leave it")
-        others = {at: each for at, each in self._moment.state.sessions.items() if at != session.place}
-        draft = replace(self._moment.state, sessions=others)
+        others = {
+            at: each for at, each in self._decision.state.sessions.items() if at != session.connector_id
+        }
+        draft = replace(self._decision.state, sessions=others)
         self._accept(draft, "unplug", charger_id=session.charger_id, connector=session.connector)
         return session
 
@@ -257,20 +267,20 @@ class Station:
         `electra_core.station.timers.reclaim`. A reading above the offer counts as the offer.
         """
         session = self._session_at(charger_id, connector, "there is no draw to report")
-        drawn_kw = number("drawn power", kw, 0.0, MAX_LOAD_KW)
-        moment = self._moment
-        offered_kw = moment.allocation.offered_kw[session.session_id]
-        session = reclaim.reported(self._config, moment.state, session, offered_kw, drawn_kw)
-        draft = moment.state.with_session(session)
+        drawn_kw = checked_number("drawn power", kw, 0.0, MAX_LOAD_KW)
+        decision = self._decision
+        offered_kw = decision.allocation.offered_kw[session.session_id]
+        session = reclaim.reported(self._config, decision.state, session, offered_kw, drawn_kw)
+        draft = decision.state.with_session(session)
         self._accept(
             draft, "report_draw", charger_id=session.charger_id, connector=session.connector, kw=drawn_kw
         )
 
     def _session_at(self, charger_id: str, connector: int, otherwise: str) -> Session:
-        place = self._config.known_place(charger_id, connector)
-        if place not in self._moment.state.sessions:
+        place = self._config.known_connector(charger_id, connector)
+        if place not in self._decision.state.sessions:
             raise ConnectorFreeError(f"connector {place[1]} of {place[0]} is free: {otherwise}")
-        return self._moment.state.sessions[place]
+        return self._decision.state.sessions[place]
 
     def advance(self, seconds: float) -> None:
         """Let time pass, s: cars move along their curves and the battery along its SoC.
@@ -279,28 +289,28 @@ class Station:
         falls due (see `electra_core.station.timers`); once a control interval while a car moves along its
         curve; and last exactly at the time asked for.
         """
-        seconds = number("seconds", seconds, 0.0, MAX_ADVANCE_S)
-        moment, notes = self._moment, []
-        for later in moments(self._config, moment, moment.state.now_s + seconds):
-            notes += self._noted(moment.state, later.state)
-            moment = later
+        seconds = checked_number("seconds", seconds, 0.0, MAX_ADVANCE_S)
+        decision, notes = self._decision, []
+        for later in decisions(self._config, decision, decision.state.now_s + seconds):
+            notes += self._noted(decision.state, later.state)
+            decision = later
         if seconds == 0.0:
-            moment = decide(self._config, moment.state, moment.asked)
-        self._put_in_force(moment, "advance", notes, seconds=seconds)
+            decision = decide(self._config, decision.state, decision.asked)
+        self._put_in_force(decision, "advance", notes, seconds=seconds)
 
     def set_site_limit(self, kw: float | None) -> None:
         """Limit the import, kW; None: the grid connection's capacity, which holds in any case.
 
         Each call renews the limit's lease (``limit_lease_s``), where the configuration has one.
         """
-        limit_kw = None if kw is None else number("site limit", kw, 0.0)
-        draft = replace(self._moment.state, site_limit_kw=limit_kw).with_reading(SITE_LIMIT)
+        limit_kw = None if kw is None else checked_number("site limit", kw, 0.0)
+        draft = replace(self._decision.state, site_limit_kw=limit_kw).with_reading(SITE_LIMIT)
         self._accept(draft, "set_site_limit", kw=limit_kw)
 
     def set_static_load(self, kw: float) -> None:
         """Set what the site itself takes before any car, kW; each call renews the reading's lease."""
-        load_kw = number("static load", kw, 0.0, MAX_LOAD_KW)
-        draft = replace(self._moment.state, static_load_kw=load_kw).with_reading(STATIC_LOAD)
+        load_kw = checked_number("static load", kw, 0.0, MAX_LOAD_KW)
+        draft = replace(self._decision.state, static_load_kw=load_kw).with_reading(STATIC_LOAD)
         self._accept(draft, "set_static_load", kw=load_kw)
 
     def set_available(self, charger_id: str, connector: int | None = None, available: bool = True) -> None:
@@ -319,26 +329,26 @@ class Station:
         place = self._part(charger_id, connector)
         if not isinstance(available, bool):
             raise BadValueError(f"available must be True or False, got {shortened(available)}")
-        out = self._moment.state.out_of_service
-        draft = replace(self._moment.state, out_of_service=out - {place} if available else out | {place})
+        out = self._decision.state.out_of_service
+        draft = replace(self._decision.state, out_of_service=out - {place} if available else out | {place})
         which = None if connector is None else place[1]
         self._accept(draft, "set_available", charger_id=place[0], connector=which, available=available)
 
-    def _part(self, charger_id: str, connector: int | None) -> Place:
+    def _part(self, charger_id: str, connector: int | None) -> ConnectorId:
         """What can be out of service: a connector, a charger, or the battery."""
         if charger_id == BATTERY:
             if self._config.battery is None or connector is not None:
                 words = "it has no battery" if connector is None else "the battery has no connectors"
                 raise BadValueError(f"{self._config.station_id}: {words}")
-            return BATTERY_PLACE
+            return BATTERY_ID
         if connector is not None:
-            return self._config.known_place(charger_id, connector)
+            return self._config.known_connector(charger_id, connector)
         return self._config.known_charger(charger_id), WHOLE_CHARGER
 
     def set_strategy(self, strategy: str | Strategy) -> None:
         """Change who comes first: a name of `STRATEGIES`, or a rank function."""
         try:
-            rank = find(strategy)
+            rank = find_strategy(strategy)
         except StrategyError as error:
             raise BadValueError(str(error)) from None
         name = name_of(strategy)
@@ -347,7 +357,7 @@ class Station:
             raise BadValueError(f"{name} is a shipped strategy; give your own function another name")
         chosen = name if name in STRATEGIES else rank
         # Modules go by rank as well: nobody keeps any from the old order.
-        draft = replace(self._moment.state, strategy=chosen, module_claims={})
+        draft = replace(self._decision.state, strategy=chosen, module_claims={})
         self._accept(draft, "set_strategy", strategy=name)
 
     def save_events(self, path: str | os.PathLike[str]) -> None:
@@ -399,14 +409,14 @@ class Station:
 
     def _accept(self, draft: State, call: str, **arguments: JsonValue) -> None:
         """Decide on a draft and, if all is well, put it in force with its event."""
-        moment = decide(self._config, draft, self._moment.asked)
-        notes = self._noted(self._moment.state, moment.state)
+        decision = decide(self._config, draft, self._decision.asked)
+        notes = self._noted(self._decision.state, decision.state)
         if call in ("plug_in", "unplug"):
-            # What the seed's battery gains here counts from the next decision on.
-            moment = replace(
-                moment, state=exercise_battery.gains(self._config, moment.state, moment.allocation)
+            # What the exercise's battery gains here counts from the next decision on.
+            decision = replace(
+                decision, state=exercise_battery.gains(self._config, decision.state, decision.allocation)
             )
-        self._put_in_force(moment, call, notes, **arguments)
+        self._put_in_force(decision, call, notes, **arguments)
 
     def _noted(self, before: State, now: State) -> list[Event]:
         """The note of a station that fell back to its fail-safe limit, or recovered."""
@@ -420,12 +430,14 @@ class Station:
         }
         return [Event(at_s=now.now_s, call=FAIL_SAFE, arguments=arguments)]
 
-    def _put_in_force(self, moment: Moment, call: str, notes: list[Event], **arguments: JsonValue) -> None:
+    def _put_in_force(
+        self, decision: Decision, call: str, notes: list[Event], **arguments: JsonValue
+    ) -> None:
         events = [Event(at_s=self.now_s, call=call, arguments=arguments), *notes]
         # A record past the count, from a call that was interrupted here, is nobody's.
         count = self._in_force[1]
         self._events[count:] = events
-        self._in_force = (moment, count + len(events))
+        self._in_force = (decision, count + len(events))
 
 
 def _copied(part: Part) -> Part:

@@ -1,4 +1,4 @@
-"""A station as people and programs read it: one moment, as JSON with the seed's field names and ours."""
+"""A station as people and programs read it: one moment, as JSON with the exercise's field names and ours."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from electra_core.allocation.snapshot import Allocation, Demand, Limit, Snapshot
-from electra_core.allocation.strategies import name_of
+from electra_core.allocation import Allocation, Demand, Limit, Snapshot, name_of
 from electra_core.station.config import ChargerConfig, StationConfig
 from electra_core.station.demand import site_limit_kw
-from electra_core.station.state import BATTERY_PLACE, Place, Session, State
-from electra_core.station.vehicles import LEAST_OFFER_KW
+from electra_core.station.state import BATTERY_ID, ConnectorId, Session, State
+from electra_core.station.vehicles import MIN_OFFER_KW
 
 
 class _Part(BaseModel):
@@ -19,7 +18,7 @@ class _Part(BaseModel):
 
 
 class SessionStatus(_Part):
-    """One session. The seed's fields first (powers in kW), then ours with their units."""
+    """One session. The exercise's fields first (powers in kW), then ours with their units."""
 
     session_id: str
     allocated_power: float
@@ -181,7 +180,7 @@ def _charger(
 
 
 def read_session(
-    place: Place, state: State, snapshot: Snapshot, allocation: Allocation
+    place: ConnectorId, state: State, snapshot: Snapshot, allocation: Allocation
 ) -> SessionStatus | None:
     """One session of a moment, without the rest of the station."""
     demands = {demand.session_id: demand for demand in snapshot.demands}
@@ -237,7 +236,7 @@ def _condition(
 
 
 def _minutes(remaining_kwh: float | None, takes_kw: float) -> float | None:
-    if remaining_kwh is None or (remaining_kwh > 0.0 and takes_kw < LEAST_OFFER_KW):
+    if remaining_kwh is None or (remaining_kwh > 0.0 and takes_kw < MIN_OFFER_KW):
         return None
     return 60.0 * remaining_kwh / takes_kw if remaining_kwh > 0.0 else 0.0
 
@@ -262,5 +261,5 @@ def _battery(config: StationConfig, state: State, allocation: Allocation) -> Bat
         power_kw=allocation.battery_kw,
         energy_kwh=state.battery_kwh,
         capacity_kwh=battery.initial_capacity_kwh,
-        available=BATTERY_PLACE not in state.out_of_service,
+        available=BATTERY_ID not in state.out_of_service,
     )

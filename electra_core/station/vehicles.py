@@ -12,22 +12,22 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, Literal
 
-from electra_core.errors import is_finite, shortened
+from electra_core.errors import ElectraError, is_finite, shortened
 
 # A car is at its target when it is this close: 1e-9 of 100 kWh is a tenth of a milliwatt-hour.
 SOC_ROUNDING = 1e-9
 
 # Points of a curve that are nearer to each other are a slip of the pen.
-LEAST_RISE = 1e-6
+MIN_RISE = 1e-6
 
 # A microwatt is no offer: whole years of it are less than rounding.
-LEAST_OFFER_KW = 1e-9
+MIN_OFFER_KW = 1e-9
 
 # Larger numbers, kW or kWh, are no cars'.
 MAX_KW = 1e9
 
 
-class VehicleError(ValueError):
+class VehicleError(ElectraError):
     """A car or a charging curve that cannot exist, with a sentence that says why."""
 
 
@@ -68,8 +68,8 @@ class ChargingCurve:
                 )
             if kw > MAX_KW:
                 raise VehicleError(f"charging curve: kW must be at most {MAX_KW:g}, got {shortened(kw)}")
-        if any(after[0] - before[0] < LEAST_RISE for before, after in itertools.pairwise(pairs)):
-            raise VehicleError(f"charging curve: SoC must rise by {LEAST_RISE:g} or more from point to point")
+        if any(after[0] - before[0] < MIN_RISE for before, after in itertools.pairwise(pairs)):
+            raise VehicleError(f"charging curve: SoC must rise by {MIN_RISE:g} or more from point to point")
         object.__setattr__(self, "soc", tuple(float(soc) for soc, _ in pairs))
         object.__setattr__(self, "kw", tuple(float(kw) for _, kw in pairs))
 
@@ -223,7 +223,7 @@ def climb(
     """
     if target_soc <= soc:
         return 0.0, 0.0
-    if offered_kw < LEAST_OFFER_KW:
+    if offered_kw < MIN_OFFER_KW:
         return 0.0, hours
     if len(curve_soc) == 0:
         return _climb_part(target_soc - soc, offered_kw, offered_kw, battery_kwh, hours)

@@ -185,7 +185,9 @@ for name, row in helped.iterrows():
 # %%
 for name in ("all or nothing", "hybrid"):
     found = runs[name].totals
-    print(f"{name}: {found['battery_in_kwh']:.1f} kWh imported, {found['seed_gain_kwh']:.1f} from nowhere")
+    print(
+        f"{name}: {found['battery_in_kwh']:.1f} kWh imported, {found['exercise_gain_kwh']:.1f} from nowhere"
+    )
 
 # %% [markdown]
 # ## State of charge is like money in the bank

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The page that compares strategies on one log."""

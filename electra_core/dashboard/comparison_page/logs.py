@@ -10,10 +10,17 @@ import pandas as pd
 
 from electra_core.dashboard.uploads import from_today, plain_name, uploaded_sessions, visits_of
 from electra_core.errors import BadValueError
-from electra_core.sessions import SessionsError, day_sessions, generate, read_visits
-from electra_core.sessions.days import day_names, load_day
-from electra_core.sessions.scenario import Scenario, read_scenario
-from electra_core.station.config import StationConfig
+from electra_core.sessions import (
+    Scenario,
+    SessionsError,
+    day_names,
+    day_sessions,
+    generate,
+    load_day,
+    read_scenario,
+    read_session_table,
+)
+from electra_core.station import StationConfig
 
 DAY_S = 86_400.0
 # Made-up logs: so many drivers a day at each connector, who stay as long as those of EPFL's log.
@@ -21,12 +28,12 @@ SEED, PER_CONNECTOR, DWELL_S, PATIENCE_S = 2026, 13.0, (1740.0, 0.56), 900.0
 MADE_UP = MappingProxyType({"A generated week (made up)": 7, "A generated month (made up)": 30})
 
 # Minutes up to so many days; a longer log is played in steps of five.
-MINUTE_DAYS, MOST_DAYS = 62, 400
+MINUTE_DAYS, MAX_DAYS = 62, 400
 # A planner solves a program at every step; and so many stays in intervals the best in hindsight may have.
 PLANNER_DAYS, PLANNER_SESSIONS = 2, 60
-MOST_STAYS, CURVE_S = 60_000, 900.0
+MAX_STAYS, CURVE_S = 60_000, 900.0
 # What a visitor may bring.
-MOST_SESSIONS, MOST_LOGS = 10_000, 5
+MAX_SESSIONS, MAX_LOGS = 10_000, 5
 
 
 class Logs:
@@ -65,14 +72,14 @@ class Logs:
         """
         table = from_today(uploaded_sessions(name, content))
         count = len(visits_of(name, table, config))
-        if not 1 <= count <= MOST_SESSIONS:
+        if not 1 <= count <= MAX_SESSIONS:
             number = f"{count:,}" if count else "no"
-            words = f"{plain_name(name)} has {number} sessions; this page takes 1 to {MOST_SESSIONS:,}"
+            words = f"{plain_name(name)} has {number} sessions; this page takes 1 to {MAX_SESSIONS:,}"
             raise BadValueError(words)
         scenario_of(config, table)
         title = f"Yours: {plain_name(name)}"
         kept = {old: rows for old, rows in self._own.items() if old != title}
-        self._own = dict([*kept.items(), (title, table)][-MOST_LOGS:])
+        self._own = dict([*kept.items(), (title, table)][-MAX_LOGS:])
         return title, count
 
 
@@ -84,17 +91,17 @@ def scenario_of(config: StationConfig, table: pd.DataFrame) -> Scenario:
     BadValueError, SessionsError, ScenarioError
         When it cannot be meant, or is longer than this page plays.
     """
-    visits = read_visits(table, config)
+    visits = read_session_table(table, config)
     ends = np.concatenate([visits.arrival_s, visits.departure_s[np.isfinite(visits.departure_s)]])
     days = float(ends.max(initial=0.0)) / DAY_S
-    if days > MOST_DAYS:
-        raise BadValueError(f"the log lasts {days:,.0f} days; this page plays {MOST_DAYS} at most")
+    if days > MAX_DAYS:
+        raise BadValueError(f"the log lasts {days:,.0f} days; this page plays {MAX_DAYS} at most")
     return read_scenario(config, table, step_s=60.0 if days <= MINUTE_DAYS else 300.0)
 
 
 def _fits(table: pd.DataFrame, config: StationConfig) -> bool:
     try:
-        read_visits(table, config)
+        read_session_table(table, config)
     except SessionsError:
         return False
     return True
@@ -102,8 +109,8 @@ def _fits(table: pd.DataFrame, config: StationConfig) -> bool:
 
 def plannable(scenario: Scenario) -> bool:
     """Whether a planner is done with it while somebody waits."""
-    days = float(scenario.visits.arrival_s.max(initial=0.0)) / DAY_S
-    return days <= PLANNER_DAYS and len(scenario.visits) <= PLANNER_SESSIONS
+    days = float(scenario.sessions.arrival_s.max(initial=0.0)) / DAY_S
+    return days <= PLANNER_DAYS and len(scenario.sessions) <= PLANNER_SESSIONS
 
 
 def too_long_to_plan(names: Sequence[str]) -> str:
@@ -116,7 +123,7 @@ def too_long_to_plan(names: Sequence[str]) -> str:
 
 def stays(scenario: Scenario, end_s: float) -> int:
     """How large the program of the best in hindsight is: visitors in intervals."""
-    visits = scenario.visits
+    visits = scenario.sessions
     leaves_s = np.minimum(visits.departure_s, end_s)
     edges_s = np.unique(np.concatenate([visits.arrival_s, leaves_s, np.arange(0.0, end_s, CURVE_S)]))
     return int((np.searchsorted(edges_s, leaves_s) - np.searchsorted(edges_s, visits.arrival_s)).sum())

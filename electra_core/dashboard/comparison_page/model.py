@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from traitlets import Bool, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
-from electra_core.allocation.strategies import STRATEGIES
+from electra_core.allocation import STRATEGIES
 from electra_core.dashboard.comparison_page.logs import (
-    MOST_STAYS,
+    MAX_STAYS,
     Logs,
     plannable,
     scenario_of,
@@ -22,19 +22,16 @@ from electra_core.dashboard.comparison_page.logs import (
 from electra_core.dashboard.figures.comparison import Curve, curve_of
 from electra_core.dashboard.station_page.model import read_configs
 from electra_core.errors import BadValueError, shortened
-from electra_core.optimization import PLANNERS, OptimumError, regret
-from electra_core.sessions import SessionsError
-from electra_core.sessions.days import load_day
-from electra_core.sessions.scenario import Scenario
-from electra_core.simulation.result import Result
-from electra_core.simulation.simulate import run
-from electra_core.station.config import StationConfig
+from electra_core.optimization import PLANNERS, OptimizationError, regret
+from electra_core.sessions import Scenario, SessionsError, load_day
+from electra_core.simulation import Result, run
+from electra_core.station import StationConfig
 
 CHOICES = (*STRATEGIES, *PLANNERS)
 OPENING = ("ELECTRA_PARIS_15", "paris_evening", ("max_min", "uniform", "first_come"))
 
 # How long the best in hindsight is looked for, and so much of an error is shown.
-SOLVE_S, MOST_LINES, MOST_LETTERS = 4.0, 6, 300
+SOLVE_S, MAX_LINES, MAX_LETTERS = 4.0, 6, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +166,7 @@ class ComparisonModel(HasTraits):
         self.running, self.progress = True, 0.0
         try:
             self.comparison = self._compare()
-        except (ValueError, OptimumError) as error:
+        except (ValueError, OptimizationError) as error:
             self.progress = 0.0
             self._say(f"Nothing was run: {_sentence(error)}", refused=True)
             return False
@@ -236,12 +233,12 @@ def _find_best(runs: _Runs) -> None:
     if result is None or result.end_s <= runs.solved_to_s:
         return
     runs.solved_to_s, runs.best_kwh, runs.why_not = result.end_s, None, ""
-    if stays(runs.scenario, result.end_s) > MOST_STAYS:
+    if stays(runs.scenario, result.end_s) > MAX_STAYS:
         runs.why_not = "Regret is left out: the best in hindsight would take too long for this log."
         return
     try:
         lacking_kwh = regret(result, time_limit_s=SOLVE_S).energy_kwh
-    except OptimumError as error:
+    except OptimizationError as error:
         runs.why_not = f"Regret is left out: {error}."
         return
     runs.best_kwh = float(np.sum(result.delivered_kwh)) + lacking_kwh
@@ -253,9 +250,9 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, SessionsError):
         # Its own words leave some out as well, and the count has to be right.
         lines = [lines[0], *error.faults]
-    more = len(lines) - MOST_LINES
-    shown = [*lines[:MOST_LINES], *([f"and {more} more"] if more > 0 else [])]
-    return "\n".join(line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]}..." for line in shown)
+    more = len(lines) - MAX_LINES
+    shown = [*lines[:MAX_LINES], *([f"and {more} more"] if more > 0 else [])]
+    return "\n".join(line if len(line) <= MAX_LETTERS else f"{line[:MAX_LETTERS]}..." for line in shown)
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from electra_core.dashboard.figures.changes import changes_of
 from electra_core.dashboard.figures.colours import GRID, GRID_LINE, INK, LIMIT, STORED
-from electra_core.simulation.result import Result
+from electra_core.simulation import Result
 
 Narrow: TypeAlias = npt.NDArray[np.float32]
 
@@ -49,7 +49,7 @@ def curve_of(result: Result) -> Curve:
     Where steps are more than that, each point is the mean of as many steps as are needed.
     """
     scenario, timeline = result.scenario, result.timeline.iloc[:-1]
-    arrivals_s = scenario.visits.arrival_s
+    arrivals_s = scenario.sessions.arrival_s
     lead_s = max(0.0, (arrivals_s[0] if len(arrivals_s) else 0.0) - LEAD_S)
     first = int(min(lead_s // scenario.step_s, max(0, len(timeline) - 1)))
     shown = timeline.iloc[first:]

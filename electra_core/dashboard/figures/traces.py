@@ -29,7 +29,7 @@ NUMBERED = 14
 
 TO = " to "
 
-Place = tuple[str, int]
+ConnectorId = tuple[str, int]
 
 
 class Sample(NamedTuple):
@@ -43,13 +43,13 @@ class Sample(NamedTuple):
     battery_kw: float
     soc: float
     # Power of each connector with a car, on the cars' side.
-    sessions_kw: Mapping[Place, float] = MappingProxyType({})
+    sessions_kw: Mapping[ConnectorId, float] = MappingProxyType({})
 
 
 class Bar(NamedTuple):
     """A connector now: what it gets and what its car could take, kW, and the words that go with it."""
 
-    place: Place
+    place: ConnectorId
     label: str
     grid_kw: float
     battery_kw: float
@@ -90,14 +90,14 @@ class Rival(NamedTuple):
     soc: NDArray[np.float32]
 
 
-def bands(bars: Sequence[Bar]) -> list[tuple[str, list[Place]]]:
+def bands(bars: Sequence[Bar]) -> list[tuple[str, list[ConnectorId]]]:
     """What is stacked over time: connectors, or chargers where they are many, or groups of chargers.
 
     Nobody could tell more bands apart than there are colours.
     """
     if len(bars) <= len(BANDS):
         return [(bar.label, [bar.place]) for bar in bars]
-    chargers: dict[str, list[Place]] = {}
+    chargers: dict[str, list[ConnectorId]] = {}
     for bar in bars:
         chargers.setdefault(bar.label.rpartition("·")[0], []).append(bar.place)
     names = list(chargers)
@@ -112,7 +112,7 @@ def bands(bars: Sequence[Bar]) -> list[tuple[str, list[Place]]]:
     ]
 
 
-def place_colours(bars: Sequence[Bar]) -> dict[Place, str]:
+def place_colours(bars: Sequence[Bar]) -> dict[ConnectorId, str]:
     """The colour of each connector: its band's."""
     return {place: BANDS[number] for number, (_, places) in enumerate(bands(bars)) for place in places}
 
@@ -270,14 +270,14 @@ def _session_traces(scene: Scene, times: Times, rival: Rival) -> list[dict[str, 
     ]
 
 
-def _band(history: Sequence[Sample], places: Sequence[Place]) -> NDArray[np.float32]:
+def _band(history: Sequence[Sample], places: Sequence[ConnectorId]) -> NDArray[np.float32]:
     return np.array(
         [sum(sample.sessions_kw.get(place, 0.0) for place in places) for sample in history], dtype=np.float32
     )
 
 
 def _band_names(
-    found: Sequence[tuple[str, list[Place]]],
+    found: Sequence[tuple[str, list[ConnectorId]]],
     powers: Sequence[NDArray[np.float32]],
     times: Times,
 ) -> dict[str, Any]:

@@ -8,14 +8,13 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from electra_core.allocation.strategies import STRATEGIES
+from electra_core.allocation import STRATEGIES
 from electra_core.dashboard.station_page.model import CUSTOM_CAR, SPEEDS, StationModel
 from electra_core.dashboard.station_page.traffic import NAMELESS, label
 from electra_core.dashboard.station_page.what_if import NO_BATTERY, ONE_MORE_CHARGER
 from electra_core.dashboard.widgets.file_transfer import Files
 from electra_core.dashboard.widgets.forms import LABEL, button, dropdown, enable, group, offer, plain_slider
-from electra_core.station.state import BATTERY_PLACE, WHOLE_CHARGER, Place
-from electra_core.station.vehicles import catalogue
+from electra_core.station import BATTERY_ID, WHOLE_CHARGER, ConnectorId, catalogue
 
 # The car that the list begins with.
 FIRST_CAR = "Tesla Model Y Long Range"
@@ -75,7 +74,7 @@ class CarControls:
             [group("A car arrives", arrival), group("A car departs", [self.leaving, self.go])]
         ).add_class("el-groups")
 
-    def open_at(self, place: Place) -> None:
+    def open_at(self, place: ConnectorId) -> None:
         """The next car is to arrive here."""
         if place in [value for _, value in self.place.options]:
             self.place.value = place
@@ -207,7 +206,7 @@ def fault_controls(model: StationModel) -> widgets.Widget:
         out, config = model.station.state.out_of_service, model.config
         parts = [(f"Connector {label(place)}", place) for place in config.plugs]
         parts += [(f"Charger {charger.id}", (charger.id, WHOLE_CHARGER)) for charger in config.chargers]
-        parts += [("Battery", BATTERY_PLACE)] if config.battery else []
+        parts += [("Battery", BATTERY_ID)] if config.battery else []
         offer(part, [(f"{name}{' (out)' if place in out else ''}", place) for name, place in parts])
         switch.description = "Out of service" if works() else "Back in service"
         silence.description = (

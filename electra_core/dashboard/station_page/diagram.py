@@ -18,9 +18,14 @@ from electra_core.dashboard.station_page.html import (
     site_kw,
 )
 from electra_core.dashboard.station_page.traffic import label
-from electra_core.station.explain import Explanation
-from electra_core.station.state import Place
-from electra_core.station.status import ChargerStatus, ConnectorStatus, SessionStatus, StationStatus
+from electra_core.station import (
+    ChargerStatus,
+    ConnectorId,
+    ConnectorStatus,
+    Explanation,
+    SessionStatus,
+    StationStatus,
+)
 
 # What a car is told at most about itself.
 NAME_LETTERS = 60
@@ -36,8 +41,8 @@ class Picture(anywidget.AnyWidget):
 
 def scene_of(
     status: StationStatus,
-    colours: Mapping[Place, str],
-    chosen: tuple[Place, Explanation] | None = None,
+    colours: Mapping[ConnectorId, str],
+    chosen: tuple[ConnectorId, Explanation] | None = None,
 ) -> dict[str, Any]:
     """What the picture shows, as plain numbers and words; with the digits that the table shows.
 
@@ -85,7 +90,7 @@ def _site(status: StationStatus) -> dict[str, Any]:
     return {"power_kw": round(own_kw, 1), "words": words, "part": 0.0, "held": False}
 
 
-def _charger(charger: ChargerStatus, colours: Mapping[Place, str]) -> dict[str, Any]:
+def _charger(charger: ChargerStatus, colours: Mapping[ConnectorId, str]) -> dict[str, Any]:
     sessions = [each.session for each in charger.connectors if each.session is not None]
     return {
         "id": charger.charger_id,
@@ -98,7 +103,7 @@ def _charger(charger: ChargerStatus, colours: Mapping[Place, str]) -> dict[str, 
     }
 
 
-def _plug(charger_id: str, connector: ConnectorStatus, colours: Mapping[Place, str]) -> dict[str, Any]:
+def _plug(charger_id: str, connector: ConnectorStatus, colours: Mapping[ConnectorId, str]) -> dict[str, Any]:
     place, session = (charger_id, connector.connector_id), connector.session
     return {
         "label": label(place),
@@ -120,7 +125,7 @@ def _car(session: SessionStatus) -> dict[str, Any]:
     }
 
 
-def _selected(status: StationStatus, place: Place, why: Explanation) -> dict[str, Any] | None:
+def _selected(status: StationStatus, place: ConnectorId, why: Explanation) -> dict[str, Any] | None:
     session = next((car for charger, number, car in status.sessions if (charger, number) == place), None)
     if session is None:
         return None

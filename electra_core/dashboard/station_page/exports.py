@@ -13,11 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from electra_core.allocation.strategies import STRATEGIES, Strategy
+from electra_core.allocation import STRATEGIES, Strategy
 from electra_core.errors import BadValueError
-from electra_core.station.events import FAIL_SAFE, Event, call_of
-from electra_core.station.state import Session
-from electra_core.station.station import Station
+from electra_core.station import FAIL_SAFE, Event, Session, Station, call_of
 
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

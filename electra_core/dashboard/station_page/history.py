@@ -6,10 +6,7 @@ from collections import deque
 from typing import TypeVar
 
 from electra_core.dashboard.figures import Sample
-from electra_core.station.config import StationConfig
-from electra_core.station.demand import site_limit_kw
-from electra_core.station.state import State
-from electra_core.station.station import Station
+from electra_core.station import State, Station, StationConfig, site_limit_kw
 
 SAMPLE_S = 60.0
 # The page draws the last four hours.

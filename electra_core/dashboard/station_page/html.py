@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from electra_core.allocation.snapshot import Limit
+from electra_core.allocation import Limit
 from electra_core.dashboard.figures import Bar
 from electra_core.dashboard.figures.colours import BATTERY, CEILING, CHARGING, GRID, LIMIT, STATIC, STORED
 from electra_core.dashboard.station_page.traffic import NAMELESS, label
 from electra_core.dashboard.station_page.what_if import Outcome
-from electra_core.station.state import Place
-from electra_core.station.status import BatteryStatus, ConnectorStatus, SessionStatus, StationStatus
+from electra_core.station import BatteryStatus, ConnectorId, ConnectorStatus, SessionStatus, StationStatus
 
 REASONS = {
     Limit.VEHICLE: "the car's own curve",
@@ -162,7 +161,7 @@ COLUMNS = (
 )
 
 
-def session_table(status: StationStatus, times: Mapping[str, str], colours: Mapping[Place, str]) -> str:
+def session_table(status: StationStatus, times: Mapping[str, str], colours: Mapping[ConnectorId, str]) -> str:
     """Who is here: car, connector, since when, SoC, power, energy, minutes to its target, why not faster."""
     plugs = [(charger.charger_id, plug) for charger in status.chargers for plug in charger.connectors]
     if len(plugs) > ROWS:
@@ -180,7 +179,7 @@ def session_table(status: StationStatus, times: Mapping[str, str], colours: Mapp
 
 
 def _row(
-    charger_id: str, plug: ConnectorStatus, times: Mapping[str, str], colours: Mapping[Place, str]
+    charger_id: str, plug: ConnectorStatus, times: Mapping[str, str], colours: Mapping[ConnectorId, str]
 ) -> str:
     place, session = (charger_id, plug.connector_id), plug.session
     where = f'<i style="background:{colours[place]}"></i>{escape(label(place))}'
@@ -234,7 +233,7 @@ def connector_bars(status: StationStatus) -> list[Bar]:
     ]
 
 
-def _bar(place: Place, connector: ConnectorStatus) -> Bar:
+def _bar(place: ConnectorId, connector: ConnectorStatus) -> Bar:
     session, name = connector.session, escape(label(place))
     if session is None:
         words = "free" if connector.available else "out of service"

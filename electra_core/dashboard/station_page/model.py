@@ -10,8 +10,7 @@ from urllib.parse import urlencode
 
 from traitlets import Bool, Dict, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
-from electra_core.allocation.setpoints import BATTERY
-from electra_core.allocation.strategies import STRATEGIES
+from electra_core.allocation import BATTERY, STRATEGIES
 from electra_core.dashboard.station_page.exports import kept
 from electra_core.dashboard.station_page.playback import Play
 from electra_core.dashboard.station_page.remote import ServedPlay
@@ -26,12 +25,16 @@ from electra_core.dashboard.station_page.traffic import (
     leaves,
 )
 from electra_core.errors import BadValueError, StationError, shortened
-from electra_core.sessions.days import Day, day_names, load_day
-from electra_core.station.config import StationConfig, load_config
-from electra_core.station.state import Place
-from electra_core.station.station import Station
-from electra_core.station.status import StationStatus
-from electra_core.station.vehicles import Vehicle, catalogue
+from electra_core.sessions import Day, day_names, load_day
+from electra_core.station import (
+    ConnectorId,
+    Station,
+    StationConfig,
+    StationStatus,
+    Vehicle,
+    catalogue,
+    load_config,
+)
 
 NO_DAY = "Only the cars you send"
 CUSTOM_CAR = "Custom: choose its power"
@@ -177,7 +180,7 @@ class StationModel(HasTraits):
         return self.configs[self.station_name]
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> ConnectorId | None:
         """The connector whose car is explained."""
         places = {label(place): place for place in self.station.state.sessions}
         return places.get(self.selected)
@@ -194,11 +197,11 @@ class StationModel(HasTraits):
             return urlencode({"station": self.play.address})
         return urlencode({"station": self.station_name, **day, "strategy": self.strategy})
 
-    def free_places(self) -> list[Place]:
+    def free_places(self) -> list[ConnectorId]:
         """Connectors where a car can plug in now."""
         return free_places(self.station)
 
-    def done_place(self) -> Place | None:
+    def done_place(self) -> ConnectorId | None:
         """The connector of a car that has reached its target; who came first, first."""
         done = (place for place, car in self.station.state.sessions.items() if car.remaining_kwh == 0.0)
         return next(done, None)
@@ -232,7 +235,7 @@ class StationModel(HasTraits):
 
         return self._do(plug_in)
 
-    def select(self, place: Place) -> None:
+    def select(self, place: ConnectorId) -> None:
         """Explain the car at a connector; once more: no longer."""
         name = label(place)
         self.selected = "" if self.selected == name else name

@@ -6,16 +6,16 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from electra_core.allocation.strategies import Strategy, name_of
+from electra_core.allocation import Strategy, name_of
 from electra_core.dashboard.figures import Sample
 from electra_core.dashboard.station_page.history import SAMPLE_S, Window, sample_of
 from electra_core.dashboard.station_page.traffic import Script
 from electra_core.dashboard.station_page.what_if import Rival
 from electra_core.errors import BadValueError, StationError
-from electra_core.station.station import Station
+from electra_core.station import Station
 
 # A what-if plays the whole record again; a longer one would keep the visitor waiting.
-MOST_EVENTS = 20_000
+MAX_EVENTS = 20_000
 
 
 class Play:
@@ -117,7 +117,7 @@ class Play:
             self.rivals = None
             return
         events = self.station.events
-        if len(events) > MOST_EVENTS:
+        if len(events) > MAX_EVENTS:
             raise BadValueError("the record is too long to be played again: begin anew with ↺")
         twin, rival = (Rival(each, self.station.config, self.own_strategies) for each in ("", change))
         for rules in (twin, rival):

@@ -9,20 +9,15 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from electra_core.allocation.setpoints import BATTERY
-from electra_core.allocation.strategies import Strategy, name_of
+from electra_core.allocation import BATTERY, Strategy, name_of
 from electra_core.dashboard.station_page.history import SAMPLE_S
-from electra_core.dashboard.station_page.playback import MOST_EVENTS, Play
+from electra_core.dashboard.station_page.playback import MAX_EVENTS, Play
 from electra_core.dashboard.station_page.remote_client import ANSWER_S, Wire, WireError, allowed
 from electra_core.dashboard.station_page.remote_stream import Beginning, Follower
 from electra_core.dashboard.station_page.traffic import Script, arrives, label, leaves
-from electra_core.dashboard.widgets.file_transfer import MOST_CONNECTORS
+from electra_core.dashboard.widgets.file_transfer import MAX_CONNECTORS
 from electra_core.errors import BadValueError
-from electra_core.station.config import StationConfig
-from electra_core.station.events import FAIL_SAFE, Event
-from electra_core.station.state import Session
-from electra_core.station.station import Station
-from electra_core.station.vehicles import Vehicle, catalogue
+from electra_core.station import FAIL_SAFE, Event, Session, Station, StationConfig, Vehicle, catalogue
 
 # How long one tick may repeat events, s: a long journal is caught up in slices, and the page stays alive.
 SLICE_S = 0.4
@@ -212,7 +207,7 @@ class ServedPlay(Play):
 
     def compare(self, change: str) -> None:
         """Play the record from its beginning under a change; a long one is too much."""
-        if change and len(self.station.events) > MOST_EVENTS:
+        if change and len(self.station.events) > MAX_EVENTS:
             raise BadValueError("this station's journal is too long to be played again")
         super().compare(change)
 
@@ -246,7 +241,7 @@ class Hands:
 
     def unplug(self, charger_id: str, connector: int) -> Session:
         """The car that the page shows there departs, and no other one."""
-        copy = Station.at(self._play.station.config, self._play.station.moment)
+        copy = Station.from_decision(self._play.station.config, self._play.station.decision)
         session = copy.unplug(charger_id, connector)  # where there is none, this says so
         self._play.do("unplug", "DELETE", f"/v1/sessions/{quote(session.session_id, safe='')}")
         return session
@@ -274,10 +269,10 @@ class Hands:
 def _drawn(beginning: Beginning) -> Station:
     """The station before its first event, if this page can draw it."""
     config: StationConfig = beginning.config
-    if len(config.plugs) > MOST_CONNECTORS:
+    if len(config.plugs) > MAX_CONNECTORS:
         raise BadValueError(
             f"{config.station_id} has {len(config.plugs)} connectors, and this page draws"
-            f" {MOST_CONNECTORS} at most"
+            f" {MAX_CONNECTORS} at most"
         )
     return Station(config)
 

@@ -16,9 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from electra_core.errors import BadValueError, shortened
-from electra_core.station.config import StationConfig, load_config
-from electra_core.station.config_errors import ConfigError
-from electra_core.station.events import Event
+from electra_core.station import ConfigError, Event, StationConfig, load_config
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PORTS = {"http": 80, "https": 443}
@@ -27,10 +25,10 @@ PORTS = {"http": 80, "https": 443}
 ANSWER_S = 5.0
 SILENCE_S = 20.0
 
-MOST_BYTES = 20_000_000
-MOST_LINE = 1_000_000
+MAX_BYTES = 20_000_000
+MAX_LINE = 1_000_000
 # Of a sentence that somebody else wrote.
-MOST_LETTERS = 300
+MAX_LETTERS = 300
 # Events of one answer.
 PAGE = 1000
 
@@ -199,8 +197,8 @@ class Wire:
 
     def _line(self, response: http.client.HTTPResponse) -> bytes:
         with self._answers():
-            line = response.readline(MOST_LINE + 1)
-        if len(line) > MOST_LINE:
+            line = response.readline(MAX_LINE + 1)
+        if len(line) > MAX_LINE:
             raise WireError("its stream has no lines")
         return line
 
@@ -233,10 +231,10 @@ class Wire:
                 with _within(connection.sock, ANSWER_S):
                     connection.request(method, path, content, headers)
                     response = connection.getresponse()
-                    answer = response.read(MOST_BYTES + 1)
+                    answer = response.read(MAX_BYTES + 1)
         finally:
             connection.close()
-        if len(answer) > MOST_BYTES:
+        if len(answer) > MAX_BYTES:
             raise WireError("its answer has no end")
         if response.status not in (200, 201):
             raise self._refusal(response.status, answer)
@@ -302,4 +300,4 @@ def _words(said: object) -> str:
     """A sentence of somebody else: bounded, and on one line."""
     words = " ".join(str(said).split())
     plain = "".join(letter for letter in words if letter.isprintable())
-    return plain if len(plain) <= MOST_LETTERS else f"{plain[: MOST_LETTERS - 3]}..."
+    return plain if len(plain) <= MAX_LETTERS else f"{plain[: MAX_LETTERS - 3]}..."

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 
 from electra_core.dashboard.station_page.remote_client import SILENCE_S, Told, Wire, WireError
 from electra_core.errors import BadValueError
-from electra_core.station.config import StationConfig
-from electra_core.station.events import Event
+from electra_core.station import Event, StationConfig
 
 # Between two attempts, s.
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.5, 5.0
 
 # Events that wait for the page; more are fetched when it has taken these.
-MOST_WAITING = 5_000
+MAX_WAITING = 5_000
 # A page repeats them all, one by one, and keeps them.
-MOST_EVENTS = 300_000
+MAX_EVENTS = 300_000
 # So far behind, a page says that it is.
 MANY_EVENTS = 500
 
@@ -177,8 +176,8 @@ class Follower:
 
     def _fetch(self, number: int) -> None:
         """All events up to a number, as soon as there is room for them."""
-        if number > MOST_EVENTS:
-            self.verdict = f"its journal has {number:,} events, and this page repeats {MOST_EVENTS:,} at most"
+        if number > MAX_EVENTS:
+            self.verdict = f"its journal has {number:,} events, and this page repeats {MAX_EVENTS:,} at most"
             self._ended.set()
         while self._last[0] < number and not self._ended.is_set():
             found = self._wire.events(self._last[0])
@@ -190,7 +189,7 @@ class Follower:
                 self._waiting.extend(found)
                 self._last = found[-1]
                 self._news.notify_all()
-                while len(self._waiting) > MOST_WAITING and not self._ended.is_set():
+                while len(self._waiting) > MAX_WAITING and not self._ended.is_set():
                     self._connected, self._heard_s = True, time.monotonic()
                     self._news.wait(1.0)
 

@@ -7,10 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from electra_core.sessions.days import Day
-from electra_core.station.state import Place, Session
-from electra_core.station.station import Station
-from electra_core.station.vehicles import Vehicle
+from electra_core.sessions import Day
+from electra_core.station import ConnectorId, Session, Station, Vehicle
 
 # A car that came over the wire may be its power and nothing else.
 NAMELESS = "A car"
@@ -50,7 +48,7 @@ def guests_of_day(day: Day) -> tuple[Guest, ...]:
             charger_id=visit.charger_id,
             connector=visit.connector,
         )
-        for visit in day.visits
+        for visit in day.arrivals
     )
 
 
@@ -68,7 +66,7 @@ class Script:
         )
         self._waiting: list[Guest] = []
         # Session and place of who is here. Somebody may send a guest away: then the place is another car's.
-        self._here: dict[str, tuple[Guest, Place, str]] = {}
+        self._here: dict[str, tuple[Guest, ConnectorId, str]] = {}
 
     @property
     def next_s(self) -> float:
@@ -113,7 +111,7 @@ class Script:
             where = "all" if guest.charger_id is None else label((guest.charger_id, guest.connector or 0))
             yield f"{guest.vehicle.name} finds {where} taken and drives on"
 
-    def _plug_in(self, station: Station, guest: Guest, place: Place) -> str:
+    def _plug_in(self, station: Station, guest: Guest, place: ConnectorId) -> str:
         session_id = station.plug_in(
             *place,
             guest.vehicle,
@@ -156,7 +154,7 @@ class Script:
             yield leaves(station.unplug(*place))
 
 
-def _free_place(station: Station, guest: Guest) -> Place | None:
+def _free_place(station: Station, guest: Guest) -> ConnectorId | None:
     wanted = (
         place
         for place in free_places(station)
@@ -165,7 +163,7 @@ def _free_place(station: Station, guest: Guest) -> Place | None:
     return next(wanted, None)
 
 
-def free_places(station: Station) -> list[Place]:
+def free_places(station: Station) -> list[ConnectorId]:
     """Connectors where a car can plug in now."""
     state = station.state
     return [
@@ -173,12 +171,12 @@ def free_places(station: Station) -> list[Place]:
     ]
 
 
-def label(place: Place) -> str:
+def label(place: ConnectorId) -> str:
     """What the page calls a connector: CP001·2."""
     return f"{place[0]}·{place[1]}"
 
 
-def arrives(vehicle: Vehicle, place: Place, soc: float | None = None) -> str:
+def arrives(vehicle: Vehicle, place: ConnectorId, soc: float | None = None) -> str:
     """Says that a car has come."""
     charge = "" if soc is None else f" with {soc:.0%}"
     return f"{vehicle.name or NAMELESS} arrives at {label(place)}{charge}"
@@ -186,6 +184,4 @@ def arrives(vehicle: Vehicle, place: Place, soc: float | None = None) -> str:
 
 def leaves(session: Session) -> str:
     """Says that a car has left."""
-    return (
-        f"{session.vehicle.name or NAMELESS} leaves {label(session.place)} with {session.energy_kwh:.1f} kWh"
-    )
+    return f"{session.vehicle.name or NAMELESS} leaves {label(session.connector_id)} with {session.energy_kwh:.1f} kWh"

@@ -19,8 +19,7 @@ from electra_core.dashboard.widgets import forms
 from electra_core.dashboard.widgets.accessibility import Names
 from electra_core.dashboard.widgets.chart import live_chart
 from electra_core.dashboard.widgets.ticker import Pulse
-from electra_core.station.state import Place
-from electra_core.station.status import StationStatus
+from electra_core.station import ConnectorId, StationStatus
 
 
 def station_page(model: StationModel) -> widgets.Widget:
@@ -39,7 +38,7 @@ def station_page(model: StationModel) -> widgets.Widget:
     }
     hands, open_page = forms.tabs(pages)
 
-    def press(place: Place) -> None:
+    def press(place: ConnectorId) -> None:
         if place in model.station.state.sessions:
             model.select(place)
         elif place in model.free_places():
@@ -153,7 +152,7 @@ def _picture(model: StationModel, picture: Picture, press: Any) -> Picture:
     return picture
 
 
-def _read_place(place: Any) -> Place | None:
+def _read_place(place: Any) -> ConnectorId | None:
     if not isinstance(place, list) or len(place) != 2:
         return None
     charger_id, number = place

@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from electra_core.allocation.setpoints import BATTERY
-from electra_core.allocation.strategies import STRATEGIES, Strategy
+from electra_core.allocation import BATTERY, STRATEGIES, Strategy
 from electra_core.dashboard.station_page.history import Window, battery_soc
 from electra_core.dashboard.station_page.traffic import free_places
 from electra_core.errors import BadValueError, shortened
-from electra_core.station.config import StationConfig
-from electra_core.station.events import FAIL_SAFE, Event, call_of
-from electra_core.station.state import Place
-from electra_core.station.station import Station
+from electra_core.station import FAIL_SAFE, ConnectorId, Event, Station, StationConfig, call_of
 
 NO_BATTERY = "no battery"
 ONE_MORE_CHARGER = "one more charger"
@@ -90,7 +86,7 @@ class Rival:
     # Power to all cars and the battery's SoC, at each moment that was watched.
     samples: Window[tuple[float, float, float]] = field(init=False)
     _followed: int = field(init=False, default=0)
-    _places: dict[Place, Place] = field(init=False, default_factory=dict)
+    _places: dict[ConnectorId, ConnectorId] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         strategy = self.change if self.change in STRATEGIES else "max_min"
@@ -132,7 +128,7 @@ class Rival:
             arguments["charger_id"], arguments["connector"] = there
         getattr(self.station, call)(**arguments)
 
-    def _place(self, call: str, place: Place) -> Place | None:
+    def _place(self, call: str, place: ConnectorId) -> ConnectorId | None:
         """Where a car of the record stands here."""
         if call != "plug_in":
             return self._places.pop(place, None) if call == "unplug" else self._places.get(place)
@@ -145,7 +141,7 @@ class Rival:
             self._places[place] = there
         return there
 
-    def _crowding(self, at: Place, wanted: Place) -> tuple[int, bool]:
+    def _crowding(self, at: ConnectorId, wanted: ConnectorId) -> tuple[int, bool]:
         """Drivers who can choose go where the fewest others are, and best where they stood before."""
         others = sum(each[0] == at[0] for each in self.station.state.sessions)
         return others, at != wanted

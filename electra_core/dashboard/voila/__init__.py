@@ -1,1 +1,1 @@
-"""TODO."""
+"""Voila on the server: kernels, configuration and the page template."""

@@ -18,7 +18,7 @@ from tornado.web import HTTPError
 from traitlets import Float, Integer
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
-MOST_PARTS = 1000  # of one message; the page sends fewer than ten
+MAX_PARTS = 1000  # of one message; the page sends fewer than ten
 
 
 class VisitorKernels(AsyncMappingKernelManager):
@@ -164,7 +164,7 @@ def well_formed(message: bytes) -> bool:
     """Whether the parts of a message follow each other and lie inside it."""
     count = int.from_bytes(message[:8], "little")
     start = 8 * (count + 1)
-    if not 6 <= count <= MOST_PARTS or start > len(message):  # channel, four parts, the end
+    if not 6 <= count <= MAX_PARTS or start > len(message):  # channel, four parts, the end
         return False
     bounds = [int.from_bytes(message[at : at + 8], "little") for at in range(8, start, 8)]
     return bounds == sorted(bounds) and bounds[0] >= start and bounds[-1] <= len(message)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Widgets that both pages and the lessons use."""

@@ -13,9 +13,9 @@ import anywidget
 from traitlets import Int, List, Unicode
 
 # What a visitor may send at most; `files.js` refuses more before it is sent.
-MOST_BYTES = 5_000_000
+MAX_BYTES = 5_000_000
 # What the page can draw and a person can read.
-MOST_CONNECTORS = 60
+MAX_CONNECTORS = 60
 
 
 class Files(anywidget.AnyWidget):
@@ -31,7 +31,7 @@ class Files(anywidget.AnyWidget):
     _esm = resources.files("electra_core.dashboard.widgets").joinpath("file_transfer.js").read_text("utf-8")
 
     items = List().tag(sync=True)  # type: ignore[var-annotated]
-    most_bytes = Int(MOST_BYTES).tag(sync=True)
+    most_bytes = Int(MAX_BYTES).tag(sync=True)
     query = Unicode("").tag(sync=True)
 
     def __init__(

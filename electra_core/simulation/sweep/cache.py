@@ -14,10 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from electra_core.allocation.strategies import Planner
+from electra_core.allocation import Planner
 from electra_core.errors import cause_of, shortened
 from electra_core.simulation.sweep.study import Names, Played, Row, Study, StudyError, sentence
-from electra_core.station.config import StationConfig
+from electra_core.station import StationConfig
 
 
 class Shelf:

@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from electra_core.allocation.strategies import Strategy
-from electra_core.sessions.scenario import Scenario, read_scenario
-from electra_core.station.config import StationConfig
+from electra_core.allocation import Strategy
+from electra_core.errors import ElectraError
+from electra_core.sessions import Scenario, read_scenario
+from electra_core.station import StationConfig
 
 # The names of a run's station, sessions and strategy; its metrics, or its error.
 Names: TypeAlias = tuple[Hashable, Hashable, Hashable]
@@ -18,7 +19,7 @@ Row: TypeAlias = dict[str, Any]
 Played: TypeAlias = list[tuple[Names, Row]]
 
 
-class StudyError(ValueError):
+class StudyError(ElectraError):
     """A sweep that cannot be meant, or that has nobody to play it."""
 
 

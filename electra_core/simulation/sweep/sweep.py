@@ -13,16 +13,15 @@ from typing import Any, TypeAlias
 import pandas as pd
 from tqdm.auto import tqdm
 
-from electra_core.allocation.strategies import Planner, Strategy, find, name_of
+from electra_core.allocation import Planner, Strategy, find_strategy, name_of
 from electra_core.errors import shortened
 from electra_core.optimization import PLANNERS
 from electra_core.sessions import generate as generate_sessions
-from electra_core.sessions.scenario import read_scenario
+from electra_core.sessions import read_scenario
 from electra_core.simulation.sweep.cache import Shelf
 from electra_core.simulation.sweep.study import Study, StudyError
 from electra_core.simulation.sweep.workers import played
-from electra_core.station.config import StationConfig, load_config
-from electra_core.station.config_errors import ConfigError
+from electra_core.station import ConfigError, StationConfig, load_config
 
 # What `load_config` takes.
 Source: TypeAlias = StationConfig | str | os.PathLike[str] | Mapping[str, Any]
@@ -54,7 +53,7 @@ def sweep(
     configs : a station (whatever `load_config` takes), several, or a mapping from names to stations. In a
         list they are called by their ids, or by their places from 0 where two have the same
     strategies : as `simulate` takes them: one, several, or a mapping from names to strategies
-    sessions : a table (see `electra_core.sessions.read_visits`), several, or a mapping from names to tables.
+    sessions : a table (see `electra_core.sessions.read_session_table`), several, or a mapping from names to tables.
         In a list they are called by their places from 0
     seeds : instead of ``sessions``: whole numbers; ``generate(seed=...)`` makes a table of each
     generate : default: a week of `electra_core.sessions.generate`; others are made from it by
@@ -175,7 +174,7 @@ def _strategies(given: Any) -> dict[Hashable, Strategy]:
         found = _renamed("strategy", [name_of(strategy) for strategy in found.values()], found.values())
     known: Mapping[Any, Strategy] = PLANNERS
     return {
-        name: known[strategy] if isinstance(strategy, str) and strategy in known else find(strategy)
+        name: known[strategy] if isinstance(strategy, str) and strategy in known else find_strategy(strategy)
         for name, strategy in found.items()
     }
 

@@ -19,9 +19,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from electra_core.allocation.strategies import Planner
-from electra_core.simulation import Result, SimulationWarning, run
+from electra_core.allocation import Planner
 from electra_core.simulation.numba_engine import compiled_play
+from electra_core.simulation.result import Result
+from electra_core.simulation.simulate import SimulationWarning, run
 from electra_core.simulation.sweep.study import Names, Played, Row, Study, StudyError, sentence
 
 Submit: TypeAlias = Callable[[list[Names]], "Future[list[Row]]"]
@@ -30,10 +31,10 @@ Submit: TypeAlias = Callable[[list[Names]], "Future[list[Row]]"]
 START_S = 5.0
 # So many runs are handed out at a time, at most. Who has played for so long gives the others back, so that
 # the bar moves, files are written, and nobody waits long for the last one.
-MOST_RUNS = 64
+MAX_RUNS = 64
 LOT_S = 0.5
 # Windows cannot wait for more worker processes.
-MOST_WORKERS = 61
+MAX_WORKERS = 61
 
 
 def _play(study: Study, runs: Sequence[Names], seconds: float) -> list[Row]:
@@ -87,7 +88,7 @@ def played(study: Study, runs: list[Names], workers: int | None, client: Any) ->
     elif client is not None:
         yield from _handed_out(functools.partial(_cluster, client, packed), runs, workers)
     else:
-        workers = min(workers, len(runs), MOST_WORKERS)
+        workers = min(workers, len(runs), MAX_WORKERS)
         yield from _handed_out(functools.partial(_pool, workers, packed), runs, workers)
 
 
@@ -102,7 +103,7 @@ def _played_here(study: Study, runs: list[Names], workers: int) -> Iterator[Play
         # The first run has compiled code to load, which says nothing of the others.
         if lot > 1:
             saved_s = (time.process_time() - started_s) / len(rows) * len(runs) * (1.0 - 1.0 / workers)
-        lot = MOST_RUNS
+        lot = MAX_RUNS
 
 
 def _cores() -> int:
@@ -129,7 +130,7 @@ def _handed_out(
             while playing or (waiting and not died):
                 # Each worker has a lot, and the next one lies ready.
                 while waiting and not died and len(playing) < (1 if one_by_one else 2 * width):
-                    size = 1 if one_by_one else min(MOST_RUNS, math.ceil(len(waiting) / (4 * width)))
+                    size = 1 if one_by_one else min(MAX_RUNS, math.ceil(len(waiting) / (4 * width)))
                     lot = [waiting.popleft() for _ in range(size)]
                     playing[submit(lot)] = lot
                 for future in wait(playing, return_when=FIRST_COMPLETED).done:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from electra_core.allocation.snapshot import Allocation, Snapshot
+from electra_core.allocation import Allocation, Snapshot
 from electra_core.station.config import StationConfig
 from electra_core.station.state import State
 from electra_core.station.timers import lease, modules, reclaim, rotation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from electra_core.allocation.snapshot import Allocation, Snapshot
+from electra_core.allocation import Allocation, Snapshot
 from electra_core.station.config import StationConfig
 from electra_core.station.state import State
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from electra_core.allocation.snapshot import Allocation, Limit, Snapshot
+from electra_core.allocation import Allocation, Limit, Snapshot
 from electra_core.station.config import StationConfig
 from electra_core.station.state import Session, State, Turn
 
@@ -26,17 +26,17 @@ def due(config: StationConfig, state: State) -> State:
     ]
     if not over:
         return state
-    over.sort(key=lambda session: session.turn.place)
+    over.sort(key=lambda session: session.turn.queue_position)
     moved = {
-        session.place: replace(session, turn=Turn(place))
-        for place, session in enumerate(over, start=state.places_so_far + 1)
+        session.connector_id: replace(session, turn=Turn(place))
+        for place, session in enumerate(over, start=state.queue_positions_so_far + 1)
     }
     chargers = {session.charger_id for session in over}
     claims = {name: ids for name, ids in state.module_claims.items() if name not in chargers}
     return replace(
         state,
         sessions={**state.sessions, **moved},
-        places_so_far=state.places_so_far + len(over),
+        queue_positions_so_far=state.queue_positions_so_far + len(over),
         module_claims=claims,
     )
 

@@ -491,8 +491,8 @@ def test_nonsense_is_refused_in_a_sentence(
     model: StationModel, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "ANSWER_S", 0.5)
-    monkeypatch.setattr(wire, "MOST_BYTES", 300_000)
-    monkeypatch.setattr(wire, "MOST_LINE", 300_000)
+    monkeypatch.setattr(wire, "MAX_BYTES", 300_000)
+    monkeypatch.setattr(wire, "MAX_LINE", 300_000)
     answers, words = NONSENSE[kind]
     play = model.play
     with forger({**honest(), **answers}) as url:

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from stations import CARS, TINY_KW, Call, accepted, call, configs, sane_calls
 
 from electra_core import Limit, Station, Vehicle, load_config
-from electra_core.station.decision import decide
-from electra_core.station.engine import HOUR_S, moments
+from electra_core.station.engine import HOUR_S, decide, decisions
 from electra_core.station.state import Ledger
 
 DAY_S = 86_400.0
@@ -259,7 +258,7 @@ def test_a_year_at_rest() -> None:
     """One entry an hour, and one decision for the whole of it: it must not take more than a blink."""
     here = station(standbyPower=0.5)
     first = decide(here.config, here.state)
-    assert len(list(moments(here.config, first, 365 * DAY_S))) == 1
+    assert len(list(decisions(here.config, first, 365 * DAY_S))) == 1
     here.advance(365 * DAY_S)
     *full, running = here.ledger_by_hour
     assert len(full) == 8760
@@ -273,7 +272,7 @@ def test_a_year_with_a_car_that_waits_for_nothing() -> None:
     here = station(battery=SMALL)
     here.plug_in("CP1", 1, Vehicle(50, battery_kwh=60), arrival_soc=0.5)
     first = decide(here.config, here.state)
-    assert len(list(moments(here.config, first, 365 * DAY_S))) <= 4
+    assert len(list(decisions(here.config, first, 365 * DAY_S))) <= 4
     here.advance(365 * DAY_S)
     assert here.ledger.delivered_kwh == pytest.approx(30)
     assert len(here.ledger_by_hour) == 8761

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stations import ROOT, shared_file
 
 from electra_core import catalogue, load_config
-from electra_core.sessions import generate, read_epfl, read_sessions, read_visits
+from electra_core.sessions import generate, read_epfl, read_session_table, read_sessions
 from electra_core.sessions.generator import EPFL_HOURS, EPFL_WEEKDAYS
 
 PARIS = load_config(ROOT / "configs/electra_paris_15.json")
@@ -191,7 +191,7 @@ def test_patience() -> None:
 )
 def test_a_station_takes_whatever_is_made_up(**options: Any) -> None:
     table = generate(options.pop("days"), **options)
-    visits = read_visits(table, PARIS)
+    visits = read_session_table(table, PARIS)
     assert len(visits) == len(table)
     assert np.isfinite(visits.requested_kwh).all()
     assert (visits.slot == -1).all()

@@ -234,12 +234,12 @@ def test_the_days_load() -> None:
         assert day.title
         assert day.source
         assert day.licence
-        arrivals = [visit.arrival_s for visit in day.visits]
+        arrivals = [visit.arrival_s for visit in day.arrivals]
         assert arrivals == sorted(arrivals)
-        for visit in day.visits:
+        for visit in day.arrivals:
             assert visit.arrival_s < visit.departure_s
             assert 0.0 <= visit.arrival_soc < visit.target_soc <= 1.0
-    assert len(load_day("epfl_2022-10-18").visits) == 10
+    assert len(load_day("epfl_2022-10-18").arrivals) == 10
 
 
 def test_an_unknown_day() -> None:
@@ -251,7 +251,7 @@ def test_an_unknown_day() -> None:
 def test_a_day_is_the_real_one(name: str) -> None:
     days = json.loads(shared_file("cases/epfl_busiest_days_2022.json").read_text(encoding="utf-8"))["days"]
     rows = next(day for day in days if f"epfl_{day['date']}" == name)["sessions"]
-    visits = {visit.name: visit for visit in load_day(name).visits}
+    visits = {visit.name: visit for visit in load_day(name).arrivals}
     assert set(visits) == {row["id"] for row in rows}
     for row in rows:
         visit = visits[row["id"]]

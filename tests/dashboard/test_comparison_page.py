@@ -26,11 +26,11 @@ from electra_core.dashboard.comparison_page.logs import MADE_UP
 from electra_core.dashboard.comparison_page.model import ComparisonModel, open_comparison
 from electra_core.dashboard.comparison_page.view import comparison_page
 from electra_core.dashboard.figures.comparison import POINTS, ROWS, comparison_changes, comparison_figure
-from electra_core.dashboard.widgets.file_transfer import MOST_BYTES, Files
+from electra_core.dashboard.widgets.file_transfer import MAX_BYTES, Files
 from electra_core.optimization import regret
 from electra_core.sessions import day_sessions
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ BAD = {
     "html": b"<html><body><script>alert(1)</script></body></html>",
     "nonsense": b"arrival_s,energy_kwh,max_power_kw\n" + b"<b>soon</b>,=1+1,much\n" * 100,
     "header only": b"arrival_s,energy_kwh,max_power_kw\n",
-    "too large": b"x" * (MOST_BYTES + 1),
+    "too large": b"x" * (MAX_BYTES + 1),
     "negative": b"arrival_s,energy_kwh,max_power_kw\n-5,1,1\n",
     "endless": b"arrival_s,departure_s,energy_kwh,max_power_kw\n0,60,1,1\n1e12,2e12,1,1\n",
     "json": b'{"_items": 5}',

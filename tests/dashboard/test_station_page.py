@@ -32,7 +32,7 @@ from electra_core.dashboard.station_page.traffic import Guest, Script
 from electra_core.dashboard.station_page.view import station_page
 from electra_core.dashboard.widgets.ticker import Pulse
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_script_brings_and_takes_cars(model: StationModel) -> None:
     model.step(16 * 60)
     assert model.station.status().sessions == ()
     delivered = model.station.state.ledger.delivered_kwh
-    assert delivered == pytest.approx(sum(visit.measured_kwh for visit in model.day.visits), rel=0.01)
+    assert delivered == pytest.approx(sum(visit.measured_kwh for visit in model.day.arrivals), rel=0.01)
 
 
 def test_a_guest_that_finds_its_place_taken_drives_on(model: StationModel) -> None:
@@ -298,7 +298,7 @@ def test_one_more_charger_takes_who_would_have_shared(paris: StationModel) -> No
     assert paris.play.rivals is not None
     config = paris.play.rivals[1].station.config
     assert len(config.chargers) == len(paris.config.chargers) + 1
-    places = [session.place for session in paris.play.rivals[1].station.state.sessions.values()]
+    places = [session.connector_id for session in paris.play.rivals[1].station.state.sessions.values()]
     assert len(places) == 6
     assert any(place[0] == config.chargers[-1].id for place in places)
 

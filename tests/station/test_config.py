@@ -15,7 +15,7 @@ from stations import ROOT, configs
 
 from electra_core import BatteryConfig, ConfigError, ConnectorConfig, StationConfig, load_config
 
-# The exercise's file, with its comment: the seed's own reader could not read it.
+# The exercise's file, with its comment: the exercise's own reader could not read it.
 SEED = """
 {
   "stationId": "ELECTRA_PARIS_15",

@@ -20,7 +20,7 @@ from stations import BASE
 from electra_core import Station, catalogue, load_config
 from electra_core.allocation.snapshot import violations
 from electra_core.cli import main
-from electra_core.service import LiveStation, Store, StoreError, create_app
+from electra_core.service import Journal, JournalError, LiveStation, create_app
 from electra_core.service import app as application
 from electra_core.service import routes_v1 as modern
 
@@ -34,7 +34,7 @@ READING = {"GET", "HEAD", "OPTIONS"}
 
 def live_station(folder: Path, **options: Any) -> LiveStation:
     config = load_config({**BASE, "battery": BATTERY})
-    return LiveStation(config, Store(folder / "a.journal", config), **{"simulated": True, **options})
+    return LiveStation(config, Journal(folder / "a.journal", config), **{"simulated": True, **options})
 
 
 @pytest.fixture
@@ -605,7 +605,7 @@ def test_readers_wait_for_no_writer(live: LiveStation) -> None:
 
 
 def test_a_fault_of_ours_does_not_stop_the_clock(live: LiveStation, monkeypatch: pytest.MonkeyPatch) -> None:
-    faults: list[Exception] = [ArithmeticError(), StoreError("full"), ValueError()]
+    faults: list[Exception] = [ArithmeticError(), JournalError("full"), ValueError()]
     ticked = threading.Event()
 
     def tick() -> None:
@@ -623,7 +623,7 @@ def test_a_fault_of_ours_does_not_stop_the_clock(live: LiveStation, monkeypatch:
 def test_the_clock_rests_no_longer_than_until_something_is_due(tmp_path: Path) -> None:
     slow = {"controlInterval": 3600, "limitLease": 90, "failSafeLimit": 50}
     config = load_config({**BASE, **slow})
-    live = LiveStation(config, Store(tmp_path / "b.journal", config), simulated=True)
+    live = LiveStation(config, Journal(tmp_path / "b.journal", config), simulated=True)
     live.do(lambda station: (200, station.set_site_limit(300.0)))
     assert live.rest_s() == 90.0
     live.advance(60.0)
@@ -685,5 +685,5 @@ def test_no_limit_is_broken_whatever_is_set(client: TestClient, live: LiveStatio
             client.post("/v1/sessions", json=wanted)
     for limit_kw in (0.0, 10.0, None, 1e9):
         client.put("/v1/site-limit", json={"limit_kw": limit_kw})
-        moment = live.view.moment
-        assert not violations(moment.snapshot, moment.allocation)
+        decision = live.view.decision
+        assert not violations(decision.snapshot, decision.allocation)

@@ -196,7 +196,7 @@ def assert_battery_sound(station: Station, battery: BatteryConfig) -> None:
     capacity_kwh = battery.initial_capacity_kwh
     into_kwh = book.battery_in_kwh * battery.charge_efficiency
     out_kwh = book.battery_out_kwh / battery.discharge_efficiency
-    stored_kwh = battery.initial_soc * capacity_kwh + into_kwh - out_kwh + book.seed_gain_kwh
+    stored_kwh = battery.initial_soc * capacity_kwh + into_kwh - out_kwh + book.exercise_gain_kwh
     assert state.battery_kwh == pytest.approx(stored_kwh, abs=1e-6)
     loss_kwh = book.battery_in_kwh - into_kwh + out_kwh - book.battery_out_kwh
     assert book.battery_loss_kwh == pytest.approx(loss_kwh, abs=1e-6)

@@ -27,7 +27,7 @@ from electra_core import (
     catalogue,
     load_config,
 )
-from electra_core.allocation.strategies import LEAST_WEIGHT, MOST_WEIGHT
+from electra_core.allocation.strategies import MAX_RANK_WEIGHT, MIN_RANK_WEIGHT
 from electra_core.errors import ReplayError
 from electra_core.station.events import CALLS, FAIL_SAFE, JournalWarning
 
@@ -430,7 +430,7 @@ def test_a_rank_function_may_answer_any_number(tier: float, weight: float) -> No
     """It is taken, and two equal cars have equal parts, or it is refused with the session's name."""
     here = two_cars(1, 1)
     before = fingerprint(here)
-    if math.isfinite(tier) and LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+    if math.isfinite(tier) and MIN_RANK_WEIGHT <= weight <= MAX_RANK_WEIGHT:
         here.set_strategy(lambda demand, now_s: (tier, weight))
         assert list(here.allocation.offered_kw.values()) == pytest.approx([75, 75])
         return

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from stations import NAMED, curves, shared_file, snapshots
 
 from electra_core import Allocation, ChargingCurve, Demand, Snapshot, Vehicle, allocate, load_config
-from electra_core.optimization import Best, Mpc, OptimumError, best_instant, hindsight, plan_instant, regret
+from electra_core.optimization import (
+    Best,
+    Mpc,
+    OptimizationError,
+    best_instant,
+    hindsight,
+    plan_instant,
+    regret,
+)
 from electra_core.sessions.scenario import Scenario, read_scenario
 
 HOUR_S = 3600.0
@@ -305,7 +313,7 @@ def test_a_real_curve_is_followed_exactly() -> None:
 
 def greedy_kwh(scenario: Scenario, slice_s: float = 60.0) -> np.ndarray:
     """Who came first takes all that car, site and battery give; nothing charges the battery."""
-    visits, config = scenario.visits, scenario.config
+    visits, config = scenario.sessions, scenario.config
     store = config.battery
     left_kwh = 0.0
     if store is not None:
@@ -337,7 +345,7 @@ def greedy_kwh(scenario: Scenario, slice_s: float = 60.0) -> np.ndarray:
 
 
 def climbed_kwh(scenario: Scenario, visit: int, before_kwh: float, kw: float, hours: float) -> float:
-    visits = scenario.visits
+    visits = scenario.sessions
     points = None
     if visits.curve[visit] >= 0:
         part = slice(*visits.curve_start[visits.curve[visit] : visits.curve[visit] + 2])
@@ -386,7 +394,7 @@ def test_it_is_never_below_what_is_feasible(scenario: Scenario) -> None:
     got_kwh = greedy_kwh(scenario)
     best = hindsight(scenario)
     assert got_kwh.sum() <= best.total_kwh + TINY
-    assert (best.delivered_kwh <= scenario.visits.requested_kwh).all()
+    assert (best.delivered_kwh <= scenario.sessions.requested_kwh).all()
     assert_balanced(best)
     behind = regret(Ran(scenario, got_kwh))
     assert behind.energy_kwh == pytest.approx(best.total_kwh - got_kwh.sum(), abs=TINY)
@@ -435,7 +443,7 @@ def test_regret_by_hand() -> None:
     scenario = run(log((0, 3, 20, 10)), step_s=HOUR_S, price_per_kwh=[3.0, 1.0, 1.0])
     behind = regret(Ran(scenario, np.array([18.0]), 22.0))
     assert (behind.energy_kwh, behind.share, behind.cost) == pytest.approx((2.0, 0.1, 4.0))
-    with pytest.raises(OptimumError, match="1 visitors came, but delivered_kwh has the shape"):
+    with pytest.raises(OptimizationError, match="1 visitors came, but delivered_kwh has the shape"):
         regret(Ran(scenario, np.zeros(3)))
 
 
@@ -529,18 +537,20 @@ def test_refusals() -> None:
         "end_s": 99_999.0,
         "time_limit_s": math.nan,
     }.items():
-        with pytest.raises(OptimumError, match=f"{name} must be a number"):
+        with pytest.raises(OptimizationError, match=f"{name} must be a number"):
             hindsight(scenario, **{name: value})
-    with pytest.raises(OptimumError, match="dwell_s must be a number of seconds"):
+    with pytest.raises(OptimizationError, match="dwell_s must be a number of seconds"):
         Mpc(dwell_s=0.0)
-    with pytest.raises(OptimumError, match="there is none"):
+    with pytest.raises(OptimizationError, match="there is none"):
         hindsight(run(log((0, 1, 10, 11))), final_soc_at_least=0.5)
-    with pytest.raises(OptimumError, match="whole_session fills the battery from nowhere"):
+    with pytest.raises(OptimizationError, match="whole_session fills the battery from nowhere"):
         hindsight(run(log((0, 1, 10, 11)), battery=battery(rule="whole_session")))
-    with pytest.raises(OptimumError, match="there is no schedule that keeps all limits"):
+    with pytest.raises(OptimizationError, match="there is no schedule that keeps all limits"):
         hindsight(run(log((0, 1, 10, 11)), battery=battery(power=1, initialSoc=0)), final_soc_at_least=0.5)
     many = run(log(*[(0, math.inf, 1, 1)] * 2500), step_s=60.0, price_per_kwh=list(range(2500)))
-    with pytest.raises(OptimumError, match="2,500 drivers in 2,500 intervals are too much for one solve"):
+    with pytest.raises(
+        OptimizationError, match="2,500 drivers in 2,500 intervals are too much for one solve"
+    ):
         hindsight(many)
-    with pytest.raises(OptimumError, match="not found within the time limit"):
+    with pytest.raises(OptimizationError, match="not found within the time limit"):
         hindsight(run(log(*[(i / 9, i / 9 + 1, 10, 11) for i in range(99)]), site_kw=30.0), time_limit_s=0.0)

@@ -24,7 +24,7 @@ from stations import ROOT
 from electra_core import load_config
 from electra_core.allocation.snapshot import violations
 from electra_core.cli import main
-from electra_core.service import LiveStation, Store
+from electra_core.service import Journal, LiveStation
 
 pytestmark = pytest.mark.service
 
@@ -160,9 +160,9 @@ def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
                     each.result()
     assert len(told) >= KILLS // 2
     config = load_config(CONFIG)
-    live = LiveStation(config, Store(journal, config), simulated=True)
-    moment = live.view.moment
-    assert violations(moment.snapshot, moment.allocation) == []
+    live = LiveStation(config, Journal(journal, config), simulated=True)
+    decision = live.view.decision
+    assert violations(decision.snapshot, decision.allocation) == []
     live.close()
 
 

@@ -24,7 +24,7 @@ from electra_core import (
     allocate,
     violations,
 )
-from electra_core.allocation.strategies import LEAST_WEIGHT, MOST_WEIGHT
+from electra_core.allocation.strategies import MAX_RANK_WEIGHT, MIN_RANK_WEIGHT
 
 every_strategy = pytest.mark.parametrize("strategy", NAMED)
 every_filling = pytest.mark.parametrize("strategy", [name for name in NAMED if name != "uniform"])
@@ -115,7 +115,7 @@ def test_no_limit_is_broken(strategy: str, snapshot: Snapshot) -> None:
 
 ranks = st.tuples(
     st.floats(allow_nan=False, allow_infinity=False),
-    st.floats(min_value=LEAST_WEIGHT, max_value=MOST_WEIGHT) | st.sampled_from([1.0, 2.0]),
+    st.floats(min_value=MIN_RANK_WEIGHT, max_value=MAX_RANK_WEIGHT) | st.sampled_from([1.0, 2.0]),
 )
 
 
@@ -127,7 +127,7 @@ def test_no_rank_function_breaks_a_limit(snapshot: Snapshot, answers: list[tuple
     assert_within_limits(snapshot, allocation)
 
 
-@pytest.mark.parametrize("weight", [LEAST_WEIGHT, 1e-9, 1e9, MOST_WEIGHT])
+@pytest.mark.parametrize("weight", [MIN_RANK_WEIGHT, 1e-9, 1e9, MAX_RANK_WEIGHT])
 def test_only_the_ratio_of_weights_counts(weight: float) -> None:
     snapshot = Snapshot(100, {"C": 100}, [Demand("a", "C", 100), Demand("b", "C", 100)])
     allocation = allocate(snapshot, lambda demand, now_s: (0, weight))

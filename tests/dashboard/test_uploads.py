@@ -17,14 +17,14 @@ from electra_core import Station, Vehicle, load_config
 from electra_core.dashboard.station_page import exports as keep
 from electra_core.dashboard.station_page.html import header
 from electra_core.dashboard.uploads import (
-    MOST_GUESTS,
+    MAX_GUESTS,
     plain_name,
     uploaded_config,
     uploaded_guests,
     uploaded_sessions,
     uploaded_station,
 )
-from electra_core.dashboard.widgets.file_transfer import MOST_BYTES
+from electra_core.dashboard.widgets.file_transfer import MAX_BYTES
 from electra_core.errors import BadValueError, ReplayError
 from electra_core.sessions import SessionsError, read_acn, read_epfl
 from electra_core.simulation.result import Result
@@ -108,7 +108,7 @@ def test_an_unknown_format_says_which_columns_there_are() -> None:
     [
         (b"", "is empty"),
         (b" \n\xef\xbb\xbf", "is empty"),
-        (b"x" * (MOST_BYTES + 1), "takes 5 MB at most"),
+        (b"x" * (MAX_BYTES + 1), "takes 5 MB at most"),
         (gzip.compress(PLAIN, mtime=0), "packed with gzip; unpack it first"),
         (bytes(range(256)), "not UTF-8 text"),
         (b'{"_items": 5}', "no list of sessions"),
@@ -217,7 +217,7 @@ def test_cars_for_another_station_are_told_in_a_sentence(config: StationConfig) 
         uploaded_guests("epfl.csv", cut("epfl_level3_2022.csv"), config)
 
 
-@pytest.mark.parametrize(("rows", "words"), [(0, "has no sessions"), (MOST_GUESTS + 1, "has 2,001 sessions")])
+@pytest.mark.parametrize(("rows", "words"), [(0, "has no sessions"), (MAX_GUESTS + 1, "has 2,001 sessions")])
 def test_none_and_too_many(config: StationConfig, rows: int, words: str) -> None:
     with pytest.raises(BadValueError, match=words):
         uploaded_guests("cars.csv", PLAIN + b"0,60,1,7\n" * rows, config)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from stations import TINY_KW, Call, accepted, configs, sane_calls
 
 from electra_core import Limit, Station, Vehicle, allocate, load_config
-from electra_core.station.decision import Moment, decide
-from electra_core.station.engine import HOUR_S, moments
+from electra_core.station.engine import HOUR_S, Decision, decide, decisions
 
 # 20 kWh above the reserve, 30 kWh in it.
 BATTERY = {
@@ -185,10 +184,10 @@ steady_cars = st.lists(
 )
 
 
-def passing(here: Station, seconds: float) -> Iterator[tuple[Moment, Moment]]:
+def passing(here: Station, seconds: float) -> Iterator[tuple[Decision, Decision]]:
     """Each decision and the one that follows it, as time passes."""
     first = decide(here.config, here.state)
-    return itertools.pairwise([first, *moments(here.config, first, first.state.now_s + seconds)])
+    return itertools.pairwise([first, *decisions(here.config, first, first.state.now_s + seconds)])
 
 
 @given(battery=batteries, cars=steady_cars, grid_kw=st.sampled_from([0, 50, 120]))

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from stations import BASE, ROOT
 
 from electra_core import Station, StationError, Vehicle, load_config
-from electra_core.service import LiveStation, Store, StoreError, create_app
+from electra_core.service import Journal, JournalError, LiveStation, create_app
 from electra_core.service import live_station as living
 from electra_core.service.journal import Answer, _Careful, signed
 from electra_core.station.config import StationConfig
@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def opened(path: Path, config: StationConfig = CONFIG, **options: Any) -> LiveStation:
-    return LiveStation(config, Store(path, config), **{"simulated": True, **options})
+    return LiveStation(config, Journal(path, config), **{"simulated": True, **options})
 
 
 def left(live: LiveStation) -> None:
@@ -42,8 +42,8 @@ def left(live: LiveStation) -> None:
 
 
 def seen(live: LiveStation) -> tuple[str, str, int]:
-    moment = live.view.moment
-    return live.view.status.model_dump_json(), repr((moment.state, moment.allocation)), live.view.number
+    decision = live.view.decision
+    return live.view.status.model_dump_json(), repr((decision.state, decision.allocation)), live.view.number
 
 
 def lived(live: LiveStation, hours: int = 3) -> LiveStation:
@@ -82,20 +82,20 @@ def test_a_kept_moment_leads_where_all_events_lead(path: Path, monkeypatch: pyte
     live = lived(opened(path))
     left(live)
     again = opened(path)
-    number, _ = again._store.moment() or (0, None)
+    number, _ = again._store.decision() or (0, None)
     assert number > 0
     events = [event for _, event in again._store.events()]
     left(again)
     changed(path, "DELETE FROM moment")
     from_zero = opened(path)
     assert seen(from_zero) == seen(again) == seen(live)
-    assert repr(Station.replay(CONFIG, events).state) == repr(live.view.moment.state)
+    assert repr(Station.replay(CONFIG, events).state) == repr(live.view.decision.state)
 
 
 def test_after_a_start_no_event_is_replayed_a_second_time(path: Path) -> None:
     lived(opened(path)).close()
     live = opened(path)
-    number, _ = live._store.moment() or (0, None)
+    number, _ = live._store.decision() or (0, None)
     assert number == live.view.number
 
 
@@ -149,14 +149,14 @@ def test_another_process_is_refused_with_a_sentence(path: Path, tmp_path: Path) 
 
 def test_another_configuration_is_refused(path: Path) -> None:
     opened(path).close()
-    with pytest.raises(StoreError, match="another configuration"):
+    with pytest.raises(JournalError, match="another configuration"):
         opened(path, load_config({**BASE, "gridCapacity": 100}))
 
 
 @pytest.mark.parametrize("content", [b"no journal" * 1000, b"SQLite format 3\0" + b"\1" * 8000])
 def test_junk_is_refused_and_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="damaged, or no journal"):
+    with pytest.raises(JournalError, match="damaged, or no journal"):
         opened(path)
     assert path.read_bytes() == content
 
@@ -164,7 +164,7 @@ def test_junk_is_refused_and_left_alone(path: Path, content: bytes) -> None:
 def test_a_database_of_another_program_is_refused(path: Path) -> None:
     changed(path, "CREATE TABLE invoices (number INTEGER)")
     content = path.read_bytes()
-    with pytest.raises(StoreError, match="not a journal"):
+    with pytest.raises(JournalError, match="not a journal"):
         opened(path)
     assert path.read_bytes() == content
     assert [each.name for each in path.parent.iterdir()] == [path.name]
@@ -178,7 +178,7 @@ def test_a_damaged_page_is_refused_with_a_sentence(path: Path) -> None:
         path.write_bytes(whole[:at] + b"\xa5" * 4096 + whole[at + 4096 :])
         try:
             left(opened(path))
-        except StoreError as error:
+        except JournalError as error:
             refusals.append(str(error))
         Path(f"{path}-wal").unlink(missing_ok=True)
     assert refusals
@@ -202,7 +202,7 @@ def test_a_damaged_event_is_named(path: Path, statement: str, words: str) -> Non
     left(lived(opened(path)))
     changed(path, "DELETE FROM moment")
     changed(path, statement)
-    with pytest.raises(StoreError, match=words):
+    with pytest.raises(JournalError, match=words):
         opened(path)
 
 
@@ -211,7 +211,7 @@ def test_an_event_that_cannot_have_happened_is_named(path: Path, at_s: float, ca
     """As another version of this program might have written it."""
     left(opened(path))
     changed(path, "INSERT INTO event VALUES (?, ?, ?, ?, ?)", *signed(1, at_s, call, '{"kw": 1.0}'))
-    with pytest.raises(StoreError, match="event 1 cannot have happened"):
+    with pytest.raises(JournalError, match="event 1 cannot have happened"):
         opened(path)
 
 
@@ -220,13 +220,13 @@ def test_events_that_are_missing_at_the_end_are_missed(path: Path) -> None:
     last = live.view.number
     live.close()
     changed(path, "DELETE FROM event WHERE number > ?", last - 2)
-    with pytest.raises(StoreError, match=f"events {last - 1} to {last} are missing"):
+    with pytest.raises(JournalError, match=f"events {last - 1} to {last} are missing"):
         opened(path)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="does its folder exist") as refused:
-        Store(tmp_path / "nowhere/a.journal", CONFIG)
+    with pytest.raises(JournalError, match="does its folder exist") as refused:
+        Journal(tmp_path / "nowhere/a.journal", CONFIG)
     assert str(tmp_path) not in str(refused.value)
 
 
@@ -234,8 +234,8 @@ def test_a_folder_that_is_only_for_reading(tmp_path: Path) -> None:
     # Root may write everywhere but here.
     folder = Path("/proc") if os.geteuid() == 0 else tmp_path
     tmp_path.chmod(0o500)
-    with pytest.raises(StoreError, match="may this program write there"):
-        Store(folder / "a.journal", CONFIG)
+    with pytest.raises(JournalError, match="may this program write there"):
+        Journal(folder / "a.journal", CONFIG)
     tmp_path.chmod(0o700)
 
 
@@ -292,7 +292,7 @@ def test_a_commit_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.Monk
 
     with monkeypatch.context() as patched:
         patched.setattr(live._store, "_base", Broken(live._store._base))
-        with pytest.raises(StoreError, match="full or broken"):
+        with pytest.raises(JournalError, match="full or broken"):
             live.do(lambda station: (200, station.set_static_load(9.0)), key="k")
     assert seen(live) == before
     assert live.do(lambda station: (200, station.set_static_load(9.0)), key="k") == (200, None)
@@ -305,7 +305,7 @@ def test_a_closed_journal_is_a_refusal(path: Path, monkeypatch: pytest.MonkeyPat
     live = lived(opened(path))
     live.close()
     for call in (lambda: live.advance(1.0), lambda: live.advance(1.0, key="k"), lambda: live.events(0, 1)):
-        with pytest.raises(StoreError):
+        with pytest.raises(JournalError):
             call()
     live.close()
 
@@ -345,12 +345,12 @@ def test_answers_survive_with_their_events(path: Path) -> None:
     left(live)
     again = opened(path)
     assert again.advance(60.0, key="k") == first
-    assert again.view.moment.state.now_s == 60.0
+    assert again.view.decision.state.now_s == 60.0
 
 
 def test_only_the_last_answers_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("electra_core.service.journal.MOST_KEYS", 3)
-    store = Store(path, CONFIG)
+    monkeypatch.setattr("electra_core.service.journal.MAX_KEYS", 3)
+    store = Journal(path, CONFIG)
     for count in range(6):
         store.append([], f"k{count}", Answer("", 200, "1"))
     assert [count for count in range(6) if store.answer(f"k{count}")] == [3, 4, 5]
@@ -366,7 +366,7 @@ def test_the_clock_follows_the_day_by_whole_seconds(path: Path) -> None:
     def shown_s(now_s: float) -> float:
         at_s[0] = now_s
         live.tick()
-        return live.view.moment.state.now_s
+        return live.view.decision.state.now_s
 
     assert shown_s(1_000_001.20) == 0.0
     assert shown_s(1_000_001.30) == 1.0
@@ -382,9 +382,9 @@ def test_the_clock_follows_the_day_by_whole_seconds(path: Path) -> None:
     # While nobody was there the time of day went on.
     at_s[0] = 1_003_600.25
     again = opened(path, simulated=False, now=lambda: at_s[0])
-    assert again.view.moment.state.now_s == 12.0
+    assert again.view.decision.state.now_s == 12.0
     again.tick()
-    assert again.view.moment.state.now_s == 3600.0
+    assert again.view.decision.state.now_s == 3600.0
 
 
 def test_a_clock_that_is_set_back_goes_on(path: Path) -> None:
@@ -393,9 +393,9 @@ def test_a_clock_that_is_set_back_goes_on(path: Path) -> None:
 
     def passed_s(set_to_s: float, seconds: float) -> float:
         day_s[0], ticks_s[0] = set_to_s, ticks_s[0] + seconds
-        before_s = live.view.moment.state.now_s
+        before_s = live.view.decision.state.now_s
         live.tick()
-        return live.view.moment.state.now_s - before_s
+        return live.view.decision.state.now_s - before_s
 
     live = opened(path, simulated=False, now=lambda: day_s[0], ticks=lambda: ticks_s[0])
     assert passed_s(1_003_610.0, 10.0) == 10.0

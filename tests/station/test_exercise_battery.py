@@ -75,7 +75,7 @@ def test_closing_a_session_divides_anew() -> None:
     cars=st.lists(st.sampled_from([7.0, 50.0, 150.0, 350.0]), max_size=9),
 )
 def test_no_car_is_offered_more_than_it_can_take(config: dict[str, Any], cars: list[float]) -> None:
-    """The seed's document has that flaw; this baseline does not."""
+    """The exercise's document has that flaw; this baseline does not."""
     station = Station(load_config(config), "uniform")
     for place, max_kw in zip(station.config.plugs, cars, strict=False):
         station.plug_in(*place, Vehicle(max_kw))
@@ -141,7 +141,7 @@ def test_a_battery_that_cannot_carry_it_whole_does_not_help() -> None:
 
 
 def test_the_evening_of_the_battery_that_never_helps() -> None:
-    """Cars of 150 kW, a battery of 100 kW, and an hour: not one kWh under the seed's rule."""
+    """Cars of 150 kW, a battery of 100 kW, and an hour: not one kWh under the exercise's rule."""
     given_kwh = {}
     for rule in ("whole_session", "hybrid"):
         station = seed_station(grid_kw=200, power=100, rule=rule)
@@ -247,7 +247,7 @@ def test_share_and_step_are_configuration() -> None:
 def test_the_ledger_shows_what_came_from_nowhere() -> None:
     station = seed_station(initialSoc=0.0)
     station.plug_in("CP1", 1, Vehicle(10))
-    assert station.state.ledger.seed_gain_kwh == pytest.approx(20)
+    assert station.state.ledger.exercise_gain_kwh == pytest.approx(20)
     assert station.state.ledger.imported_kwh == 0.0
 
 

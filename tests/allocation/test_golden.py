@@ -26,7 +26,7 @@ from electra_core import (
     violations,
 )
 
-FILES = sorted(Path(__file__).parent.joinpath("cases").glob("*.json"))
+FILES = sorted(Path(__file__).parents[1].joinpath("cases").glob("*.json"))
 
 
 def read(path: Path) -> dict[str, Any]:

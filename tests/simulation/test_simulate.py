@@ -352,7 +352,7 @@ def assert_as_a_station(case: Case) -> None:
     metrics = result.metrics()
     for name in LEDGER:
         assert metrics[name] == near(getattr(ledger, name)), name
-    assert result.totals["seed_gain_kwh"] == near(ledger.seed_gain_kwh)
+    assert result.totals["exercise_gain_kwh"] == near(ledger.exercise_gain_kwh)
 
 
 def stored_kwh(result: Result) -> Any:
@@ -431,7 +431,7 @@ def test_energy_adds_up_in_every_step_and_in_all(case: Case, pv_kw: list[float])
     went = ("static_kwh", "standby_kwh", "delivered_kwh", "charger_loss_kwh", "battery_in_kwh")
     assert came_kwh == near(math.fsum(metrics[name] for name in went))
     gained_kwh = metrics["battery_in_kwh"] - metrics["battery_out_kwh"] - metrics["battery_loss_kwh"]
-    assert stored_kwh(result)[-1] - first_kwh(result) == near(gained_kwh + totals["seed_gain_kwh"])
+    assert stored_kwh(result)[-1] - first_kwh(result) == near(gained_kwh + totals["exercise_gain_kwh"])
 
 
 def first_kwh(result: Result) -> float:

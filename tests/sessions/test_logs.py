@@ -25,8 +25,8 @@ from electra_core.sessions import (
     day_sessions,
     read_acn,
     read_epfl,
+    read_session_table,
     read_sessions,
-    read_visits,
 )
 from electra_core.sessions.days import day_names, load_day, logged_car
 
@@ -109,7 +109,7 @@ def faults_of(loader: Loader, path: Path, **options: Any) -> tuple[str, ...]:
         frame = loader(path, on_error="skip", **options)
     assert len(told) == 1
     assert frame.attrs["skipped"] == caught.value.faults
-    read_visits(frame, station_of(frame))
+    read_session_table(frame, station_of(frame))
     return caught.value.faults
 
 
@@ -135,7 +135,7 @@ def test_a_plain_table_is_read(tmp_path: Path) -> None:
     assert frame["note"].tolist() == ["by hand", "<b>bold</b>"]
     assert frame["arrival_s"].tolist() == [60, 0]
     assert frame.attrs["skipped"] == ()
-    visits = read_visits(frame, station_of(frame))
+    visits = read_session_table(frame, station_of(frame))
     assert visits.session_id.tolist() == ["=1+1", "007"]
     assert visits.departure_s.tolist() == [np.inf, 3600.0]
     assert visits.slot.tolist() == [-1, 1]
@@ -176,7 +176,7 @@ def test_nobody_came(tmp_path: Path) -> None:
     ):
         frame = loader(written(tmp_path, lines(header)))
         assert len(frame) == 0
-        assert len(read_visits(frame, station_of(frame))) == 0
+        assert len(read_session_table(frame, station_of(frame))) == 0
 
 
 def test_faults_have_the_lines_of_the_file(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ BAD_CELLS = {
     [(header, row, reason) for header, rows in BAD_CELLS.items() for row, reason in rows.items()],
 )
 def test_what_no_station_would_take_has_its_line(tmp_path: Path, header: str, row: str, reason: str) -> None:
-    """The checks of `read_visits`, told with the line."""
+    """The checks of `read_session_table`, told with the line."""
     (fault,) = faults_of(read_sessions, written(tmp_path, lines(header, row)))
     assert fault.startswith("line 2 (session '1'): ")
     assert reason in fault
@@ -241,7 +241,7 @@ def test_what_no_station_would_take_has_its_line(tmp_path: Path, header: str, ro
 
 def test_a_target_alone_begins_at_the_typical_soc(tmp_path: Path) -> None:
     text = lines("arrival_s,vehicle,target_soc", "0,Peugeot e-208,0.8", "0,Peugeot e-208,0.2")
-    visits = read_visits(
+    visits = read_session_table(
         read_sessions(written(tmp_path, text)), load_config(ROOT / "configs/epfl_level3.json")
     )
     battery_kwh = catalogue()["Peugeot e-208"].battery_kwh
@@ -426,7 +426,7 @@ def test_what_is_left_is_taken(tmp_path: Path, rows: list[list[str]], sound: boo
         frame = read_sessions(path, on_error="skip")
     said = [line for line in rows if any(line)]
     assert len(frame) + len(frame.attrs["skipped"]) == len(said)
-    read_visits(frame, station_of(frame))
+    read_session_table(frame, station_of(frame))
 
 
 # EPFL's log
@@ -450,7 +450,7 @@ def test_a_row_of_the_epfl_log(tmp_path: Path) -> None:
     assert (limited.max_power_kw, free.max_power_kw) == (137.406, 45.0)
     assert limited.name == "Car 7 (77 kWh)"
     assert free.curve_source == "typical"
-    visits = read_visits(frame, load_config(ROOT / "configs/epfl_level3.json"))
+    visits = read_session_table(frame, load_config(ROOT / "configs/epfl_level3.json"))
     np.testing.assert_allclose(visits.requested_kwh, frame["measured_kwh"])
 
 
@@ -583,7 +583,7 @@ def test_the_real_epfl_log() -> None:
     assert frame.attrs == {"skipped": (), "start": "2022-04-12T00:00:00"}
     assert frame["connector"].value_counts().to_dict() == {1: 597, 2: 395}
     assert frame["limited"].sum() == 742
-    visits = read_visits(frame, load_config(ROOT / "configs/epfl_level3.json"))
+    visits = read_session_table(frame, load_config(ROOT / "configs/epfl_level3.json"))
     assert visits.requested_kwh.sum() == pytest.approx(33_034.75, abs=0.01)
     # Who was limited asked for more than the station has; who was not took what was measured.
     limited = frame["limited"].to_numpy()[visits.row]
@@ -800,7 +800,7 @@ def test_the_real_acn_log() -> None:
     assert frame["delivered_kwh"].sum() == pytest.approx(27_974.34, abs=0.01)
     hours = (frame["departure_s"] - frame["arrival_s"]) / 3600
     assert (frame["delivered_kwh"] / hours > 6.6).sum() == 110
-    assert len(read_visits(frame, station_of(frame))) == 3177
+    assert len(read_session_table(frame, station_of(frame))) == 3177
 
 
 # Shipped days
@@ -811,8 +811,8 @@ def test_a_shipped_day_as_a_table(name: str) -> None:
     config = "electra_paris_15" if name == "paris_evening" else "epfl_level3"
     frame, day = day_sessions(name), load_day(name)
     pd.testing.assert_frame_equal(frame, day_sessions(day))
-    visits = read_visits(frame, load_config(ROOT / f"configs/{config}.json"))
-    assert visits.session_id.tolist() == [visit.name for visit in day.visits]
+    visits = read_session_table(frame, load_config(ROOT / f"configs/{config}.json"))
+    assert visits.session_id.tolist() == [visit.name for visit in day.arrivals]
     assert frame["measured_kwh"].isna().all() == (name == "paris_evening")
 
 
