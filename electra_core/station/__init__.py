@@ -16,6 +16,16 @@ from electra_core.station.battery import (
     room_below_kwh,
     stored_after_kwh,
 )
+from electra_core.station.charging_curve import (
+    MAX_KW,
+    MIN_OFFER_KW,
+    SOC_ROUNDING,
+    ChargingCurve,
+    VehicleError,
+    climb,
+    power_at,
+    typical_curve,
+)
 from electra_core.station.config import (
     MAX_AMOUNT,
     BatteryConfig,
@@ -40,18 +50,7 @@ from electra_core.station.status import (
     read_session,
     read_status,
 )
-from electra_core.station.vehicles import (
-    MAX_KW,
-    MIN_OFFER_KW,
-    SOC_ROUNDING,
-    ChargingCurve,
-    Vehicle,
-    VehicleError,
-    catalogue,
-    climb,
-    power_at,
-    typical_curve,
-)
+from electra_core.station.vehicles import Vehicle, catalogue
 
 __all__ = [
     "BATTERY_ID",
