@@ -126,7 +126,7 @@ class ServedPlay(Play):
     def _repeat(self, number: int, event: Event) -> None:
         before = self.station.state.sessions if event.call == "unplug" else {}
         try:
-            self.station.repeat(event)
+            self.station.apply_event(event)
         except (ValueError, TypeError, ArithmeticError, LookupError) as error:
             raise BadValueError(f"its event {number} cannot have happened: {error}") from None
         self.number = number
