@@ -3,8 +3,8 @@
 ``config`` and ``config_parts`` are the checked file, read by ``json_file``; ``vehicles`` the cars and
 ``charging_curve`` how they charge; ``battery`` the stationary battery, ``exercise_battery`` the exercise's
 rule for it; ``state`` everything that changes; ``demand`` reads a state into a snapshot; ``timers`` act as
-time passes; ``engine`` decides and advances; ``explain`` and ``status`` describe a decision; ``events`` is the
-record, ``hourly_ledger`` its energy by the hour; ``calls`` checks what a call says; ``station`` is `Station`.
+time passes; ``engine`` decides and advances; ``explain`` and ``status`` describe a decision; ``events`` is
+the record, ``hourly_ledger`` its energy by the hour; ``calls`` checks calls; ``station`` is `Station`.
 """
 
 from electra_core.station.battery import (
