@@ -17,6 +17,7 @@ from stations import CARS, TINY_KW, Call, accepted, call, configs, sane_calls
 
 from electra_core import Limit, Station, Vehicle, load_config
 from electra_core.station.engine import HOUR_S, decide, decisions
+from electra_core.station import ledger_by_hour
 from electra_core.station.state import Ledger
 
 DAY_S = 86_400.0
@@ -170,19 +171,19 @@ def test_midnight_between_two_hours() -> None:
     here.advance(HOUR_S)
     here.unplug("CP1", 1)
     here.advance(HOUR_S)
-    entries = {hour: booked(ledger) for hour, ledger in enumerate(here.ledger_by_hour) if booked(ledger)}
+    entries = {hour: booked(ledger) for hour, ledger in enumerate(ledger_by_hour(here.config, here.events)) if booked(ledger)}
     half = {"imported": 50, "delivered": 40, "charger_loss": 10}
     assert entries == {23: pytest.approx(half), 24: pytest.approx(half)}
-    assert len(here.ledger_by_hour) == 26
+    assert len(ledger_by_hour(here.config, here.events)) == 26
 
 
 def test_an_hour_is_closed_exactly_at_its_end() -> None:
     here = station()
     here.plug_in("CP1", 1, Vehicle(36))
     here.advance(HOUR_S - 1)
-    assert len(here.ledger_by_hour) == 1
+    assert len(ledger_by_hour(here.config, here.events)) == 1
     here.advance(1)
-    assert [hour.delivered_kwh for hour in here.ledger_by_hour] == pytest.approx([36, 0])
+    assert [hour.delivered_kwh for hour in ledger_by_hour(here.config, here.events)] == pytest.approx([36, 0])
 
 
 odd_steps = st.sampled_from([0.1, 7.7, 3599.9, 3600.0, 9000.5, DAY_S - 1.0, DAY_S])
@@ -205,7 +206,7 @@ def test_the_ledger_closes_at_every_moment(config: dict[str, Any], calls: list[C
 
 
 def assert_hours_add_up(here: Station) -> None:
-    hours = here.ledger_by_hour
+    hours = ledger_by_hour(here.config, here.events)
     assert len(hours) == math.floor(here.now_s / HOUR_S) + 1
     for name in BOOKS:
         total_kwh = math.fsum(getattr(hour, name) for hour in hours)
@@ -242,7 +243,7 @@ def test_however_time_is_cut_the_hours_are_the_same(
         parts.advance(cut_s - parts.now_s)
     parts.advance(end_s - parts.now_s)
     assert whole.now_s == parts.now_s == end_s
-    for one, other in zip(whole.ledger_by_hour, parts.ledger_by_hour, strict=True):
+    for one, other in zip(ledger_by_hour(whole.config, whole.events), ledger_by_hour(parts.config, parts.events), strict=True):
         assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(other), abs=1e-6)
 
 
@@ -260,7 +261,7 @@ def test_a_year_at_rest() -> None:
     first = decide(here.config, here.state)
     assert len(list(decisions(here.config, first, 365 * DAY_S))) == 1
     here.advance(365 * DAY_S)
-    *full, running = here.ledger_by_hour
+    *full, running = ledger_by_hour(here.config, here.events)
     assert len(full) == 8760
     assert booked(running) == {}
     assert all(hour.imported_kwh == pytest.approx(0.5) for hour in full)
@@ -275,4 +276,4 @@ def test_a_year_with_a_car_that_waits_for_nothing() -> None:
     assert len(list(decisions(here.config, first, 365 * DAY_S))) <= 4
     here.advance(365 * DAY_S)
     assert here.ledger.delivered_kwh == pytest.approx(30)
-    assert len(here.ledger_by_hour) == 8761
+    assert len(ledger_by_hour(here.config, here.events)) == 8761

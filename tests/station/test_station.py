@@ -43,6 +43,7 @@ from electra_core import (
     load_config,
 )
 from electra_core.errors import LimitBrokenError, ReplayError
+from electra_core.station import ledger_by_hour
 from electra_core.station.state import Session
 from electra_core.station.status import ConnectorStatus, SessionStatus
 
@@ -183,7 +184,7 @@ def assert_ledger_sound(station: Station, sessions: Sequence[Session]) -> None:
     grid_kwh = book.static_kwh + book.standby_kwh + site_kwh + book.battery_in_kwh - boost_kwh
     assert book.imported_kwh == pytest.approx(grid_kwh, abs=1e-6)
     assert abs(book.residual_kwh) < 1e-6
-    hours = station.ledger_by_hour
+    hours = ledger_by_hour(station.config, station.events)
     assert len(hours) == math.floor(station.now_s / 3600) + 1
     for name in (field.name for field in dataclasses.fields(book)):
         total_kwh = math.fsum(getattr(hour, name) for hour in hours)
