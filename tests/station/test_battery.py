@@ -1,4 +1,4 @@
-"""The battery's reserve, its recharging, and its ends: it promises no power that its energy cannot carry."""
+"""The battery's reserve, recharging, floor and top: it offers no power that its energy cannot carry."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def battery_station(grid_kw: float = 100, battery: Any = BATTERY, **keys: Any) -
 
 
 def parked(station: Station, *cars: Vehicle, weights: tuple[float, ...] = (1.0, 1.0, 1.0)) -> list[str]:
-    """A car at each charger in turn."""
+    """Plug a car in at each charger in turn."""
     pairs = zip(cars, weights, strict=False)
     return [
         station.plug_in(f"CP{i}", 1, car, weight=weight) for i, (car, weight) in enumerate(pairs, start=1)
@@ -118,7 +118,7 @@ def test_reserve_lifts_no_car_above_comfort_power_and_leaves_none_below_it_needl
             assert kw >= min(most_kw, comfort_kw) - TINY_KW
 
 
-# Marks are crossed exactly
+# Reserve, floor and top are met exactly
 
 
 def test_battery_stops_exactly_at_its_reserve() -> None:
@@ -189,7 +189,7 @@ steady_cars = st.lists(
 
 
 def passing(station: Station, seconds: float) -> Iterator[tuple[Decision, Decision]]:
-    """Each decision and the one that follows it, as time passes."""
+    """Yield each decision and the one that follows it, as time passes."""
     first = decide(station.config, station.state)
     return itertools.pairwise([first, *decisions(station.config, first, first.state.now_s + seconds)])
 
@@ -206,7 +206,7 @@ def test_battery_never_offers_power_that_its_energy_cannot_carry(
         hours = (after.state.now_s - before.state.now_s) / HOUR_S
         kwh = before.allocation.battery_kw * hours
         moved_kwh = kwh * battery["chargeEfficiency"] if kwh > 0.0 else kwh / battery["dischargeEfficiency"]
-        # All that was promised went in or out: nothing was cut off at an end.
+        # All that was offered went in or out: nothing was cut off at a mark.
         assert after.state.battery_kwh == pytest.approx(before.state.battery_kwh + moved_kwh, abs=1e-9)
         assert after.state.battery_kwh <= capacity_kwh + 1e-9
         if kwh < 0.0:
@@ -218,7 +218,7 @@ def test_battery_never_offers_power_that_its_energy_cannot_carry(
 def test_allocations_change_rarely_over_six_hours(
     battery: dict[str, Any], cars: list[Vehicle], grid_kw: float
 ) -> None:
-    """Six hours: reserve, floor, top and three cars that may finish are few reasons to decide otherwise."""
+    """Reserve, floor, top and three cars that may finish are few reasons for another allocation."""
     station = battery_station(grid_kw, battery=battery)
     parked(station, *cars)
     changes = [
@@ -227,7 +227,7 @@ def test_allocations_change_rarely_over_six_hours(
         if after.allocation.battery_kw != pytest.approx(before.allocation.battery_kw, abs=TINY_KW)
         or after.allocation.offered_kw != pytest.approx(before.allocation.offered_kw, abs=TINY_KW)
     ]
-    # Each end of the battery may be met again after each car that is done.
+    # Each mark of the battery may be met again after each car that is done.
     assert len(changes) <= 12, changes
 
 
@@ -289,22 +289,22 @@ def test_recharging_never_lowers_an_offer(config: dict[str, Any], calls: list[Ca
 
 @given(config=configs("hybrid"), cars=st.lists(st.sampled_from([22.0, 75.0, 150.0]), min_size=1, max_size=6))
 def test_battery_that_cannot_charge_leaves_cars_no_more(config: dict[str, Any], cars: list[float]) -> None:
-    """Two stations from the start; what one of them has stored can only help."""
+    """Two stations are the same but for the charging of their batteries."""
     both = [Station(load_config({**config, "battery": battery})) for battery in pair(config["battery"])]
     for station in both:
-        for place, max_kw in zip(station.config.plugs, cars, strict=False):
-            station.plug_in(*place, Vehicle(max_kw))
+        for connector_id, max_kw in zip(station.config.plugs, cars, strict=False):
+            station.plug_in(*connector_id, Vehicle(max_kw))
     charging, not_charging = both
     assert charging.allocation.offered_kw == not_charging.allocation.offered_kw
     assert charging.allocation.battery_kw >= not_charging.allocation.battery_kw
 
 
 def pair(battery: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A battery, and the same that cannot charge."""
+    """Return a battery, and the same that cannot charge."""
     return battery, {**battery, "dischargePower": battery["power"], "chargePower": 0}
 
 
-# A battery that fails
+# A failing battery
 
 
 def test_failed_battery_stops_and_resumes_its_help_in_the_same_decision() -> None:

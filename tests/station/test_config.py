@@ -1,4 +1,4 @@
-"""Configuration files: what loads, what does not, and where the fault is said to be."""
+"""Configuration files: sound ones load, and each mistake is reported with its place."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from stations import ROOT, configs
 
 from electra_core import BatteryConfig, ConfigError, ConnectorConfig, StationConfig, load_config
 
-# The exercise's file, with its comment: the exercise's own reader could not read it.
-SEED = """
+# The exercise's file with comments, which the exercise's own reader refuses.
+EXERCISE = """
 {
   "stationId": "ELECTRA_PARIS_15",
   "gridCapacity": 400, // kW
@@ -54,11 +54,11 @@ def faults(source: Any) -> list[str]:
     return list(caught.value.faults)
 
 
-# What loads
+# Sound files
 
 
 def test_exercise_file_with_comments_loads(tmp_path: Path) -> None:
-    config = load_config(written(tmp_path, SEED))
+    config = load_config(written(tmp_path, EXERCISE))
     assert config == load_config(PLAIN) == load_config(str(written(tmp_path, json.dumps(PLAIN))))
     assert config.station_id == "ELECTRA_PARIS_15"
     assert config.grid_capacity_kw == 400
@@ -151,7 +151,7 @@ def test_shipped_files_load(path: Path) -> None:
     assert load_config(path).plugs
 
 
-# What does not: the exact place of each fault
+# Mistakes and their exact places
 
 MISSING = object()
 
@@ -228,7 +228,7 @@ def changed(place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
         (("battery", "initialSoc"), 50, "battery.initialSoc: must be 1 or less, got 50"),
         (("battery", "minSoc"), -0.1, "battery.minSoc: must be 0 or more, got -0.1"),
         (("battery", "chargeEfficiency"), 0, "battery.chargeEfficiency: must be greater than 0, got 0"),
-        (("battery", "rule"), "seed", "battery.rule: must be 'hybrid' or 'whole_session', got \"seed\""),
+        (("battery", "rule"), "other", "battery.rule: must be 'hybrid' or 'whole_session', got \"other\""),
         (("rotation",), 0, "rotation: must be 1 or more, got 0"),
         (("rotation",), "90", 'rotation: must be a number, got "90"'),
         (("moduleHold",), -1, "moduleHold: must be 0 or more, got -1"),
@@ -402,9 +402,9 @@ def test_source_of_another_type_is_refused(source: Any) -> None:
     assert "expected a path or a mapping" in faults(source)[0]
 
 
-# Anything else: it loads, or it is a ConfigError
+# Damaged files load or raise a ConfigError
 
-FILES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").glob("*.json"))] + [SEED]
+FILES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").glob("*.json"))] + [EXERCISE]
 
 
 def assert_loads_or_says_why(source: Path | dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""The journal: a file of calls leads to the same station, and damage is said with its line.
+"""The journal: a file of calls leads to the same station, and damage is reported with its line.
 
-What a station's own functions and weights do to it is here as well: a record has to bring them back.
+Own rank functions and weights are tested here as well: a record has to bring them back.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ Answer = tuple[float, float]
 
 
 def fingerprint(station: Station) -> tuple[str, ...]:
-    """Everything that a station shows, to the last bit: repr of a float is exact."""
+    """Return everything that a station shows, to the last bit: repr of a float is exact."""
     return repr(station.state), repr(station.allocation), repr(station.snapshot()), repr(station.events)
 
 
 def scene() -> Station:
-    """A station at which every call was made, some of them at odd moments, and the fail-safe limit came."""
+    """Return a station after every kind of call, some at odd moments, and a fall to the fail-safe limit."""
     station = Station(CONFIG)
     station.plug_in("CP1", 1, catalogue()["Hyundai Ioniq 5 73 kWh"], arrival_soc=0.1, target_soc=0.8)
     station.plug_in("CP1", 2, HUNGRY, weight=2, priority=1, departs_s=7200)
@@ -86,7 +86,7 @@ def saved(station: Station, folder: Path) -> Path:
 
 
 def replayed(path: str | Path, **strategies: Any) -> Station:
-    """The station that a file leads to, when the file is whole: a warning is an error."""
+    """Return the station that an undamaged file leads to: a warning is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return Station.replay(CONFIG, path, strategies)
@@ -150,7 +150,7 @@ def test_refused_call_is_not_in_the_journal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\n", "\r\n", "\x00"], ids=repr)
 def test_name_with_a_line_separator_survives_the_journal(separator: str, tmp_path: Path) -> None:
-    """Names of chargers and of functions may hold any; a car's name may not."""
+    """Names of chargers and functions may hold any such character; a car's name may not."""
 
     def rank(demand: Demand, now_s: float) -> Answer:
         return 0.0, 1.0
@@ -168,7 +168,7 @@ def test_name_with_a_line_separator_survives_the_journal(separator: str, tmp_pat
 
 
 def short_scene() -> Station:
-    """The last call holds letters of two and three bytes, which a cut may go through."""
+    """Return a station whose last call holds letters of two and three bytes, which a cut may go through."""
     station = Station(CONFIG)
     station.plug_in("CP1", 1, HUNGRY)
     station.advance(60)
@@ -177,7 +177,7 @@ def short_scene() -> Station:
 
 
 def test_last_line_cut_off_at_any_byte_is_left_out_with_a_warning(tmp_path: Path) -> None:
-    """At every byte: the line is named and left out, and the station stands where the one before led."""
+    """The warning names the line, and the station is the one that the line before it leads to."""
     station = short_scene()
     path = saved(station, tmp_path)
     content = path.read_bytes()
@@ -257,7 +257,7 @@ def test_damaged_line_in_the_middle_is_refused(number: int, line: bytes, tmp_pat
 def test_complete_last_line_that_cannot_have_happened_is_refused(
     record: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    """No half of a line is this: somebody wrote it, or the configuration is another one."""
+    """Such a line is no half of one: it was written by hand, or the configuration is another one."""
     path = saved(short_scene(), tmp_path)
     line = json.dumps({"at_s": 60.0, "call": "advance", "arguments": {"seconds": 5}, **record})
     with_line(path, 3, line.encode())
@@ -272,7 +272,7 @@ def test_journal_of_another_station_is_refused(tmp_path: Path) -> None:
         Station.replay(small, path)
 
 
-# Files that are none
+# Files that are no journal
 
 
 def test_missing_journal_is_refused(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_empty_journal_leads_to_a_new_station(content: bytes, tmp_path: Path) ->
 
 
 def test_binary_file_is_refused(tmp_path: Path) -> None:
-    """Lines of it are damage; a single one may be the half of the first."""
+    """Several lines are damage; a single one may be half of the first."""
     path = tmp_path / "junk.bin"
     path.write_bytes(bytes(range(256)) * 2)
     with pytest.raises(ReplayError, match=r"line 1 of junk.bin is damaged"):
@@ -308,7 +308,7 @@ def test_binary_file_is_refused(tmp_path: Path) -> None:
 
 
 def two_cars(*weights: Any) -> Station:
-    """At a charger of 150 kW."""
+    """Return a station with two cars at a charger of 150 kW."""
     station = Station(CONFIG)
     for connector, weight in enumerate(weights, start=1):
         station.plug_in("CP1", connector, HUNGRY, weight=weight)
@@ -338,7 +338,7 @@ def test_nonsense_weight_is_refused(weight: Any) -> None:
     assert fingerprint(station) == before
 
 
-# Rank functions of one's own
+# Own rank functions
 
 
 def big_first(demand: Demand, now_s: float) -> Answer:
@@ -392,7 +392,7 @@ def test_nonsense_rank_is_refused_when_the_strategy_is_set(nonsense: Any) -> Non
 
 @every_nonsense
 def test_nonsense_rank_is_refused_when_a_car_arrives(nonsense: Any) -> None:
-    """It answers for the first car, and not for the second; without that car the station goes on."""
+    """The rank is sound for the first car only; without the second the station goes on."""
 
     def rank(demand: Demand, now_s: float) -> Any:
         return (0, 1) if demand.session_id == "S0001" else nonsense(demand, now_s)
@@ -409,7 +409,7 @@ def test_nonsense_rank_is_refused_when_a_car_arrives(nonsense: Any) -> None:
 
 @every_nonsense
 def test_nonsense_rank_is_refused_in_the_middle_of_an_advance(nonsense: Any) -> None:
-    """After ten minutes, with a battery that runs empty on the way: not even the clock has moved."""
+    """It fails after ten minutes, with a battery that runs empty on the way: not even the clock has moved."""
 
     def rank(demand: Demand, now_s: float) -> Any:
         return (0, 1) if now_s < 600 else nonsense(demand, now_s)
@@ -429,7 +429,7 @@ def test_nonsense_rank_is_refused_in_the_middle_of_an_advance(nonsense: Any) -> 
 
 @given(tier=st.floats(), weight=st.floats() | st.floats(1e-70, 1e70))
 def test_rank_of_any_number_is_used_or_refused(tier: float, weight: float) -> None:
-    """It is taken, and two equal cars have equal parts, or it is refused with the session's name."""
+    """Either two equal cars have equal parts, or the refusal names the session."""
     station = two_cars(1, 1)
     before = fingerprint(station)
     if math.isfinite(tier) and MIN_RANK_WEIGHT <= weight <= MAX_RANK_WEIGHT:

@@ -1,6 +1,6 @@
-"""The seed as baseline: strategy ``uniform`` with the battery rule ``whole_session``, as its document states.
+"""The exercise as baseline: strategy ``uniform`` with the battery rule ``whole_session``, as it states them.
 
-No car is moved by time here unless a test says so: cars without a SoC, as in the seed.
+Cars have no SoC, as in the exercise, unless a test says otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from electra_core import Station, StationError, Vehicle, load_config
 def exercise_station(
     *, grid_kw: float = 400, chargers: int = 3, strategy: str = "uniform", **battery: Any
 ) -> Station:
-    """Return chargers of 200 kW with two connectors each, and a battery of 200 kWh and 150 kW, full at first."""
+    """Return chargers of 200 kW with two connectors each, and a full battery of 200 kWh and 150 kW."""
     whole = {"initialCapacity": 200, "power": 150, "initialSoc": 1.0, "rule": "whole_session", **battery}
     return make_station(strategy, grid_kw=grid_kw, chargers=chargers, battery=whole)
 
@@ -44,9 +44,8 @@ def test_uniform_divides_the_grid_in_equal_parts_when_demand_exceeds_it() -> Non
 
 def test_chargers_limit_cars_when_the_grid_has_enough() -> None:
     station = exercise_station(grid_kw=1000, power=0)
-    names = [
-        station.plug_in(charger, plug, Vehicle(150)) for charger, plug in (("CP1", 1), ("CP1", 2), ("CP2", 1))
-    ]
+    connector_ids = (("CP1", 1), ("CP1", 2), ("CP2", 1))
+    names = [station.plug_in(*connector_id, Vehicle(150)) for connector_id in connector_ids]
     assert [station.allocation.offered_kw[name] for name in names] == [100, 100, 150]
 
 
@@ -63,10 +62,10 @@ def test_departure_divides_the_power_among_the_others() -> None:
     cars=st.lists(st.sampled_from([7.0, 50.0, 150.0, 350.0]), max_size=9),
 )
 def test_no_car_is_offered_more_than_it_can_take(config: dict[str, Any], cars: list[float]) -> None:
-    """The exercise's document has that flaw; this baseline does not."""
+    """The exercise's own rule has that flaw; this baseline does not."""
     station = Station(load_config(config), "uniform")
-    for place, max_kw in zip(station.config.plugs, cars, strict=False):
-        station.plug_in(*place, Vehicle(max_kw))
+    for connector_id, max_kw in zip(station.config.plugs, cars, strict=False):
+        station.plug_in(*connector_id, Vehicle(max_kw))
         for _, _, session in station.status().sessions:
             assert session.allocated_power <= session.vehicle_max_power
 
@@ -93,7 +92,7 @@ def test_boosted_sessions_take_no_part_in_sharing_the_grid() -> None:
     station = exercise_station(grid_kw=200)
     first = station.plug_in("CP1", 1, Vehicle(150))
     boosted = station.plug_in("CP2", 1, Vehicle(150))
-    # The battery is busy now: the third shares the grid with the first, in halves and not in thirds.
+    # The battery has no more power: the third shares the grid with the first, in halves and not in thirds.
     third = station.plug_in("CP3", 1, Vehicle(150))
     assert station.allocation.offered_kw == {first: 100, boosted: 150, third: 100}
     assert station.allocation.boost_kw == {first: 0, boosted: 150, third: 0}
@@ -117,7 +116,7 @@ def test_boost_threshold_is_configurable() -> None:
 
 
 def test_battery_too_weak_for_a_whole_session_does_not_help() -> None:
-    """And the hybrid rule on the same evening does: that is what it was made for."""
+    """The hybrid rule helps on the same evening."""
     answers = {}
     for rule in ("whole_session", "hybrid"):
         station = exercise_station(grid_kw=200, power=100, rule=rule)
@@ -129,7 +128,7 @@ def test_battery_too_weak_for_a_whole_session_does_not_help() -> None:
 
 
 def test_weak_battery_gives_nothing_all_evening_under_the_exercise_rule() -> None:
-    """Cars of 150 kW, a battery of 100 kW, and an hour: not one kWh under the exercise's rule."""
+    """Cars of 150 kW, a battery of 100 kW, and an hour: no energy under the exercise's rule."""
     given_kwh = {}
     for rule in ("whole_session", "hybrid"):
         station = exercise_station(grid_kw=200, power=100, rule=rule)
@@ -151,14 +150,19 @@ def test_battery_must_have_the_cars_energy_too() -> None:
 
 
 def test_sessions_on_the_battery_get_all_that_their_chargers_allow() -> None:
-    """The battery can carry all three whole: two share a charger of 200 kW, the third is alone and gets 150.
+    """The battery feeds three cars: two share a charger of 200 kW, the third is alone and gets 150.
 
-    And the fourth, which the battery cannot carry, has nothing of it.
+    The fourth, which the battery cannot feed, has nothing of it.
     """
     station = exercise_station(grid_kw=100, power=450, initialCapacity=10_000)
-    places = (("CP1", 1), ("CP1", 2), ("CP2", 1), ("CP3", 1))
-    names = [station.plug_in(*place, Vehicle(150)) for place in places]
-    assert [station.state.sessions[place].on_battery for place in places] == [True, True, True, False]
+    connector_ids = (("CP1", 1), ("CP1", 2), ("CP2", 1), ("CP3", 1))
+    names = [station.plug_in(*connector_id, Vehicle(150)) for connector_id in connector_ids]
+    assert [station.state.sessions[connector_id].on_battery for connector_id in connector_ids] == [
+        True,
+        True,
+        True,
+        False,
+    ]
     assert [station.allocation.boost_kw[name] for name in names] == pytest.approx([100, 100, 150, 0])
     assert [station.allocation.offered_kw[name] for name in names] == pytest.approx([100, 100, 150, 100])
 
@@ -172,8 +176,8 @@ def test_session_is_wholly_on_the_battery_or_not_at_all(
     strategy: str, config: dict[str, Any], cars: list[float], minutes: int
 ) -> None:
     station = Station(load_config(config), strategy)
-    for place, max_kw in zip(station.config.plugs, cars, strict=False):
-        station.plug_in(*place, Vehicle(max_kw))
+    for connector_id, max_kw in zip(station.config.plugs, cars, strict=False):
+        station.plug_in(*connector_id, Vehicle(max_kw))
     station.advance(60.0 * minutes)
     for session in station.state.sessions.values():
         offered_kw = station.allocation.offered_kw[session.session_id]
@@ -251,8 +255,8 @@ def test_uniform_works_with_the_hybrid_rule() -> None:
 
 def test_replay_repeats_the_exercise() -> None:
     station = exercise_station(grid_kw=200, initialSoc=0.15)
-    for place in (("CP1", 1), ("CP2", 1), ("CP3", 1), ("CP1", 2)):
-        station.plug_in(*place, Vehicle(90))
+    for connector_id in (("CP1", 1), ("CP2", 1), ("CP3", 1), ("CP1", 2)):
+        station.plug_in(*connector_id, Vehicle(90))
         station.advance(300)
     with pytest.raises(StationError):
         station.plug_in("CP1", 1, Vehicle(90))
@@ -267,7 +271,7 @@ def test_replay_repeats_the_exercise() -> None:
 
 
 def test_battery_charged_by_events_alone_boosts_without_time_passing() -> None:
-    """The seed from its first state: the battery starts empty, and time stands still."""
+    """The exercise from its first state: the battery starts empty, and time stands still."""
     station = exercise_station(grid_kw=200, initialSoc=0.0)
     for _ in range(2):
         station.plug_in("CP1", 1, Vehicle(50))

@@ -1,4 +1,4 @@
-"""Always a reason: the sentence with its numbers, and what one more kilowatt of a limit would give."""
+"""Explanations: the sentence with its numbers, and the gain of one more kilowatt of each limit."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_vehicle_limit_is_explained() -> None:
 
 
 def test_freed_power_is_explained() -> None:
-    """It takes 40 kW, and keeps the margin of 2 beside them; then it draws up, and gets 15 back at a time."""
+    """The car draws 40 kW and keeps the margin of 2; then it draws up, and gets 15 back at a time."""
     station = make_station()
     station.plug_in("CP1", 1, HUNGRY)
     station.report_draw("CP1", 1, 40)
@@ -85,7 +85,7 @@ def test_module_limit_is_explained() -> None:
         " the site could give 75 more"
     )
     assert said.limited_by is Limit.MODULE
-    # A part of a module is none.
+    # A part of a module cannot be used.
     assert said.gain_per_kw == {"charger": 0.0}
 
 
@@ -103,8 +103,8 @@ def test_wait_for_a_module_is_explained() -> None:
 def test_site_limit_is_explained() -> None:
     """400 kW less 4 of static load, for three cars of 150."""
     station = make_station(staticLoad=4)
-    for place in (("CP1", 1), ("CP2", 1), ("CP2", 2)):
-        station.plug_in(*place, HUNGRY)
+    for connector_id in (("CP1", 1), ("CP2", 1), ("CP2", 2)):
+        station.plug_in(*connector_id, HUNGRY)
     said = station.explain("S0002")
     assert said == "offered 132 of 150 kW: the site has 396 kW left for 3 cars"
     assert said.limited_by is Limit.SITE
@@ -129,7 +129,7 @@ def test_site_limit_with_a_battery_is_explained() -> None:
 
 
 def test_reserve_is_explained() -> None:
-    """60 kW are more than the 30 that its reserve is for."""
+    """60 kW are more than the comfort power of 30."""
     battery = {"initialCapacity": 100, "power": 40, "initialSoc": 0.2, "reserveSoc": 0.5, "comfortPower": 30}
     station = make_station(grid_kw=60, battery=battery)
     station.plug_in("CP1", 1, HUNGRY)
@@ -218,8 +218,8 @@ def test_gain_of_the_site_counts_losses() -> None:
 def test_gain_of_a_session_differs_from_gain_of_all() -> None:
     """CP1 shares 200 kW between two; of 300 kW of grid the third has 100, and as much as they."""
     station = make_station(grid_kw=300)
-    for place in (("CP1", 1), ("CP1", 2), ("CP2", 1)):
-        station.plug_in(*place, HUNGRY)
+    for connector_id in (("CP1", 1), ("CP1", 2), ("CP2", 1)):
+        station.plug_in(*connector_id, HUNGRY)
     # More of the charger gives nothing without the site: both bind.
     first, third = station.explain("S0001"), station.explain("S0003")
     assert third.gain_per_kw == pytest.approx({"site": 1.0}, abs=1e-6)
@@ -237,14 +237,14 @@ def test_session_of_double_weight_gains_double() -> None:
 
 # What-if: the finite difference, over random stations
 
-# Two sizes, one below and one above the core's own: where they do not agree there is a kink in between.
+# One size below and one above the nudge of `explain`: if they do not agree there is a kink in between.
 SMALL_KW, LARGE_KW = 2.0**-11, 2.0**-8
 
 Offers = dict[str, float]
 
 
 def difference(offers: Callable[[float], Offers]) -> Offers | None:
-    """kW of each session for one more kW, from what is offered with so many kW more; None at a kink."""
+    """Return the gain of each session for one more kW, from offers with some kW more; None at a kink."""
     now = offers(0.0)
     small, large = (
         {name: (kw - now[name]) / more for name, kw in offers(more).items()} for more in (SMALL_KW, LARGE_KW)
@@ -253,7 +253,7 @@ def difference(offers: Callable[[float], Offers]) -> Offers | None:
 
 
 def assert_gains(said: Explanation, limit: str, name: str, difference: Offers) -> None:
-    """A limit that is not named would give nothing."""
+    """Check the gains of one limit; a limit that is not named would give nothing."""
     assert said.gain_per_kw.get(limit, 0.0) == pytest.approx(difference[name], abs=1e-6)
     assert said.station_gain_per_kw.get(limit, 0.0) == pytest.approx(sum(difference.values()), abs=1e-6)
 
@@ -285,13 +285,13 @@ def test_gain_of_the_site_is_the_finite_difference(
             assert_gains(said[name], "site", name, gains)
 
 
-def with_more(config: dict[str, Any], limit: str, place: tuple[str, int], kw: float) -> dict[str, Any]:
-    """The configuration with a little more of a place's charger or connector, or of the battery."""
+def with_more(config: dict[str, Any], limit: str, connector_id: tuple[str, int], kw: float) -> dict[str, Any]:
+    """Return the configuration with a little more of a charger, a connector, or the battery."""
     if limit == "battery":
         return {**config, "battery": {**config["battery"], "power": config["battery"]["power"] + kw}}
     chargers = copy.deepcopy(config["chargers"])
-    charger = next(each for each in chargers if each["id"] == place[0])
-    part = charger if limit == "charger" else charger["connectors"][place[1] - 1]
+    charger = next(each for each in chargers if each["id"] == connector_id[0])
+    part = charger if limit == "charger" else charger["connectors"][connector_id[1] - 1]
     part["maxPower"] += kw
     return {**config, "chargers": chargers}
 
@@ -307,27 +307,29 @@ def with_more(config: dict[str, Any], limit: str, place: tuple[str, int], kw: fl
 def test_gain_of_a_part_is_the_finite_difference(
     limit: str, config: dict[str, Any], strategy: str, calls: list[Call], limit_kw: float | None
 ) -> None:
-    """The same cars at a station of which one part is a little larger; a battery of 0 kW is no part."""
+    """The same cars are at a station of which one part is a little larger; the battery has at least 30 kW."""
     config = {**config, "battery": {**config["battery"], "power": config["battery"]["power"] or 30}}
 
-    def larger_station(more_kw: float, place: tuple[str, int]) -> Station:
-        larger = with_more(config, limit, place, more_kw) if more_kw else config
+    def larger_station(more_kw: float, connector_id: tuple[str, int]) -> Station:
+        larger = with_more(config, limit, connector_id, more_kw) if more_kw else config
         there = Station(load_config(larger), strategy)
         list(accepted(there, calls))
         there.set_site_limit(limit_kw)
         return there
 
     station = larger_station(0.0, ("", 0))
-    for place, session in station.state.sessions.items():
+    for connector_id, session in station.state.sessions.items():
         said = station.explain(session.session_id)
         if limit == "connector" and "connector" not in said.gain_per_kw:
             continue
-        gains = difference(lambda more_kw, at=place: dict(larger_station(more_kw, at).allocation.offered_kw))
+        gains = difference(
+            lambda more_kw, at=connector_id: dict(larger_station(more_kw, at).allocation.offered_kw)
+        )
         if gains is not None:
             assert_gains(said, limit, session.session_id, gains)
 
 
-# Questions that cannot be meant, and what asking leaves
+# Refusals
 
 
 @pytest.mark.parametrize("name", ["S0002", "", None, 1, ["S0001"]])
@@ -363,7 +365,7 @@ def test_every_session_has_a_sentence_and_explaining_changes_nothing(
 
 
 def test_rank_function_that_fails_in_an_explanation_is_named() -> None:
-    """The question asks it again, and what it says then is a refusal like any other."""
+    """An explanation asks the rank function again, and its failure is a refusal like any other."""
     asked = []
 
     def tired(demand: Any, now_s: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What a station cannot rely on: readings that fall silent, limits that move, parts that fail."""
+"""Readings that fall silent, limits that move, and parts that fail."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def offered_kw(station: Station) -> list[float]:
 
 
 def notes(station: Station) -> list[tuple[float, dict[str, Any]]]:
-    """When the station fell back or recovered, and what it wrote down."""
+    """Return the time and content of each note of a fall to the fail-safe limit, or of a recovery."""
     return [(event.at_s, event.arguments) for event in station.events if event.call == FAIL_SAFE]
 
 
@@ -91,7 +91,7 @@ def test_station_recovers_with_the_next_reading() -> None:
 
 
 def test_site_limit_of_none_renews_the_lease() -> None:
-    """The connection's capacity, said again, is news as well."""
+    """The connection's capacity, set again, is a reading too."""
     station = with_a_car()
     station.advance(HOUR_S)
     station.set_site_limit(None)
@@ -109,7 +109,7 @@ def test_each_reading_has_its_own_lease() -> None:
     assert (station.status().silent, offered_kw(station)) == ((), [150])
     station.advance(500)
     assert station.status().silent == ("static load",)
-    # What is left of 60 kW after the last static load that was heard.
+    # 60 kW less the last static load that was set.
     assert offered_kw(station) == [50]
     station.advance(400)
     assert station.status().silent == ("site limit", "static load")
@@ -119,7 +119,7 @@ def test_each_reading_has_its_own_lease() -> None:
 
 
 def test_reading_that_never_came_is_not_silent() -> None:
-    """A site whose meter says nothing lives by its limit alone."""
+    """A site without a meter has only its limit to renew."""
     station = with_a_car()
     for _ in range(20):
         station.set_site_limit(100)
@@ -143,8 +143,8 @@ def test_station_is_silent_from_the_end_of_a_lease_to_the_next_reading(gaps: lis
     for gap_s in gaps:
         station.set_site_limit(100)
         station.advance(gap_s)
-    heard_s = sum(min(gap_s, LEASE_S) for gap_s in gaps)
-    kwh = (heard_s * 100 + (sum(gaps) - heard_s) * 60) / HOUR_S
+    valid_s = sum(min(gap_s, LEASE_S) for gap_s in gaps)
+    kwh = (valid_s * 100 + (sum(gaps) - valid_s) * 60) / HOUR_S
     assert station.ledger.delivered_kwh == pytest.approx(kwh, abs=1e-6)
     assert station.status().fail_safe == (bool(gaps) and gaps[-1] >= LEASE_S)
     active = [arguments["active"] for _, arguments in notes(station)]
@@ -190,7 +190,7 @@ def test_readings_without_a_lease_never_fall_silent() -> None:
 
 
 def noted() -> Station:
-    """A station that fell back and recovered, twice."""
+    """Return a station that fell back and recovered, twice."""
     station = with_a_car()
     for kw in (100, 80):
         station.advance(2000)
@@ -228,19 +228,19 @@ def test_replay_makes_the_same_notes() -> None:
 def test_changed_note_is_refused(damage: dict[str, Any]) -> None:
     station = noted()
     record = record_of(station)
-    at = next(place for place, event in enumerate(record) if event["call"] == FAIL_SAFE)
+    at = next(number for number, event in enumerate(record) if event["call"] == FAIL_SAFE)
     record[at] |= damage
     with pytest.raises(ReplayError, match=f"event {at + 1} cannot have happened: the station did not note"):
         Station.replay(station.config, record)
 
 
-@pytest.mark.parametrize("place", [0, 1, -1])
-def test_invented_note_is_refused(place: int) -> None:
+@pytest.mark.parametrize("index", [0, 1, -1])
+def test_invented_note_is_refused(index: int) -> None:
     station = with_a_car()
     station.advance(60)
     record = record_of(station)
     fake = Event(at_s=60.0, call=FAIL_SAFE, arguments=note(True, ["start"], 60))
-    record.insert(place, fake.model_dump())
+    record.insert(index, fake.model_dump())
     with pytest.raises(ReplayError, match="the station did not note that"):
         Station.replay(station.config, record)
 
@@ -300,11 +300,11 @@ def test_fallback_powers_may_equal_the_fail_safe_limit() -> None:
     assert station.config.fail_safe_limit_kw == 0.3
 
 
-# Limits that move
+# Moving limits
 
 
 def test_offers_follow_a_limit_that_falls_and_rises() -> None:
-    """Two cars have their halves at once; a static load above the limit leaves nothing, and is no error."""
+    """Two cars have their halves at once; a static load above the limit leaves nothing."""
     station = leased_station(limit_lease_s=None)
     for charger_id in ("CP1", "CP2"):
         station.plug_in(charger_id, 1, Vehicle(150))
@@ -327,7 +327,7 @@ def test_offers_follow_a_limit_that_falls_and_rises() -> None:
 
 
 def test_static_load_is_imported_whatever_the_limit() -> None:
-    """The station cannot switch it off: the ledger says what happens, not what should."""
+    """The station cannot switch it off, and the ledger books what happens."""
     station = leased_station(limit_lease_s=None)
     station.set_static_load(30)
     station.set_site_limit(20)
@@ -351,8 +351,8 @@ def test_moving_limits_are_kept_at_once(
     config: dict[str, Any], cars: list[Vehicle], calls: list[tuple[str, Any]]
 ) -> None:
     station = Station(load_config(config))
-    for place, car in zip(station.config.plugs, cars, strict=False):
-        station.plug_in(*place, car)
+    for connector_id, car in zip(station.config.plugs, cars, strict=False):
+        station.plug_in(*connector_id, car)
     for name, value in calls:
         getattr(station, name)(value)
         assert_within_limits(station.snapshot(), station.allocation)
@@ -361,7 +361,7 @@ def test_moving_limits_are_kept_at_once(
         assert status.grid_kw <= max(0.0, room_kw) + TINY_KW
 
 
-# Parts that fail
+# Failing parts
 
 
 @pytest.mark.parametrize("connector", [1, None], ids=["connector", "charger"])
@@ -396,7 +396,7 @@ def test_waiting_session_is_admitted_when_another_is_suspended() -> None:
 
 
 def test_modules_of_a_failed_connector_go_to_the_other() -> None:
-    """Three stacks of 75 kW: 150 + 75, and 150 for whoever is left."""
+    """Three modules of 75 kW: 150 + 75, and 150 for the session that is left."""
     chargers = [{"id": "CP1", "maxPower": 225, "moduleSize": 75, "connectors": 2}]
     station = leased_station(chargers=chargers, limit_lease_s=None)
     for connector in (1, 2):

@@ -1,4 +1,4 @@
-"""Losses: what chargers, their standby and the battery turn into heat, in a ledger that closes.
+"""Losses of chargers, their standby and the battery, in a ledger that closes.
 
 Cars and chargers are limited on the car's side, the site on the grid's.
 """
@@ -35,7 +35,7 @@ def hours_of(station: Station) -> tuple[Ledger, ...]:
 
 
 def booked(ledger: Ledger) -> dict[str, float]:
-    """The entries that are not 0, kWh; rounding is."""
+    """Return the entries that are not 0 within rounding, kWh."""
     entries = {name: getattr(ledger, name) for name in BOOKS}
     return {name.removesuffix("_kwh"): kwh for name, kwh in entries.items() if abs(kwh) > 1e-9}
 
@@ -149,8 +149,8 @@ def test_standby_power_above_the_limit_leaves_nothing() -> None:
 @given(config=configs(), cars=st.lists(st.sampled_from(CARS), min_size=1, max_size=6))
 def test_site_limit_holds_on_the_grid_side(config: dict[str, Any], cars: list[Vehicle]) -> None:
     station = Station(load_config(config))
-    for place, car in zip(station.config.plugs, cars, strict=False):
-        station.plug_in(*place, car)
+    for connector_id, car in zip(station.config.plugs, cars, strict=False):
+        station.plug_in(*connector_id, car)
     efficiency = {charger.id: charger.efficiency for charger in station.config.chargers}
     offered_kw = station.allocation.offered_kw
     sessions = station.state.sessions.values()
@@ -215,7 +215,7 @@ def assert_hours_add_up(station: Station) -> None:
     assert all(abs(hour.residual_kwh) < 1e-6 for hour in hours)
 
 
-# Without curves: cars that move along theirs are asked once a control interval, counted from each call.
+# Without curves: a car that moves along one is decided once a control interval, counted from each call.
 STEADY_CARS = (Vehicle(150.0), Vehicle(110.0, battery_kwh=60.0), Vehicle(22.0, battery_kwh=40.0))
 SMALL = {
     "initialCapacity": 20,
@@ -250,7 +250,7 @@ def test_hours_are_the_same_however_time_is_cut(
 
 
 def parked(station: Station, cars: Sequence[Vehicle]) -> Station:
-    """Cars on the connectors of CP1, each that has a battery from 30 to 80 %."""
+    """Plug cars in at CP1; those with a battery charge from 30 to 80 %."""
     for connector, car in enumerate(cars, start=1):
         socs = {} if car.battery_kwh is None else {"arrival_soc": 0.3, "target_soc": 0.8}
         station.plug_in("CP1", connector, car, **socs)
@@ -258,7 +258,7 @@ def parked(station: Station, cars: Sequence[Vehicle]) -> Station:
 
 
 def test_year_at_rest_is_one_decision() -> None:
-    """One entry an hour, and one decision for the whole of it: it must not take more than a blink."""
+    """One decision holds for the whole year, and its energy is cut into one entry an hour."""
     station = one_charger(standbyPower=0.5)
     first = decide(station.config, station.state)
     assert len(list(decisions(station.config, first, 365 * DAY_S))) == 1

@@ -1,7 +1,7 @@
-"""Power modules: the best whole assignment, compared with trying all of them, and none that flaps.
+"""Power modules: the assignment is the best of all, and changes only for a lasting gain.
 
 A charger of three modules of 75 kW gives two hungry cars 150 + 75: that and other numbers to check by hand
-are the golden cases ``modules_*``. Here are the laws, and what a station does as time passes.
+are the golden cases ``modules_*``.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from electra_core import (
 HUNGRY = Vehicle(300.0)
 
 
-# The best assignment: all of them are tried
+# The best assignment, compared with all others
 
 
 @st.composite
 def small_chargers(draw: st.DrawFn) -> Snapshot:
-    """Up to three chargers with up to five modules each, up to four cars, a site that binds or does not."""
+    """Draw up to three chargers with up to five modules each, up to four cars, a site that binds or not."""
     sizes, limits = {}, {}
     for name in draw(st.sampled_from([["A"], ["A", "B"], ["A", "B", "C"]])):
         sizes[name] = draw(st.sampled_from([10.0, 25.0, 75.0]) | st.floats(1.0, 100.0))
-        # What is left over beside the whole modules is of no use.
+        # The rest beside the whole modules is of no use.
         limits[name] = (draw(st.integers(1, 5)) + draw(st.sampled_from([0.0, 0.0, 0.4]))) * sizes[name]
     demands = []
     for i in range(draw(st.integers(1, 4))):
@@ -56,7 +56,7 @@ def small_chargers(draw: st.DrawFn) -> Snapshot:
 
 
 def whole_assignments(snapshot: Snapshot) -> Iterator[tuple[int, ...]]:
-    """Every way to give each car whole modules of its charger, as many as it can use at most."""
+    """Yield every way to give each car whole modules of its charger, as many as it can use at most."""
     modules = {
         name: math.floor(limit_kw / snapshot.module_kw[name] + 1e-9)
         for name, limit_kw in snapshot.charger_kw.items()
@@ -76,7 +76,7 @@ def whole_assignments(snapshot: Snapshot) -> Iterator[tuple[int, ...]]:
 
 
 def filled(caps_kw: Sequence[float], site_kw: float) -> list[float]:
-    """The site's power among cars from the smallest cap up, sorted: plain max-min in a second way."""
+    """Return the site's power among cars from the smallest cap up, sorted: max-min in a second way."""
     left_kw, answer = site_kw, []
     for place, cap_kw in enumerate(sorted(caps_kw)):
         kw = min(cap_kw, left_kw / (len(caps_kw) - place))
@@ -86,7 +86,7 @@ def filled(caps_kw: Sequence[float], site_kw: float) -> list[float]:
 
 
 def is_above(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether the first place where two sorted answers differ is in favour of the one."""
+    """Return whether the first difference of two sorted answers is in favour of the one."""
     for one_kw, other_kw in zip(one, other, strict=True):
         if abs(one_kw - other_kw) > TINY_KW:
             return one_kw > other_kw
@@ -95,7 +95,7 @@ def is_above(one: Sequence[float], other: Sequence[float]) -> bool:
 
 @given(snapshot=small_chargers())
 def test_no_other_assignment_of_modules_is_better(snapshot: Snapshot) -> None:
-    """Neither for the car that has least, nor for the next one without lowering that, and so on."""
+    """It is better neither for the car with least, nor for the next one without lowering that, and so on."""
     allocation = allocate(snapshot)
     assert violations(snapshot, allocation) == []
     found = sorted(allocation.offered_kw.values())
@@ -123,7 +123,7 @@ def test_power_comes_from_whole_modules_within_the_charger(snapshot: Snapshot) -
         assert limit_kw is not None
         assert reserved_kw[charger_id] <= limit_kw + TINY_KW
     assert sum(allocation.offered_kw.values()) <= snapshot.site_limit_kw + TINY_KW
-    # What a car cannot use of its modules is free on the site.
+    # The unused part of a car's modules is free on the site.
     if snapshot.grid_kw is not None:
         assert allocation.unused_kw == pytest.approx(
             snapshot.grid_kw - sum(allocation.offered_kw.values()), abs=TINY_KW
@@ -132,7 +132,7 @@ def test_power_comes_from_whole_modules_within_the_charger(snapshot: Snapshot) -
 
 @given(snapshot=small_chargers(), shuffle=st.randoms(use_true_random=False))
 def test_equal_claims_favour_the_holder_of_modules(snapshot: Snapshot, shuffle: Any) -> None:
-    """Whoever holds modules after a decision holds them after the next, whoever came first."""
+    """A car that holds modules after a decision holds them after the next, in any order of arrival."""
     held = allocate(snapshot).modules
     arrivals_s = [demand.arrived_s for demand in snapshot.demands]
     shuffle.shuffle(arrivals_s)
@@ -144,7 +144,7 @@ def test_equal_claims_favour_the_holder_of_modules(snapshot: Snapshot, shuffle: 
 
 
 def test_kept_modules_stay_assigned() -> None:
-    """a cannot use all of its second module any more, b could: it moves only when it need not be kept."""
+    """Car a cannot use all of its second module, b could: it moves only when it need not be kept."""
 
     def offered(keeps: bool) -> dict[str, float]:
         cars = [
@@ -170,7 +170,7 @@ def test_free_module_goes_to_a_car_that_can_use_it_while_others_are_kept() -> No
 
 
 def module_station(modules: int = 3, **keys: Any) -> Station:
-    """Return a station with one charger of 75 kW modules and three connectors, on a site that does not bind."""
+    """Return one charger of 75 kW modules with three connectors, on a site that does not bind."""
     charger = {"id": "C", "maxPower": 75 * modules, "connectors": 3, "moduleSize": 75}
     return make_station(**{"gridCapacity": 1000, "chargers": [charger], "controlInterval": 1, **keys})
 
@@ -180,7 +180,7 @@ def modules_of(station: Station) -> dict[str, int]:
 
 
 def a_dip(charged_soc: float) -> ChargingCurve:
-    """A car that could use a third of what two modules cannot give, then less than two, for ever."""
+    """Return a curve from 160 kW, more than two modules give, down to 140, less than they give."""
     return ChargingCurve([(0.0, 160.0), (charged_soc, 160.0), (charged_soc + 0.01, 140.0), (1.0, 140.0)])
 
 
@@ -189,7 +189,7 @@ WAVES = ChargingCurve([(percent / 100, 140.0 + 20.0 * (percent % 4 == 0)) for pe
 
 
 def watched(station: Station, seconds: int) -> list[tuple[float, float, int]]:
-    """Each second: the time, what the first car could take, and its modules."""
+    """Return for each second the time, the maximum of the first car, and its modules."""
     seen = []
     for _ in range(seconds):
         demand = station.snapshot().demands[0]
@@ -225,7 +225,7 @@ def test_lasting_gain_moves_a_module_after_the_hold(place: str, hold_s: float) -
     known_s = next(at_s for at_s, kw, _ in seen if kw < 150.0)
     moved_s = next(at_s for at_s, _, modules in seen if modules < 2)
     assert moved_s == pytest.approx(known_s + hold_s)
-    # Not more than once: the other one holds it now, and could use it as well as the first.
+    # It moves once only: the other car holds it now, and can use it as well as the first.
     assert all(modules == (2 if at_s < moved_s else 1) for at_s, _, modules in seen)
     assert modules_of(station) == {"S0001": 1, "S0002": 2}
 
@@ -239,7 +239,7 @@ def test_waves_longer_than_the_hold_move_one_module_once() -> None:
 
 
 def test_free_module_is_assigned_at_once() -> None:
-    """Nobody loses it, so there is nothing to wait for."""
+    """No car loses it, so there is nothing to wait for."""
     station = module_station()
     curve = ChargingCurve([(0.0, 70.0), (0.1, 70.0), (0.2, 140.0), (1.0, 140.0)])
     station.plug_in("C", 1, Vehicle(200.0, 40.0, curve=curve), arrival_soc=0.05)
@@ -297,7 +297,7 @@ def test_suspended_session_releases_modules_at_once_and_gets_its_part_back() -> 
     station.set_available("C", 1, available=False)
     assert modules_of(station) == {"S0001": 0, "S0002": 3}
     station.set_available("C", 1, available=True)
-    # Two and one as before; the second module of one of them stays with who held it last.
+    # Two and one as before; the last holder keeps the second module.
     assert modules_of(station) == {"S0001": 1, "S0002": 2}
 
 
@@ -312,7 +312,7 @@ def test_new_strategy_assigns_modules_at_once() -> None:
 
 @st.composite
 def constant_cars(draw: st.DrawFn) -> tuple[Station, float]:
-    """A station whose cars take the same for ever, some on modules, and a step of time."""
+    """Draw a station with constant cars, some on modules, and a step of time."""
     chargers = [
         {
             "id": f"C{i}",
@@ -409,7 +409,7 @@ def test_battery_lifts_cars_within_their_modules() -> None:
     assert station.allocation.battery_kw == pytest.approx(-125)
 
 
-# Faults of the configuration
+# Mistakes in the configuration
 
 
 def test_all_mistakes_in_module_sizes_are_reported_at_once() -> None:

@@ -1,4 +1,4 @@
-"""Drawn is not offered: what a car leaves goes to others, and comes back when it wants it."""
+"""Reclaimed power: unused power goes to others, and comes back when the car wants it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def energy_kwh(station: Station, connector: int) -> float:
     return station.state.sessions["CP1", connector].energy_kwh
 
 
-# Fast down
+# Freeing
 
 
 def test_unused_power_goes_to_the_neighbour_after_a_minute() -> None:
@@ -82,7 +82,7 @@ def test_car_that_draws_nothing_keeps_the_margin() -> None:
 
 
 def test_repeated_reading_does_not_restart_the_clock() -> None:
-    """Meters say the same every few seconds; a minute is a minute since the first time."""
+    """Meters repeat a reading every few seconds; the minute counts from the first of them."""
     station = two_cars()
     for _ in range(6):
         station.report_draw("CP1", 1, 40)
@@ -112,7 +112,7 @@ def test_car_that_draws_still_less_is_lowered_again() -> None:
     assert offers(station) == [22, 150]
 
 
-# Slow up
+# Coming back
 
 
 def test_freed_power_comes_back_in_steps_of_a_tenth() -> None:
@@ -131,7 +131,7 @@ def test_freed_power_comes_back_in_steps_of_a_tenth() -> None:
 
 
 def test_freed_power_comes_back_wholly() -> None:
-    """42 and 8 steps of 15 are 162 kW, more than the 150 that nature allows: nothing is held back."""
+    """42 and 8 steps of 15 are 162 kW, more than the 150 that the car takes: nothing is held back."""
     station = two_cars()
     station.report_draw("CP1", 1, 40)
     station.advance(60)
@@ -179,7 +179,7 @@ def test_new_car_does_not_inherit_a_lowered_ceiling() -> None:
     assert station.allocation.offered_kw == {"S0002": 100, "S0003": 100}
 
 
-# What moves nothing
+# Readings that change nothing
 
 
 @pytest.mark.parametrize("drawn_kw", [99.01, 99.5, 100, 100.5, 1000])
@@ -217,7 +217,7 @@ def test_noise_below_half_the_margin_changes_nothing(noise: list[float]) -> None
 
 
 def test_energy_follows_the_reported_draw() -> None:
-    """100 kW for half an hour, 30 for half of it; the ledger knows no other."""
+    """100 kW for half an hour and 30 kW for another are 65 kWh, for the car and in the ledger."""
     station = make_station(chargers=1, reclaim_after_s=86_400)
     station.plug_in("CP1", 1, Vehicle(100))
     station.advance(1800)
@@ -226,7 +226,7 @@ def test_energy_follows_the_reported_draw() -> None:
     assert offers(station) == [100]
     assert energy_kwh(station, 1) == pytest.approx(65)
     assert station.ledger.delivered_kwh == station.ledger.imported_kwh == pytest.approx(65)
-    # Who takes nothing for a while is not full earlier.
+    # A car that draws nothing for a while is not full earlier.
     station.report_draw("CP1", 1, 0)
     station.advance(1800)
     assert energy_kwh(station, 1) == pytest.approx(65)
@@ -258,17 +258,19 @@ def test_report_while_suspended_frees_nothing() -> None:
 
 @st.composite
 def constant_cars(draw: st.DrawFn) -> tuple[Station, dict[tuple[str, int], float]]:
-    """A station without a battery and turns, which move by themselves, and what each car truly takes."""
+    """Draw a station without battery and turns, which change by themselves, and each car's real draw."""
     config = {name: value for name, value in draw(configs()).items() if name not in ("battery", "rotation")}
     station = Station(
         load_config({**config, "limitLease": None}), draw(st.sampled_from(["max_min", "priority"]))
     )
-    takes = {}
-    for place in station.config.plugs:
-        highest_kw = draw(st.sampled_from([50.0, 150.0, 300.0]))
-        station.plug_in(*place, Vehicle(highest_kw), priority=draw(st.integers(0, 2)))
-        takes[place] = draw(st.sampled_from([0.0, 0.03, 0.5, 0.995, 1.0]) | st.floats(0.0, 1.0)) * highest_kw
-    return station, takes
+    drawn_kw = {}
+    for connector_id in station.config.plugs:
+        max_kw = draw(st.sampled_from([50.0, 150.0, 300.0]))
+        station.plug_in(*connector_id, Vehicle(max_kw), priority=draw(st.integers(0, 2)))
+        drawn_kw[connector_id] = (
+            draw(st.sampled_from([0.0, 0.03, 0.5, 0.995, 1.0]) | st.floats(0.0, 1.0)) * max_kw
+        )
+    return station, drawn_kw
 
 
 @given(drawn=constant_cars(), every_s=st.sampled_from([20, 60, 100]))
@@ -277,12 +279,12 @@ def test_constant_cars_settle_and_stay(
     drawn: tuple[Station, dict[tuple[str, int], float]], every_s: float
 ) -> None:
     """Two rounds of ten steps up are more than enough; then no set-point moves again."""
-    station, takes = drawn
+    station, drawn_kw = drawn
     seen = []
     for _ in range(math.ceil(45 * 60 / every_s)):
-        for place, true_kw in takes.items():
-            name = station.state.sessions[place].session_id
-            station.report_draw(*place, min(true_kw, station.allocation.offered_kw[name]))
+        for connector_id, true_kw in drawn_kw.items():
+            name = station.state.sessions[connector_id].session_id
+            station.report_draw(*connector_id, min(true_kw, station.allocation.offered_kw[name]))
         station.advance(every_s)
         assert_within_limits(station.snapshot(), station.allocation)
         seen.append(offers(station))
@@ -321,7 +323,7 @@ def test_module_limits_the_rise_of_a_ceiling() -> None:
 
 @pytest.mark.parametrize("drawn_kw", [0.0, 5.0, 17.0, 19.0])
 def test_ceiling_never_falls_below_the_least_useful_power(drawn_kw: float) -> None:
-    """20 kW are the least: what is left is 20, and 21 where the car takes 19."""
+    """20 kW are the least: the car keeps 20, or 21 when it draws 19."""
     station = two_cars(chargers=[{"connectors": [{"minPower": 20}, {}]}])
     station.report_draw("CP1", 1, drawn_kw)
     station.advance(60)
@@ -332,7 +334,7 @@ def test_ceiling_never_falls_below_the_least_useful_power(drawn_kw: float) -> No
 
 
 def test_report_of_a_waiting_car_changes_nothing() -> None:
-    """20 kW are too little for it; it takes 0 of 0, and is admitted as before when there is room."""
+    """20 kW are too little for it; it draws 0 of 0, and is admitted as before when there is power."""
     station = make_station(chargers=[{"connectors": [{"minPower": 50}]}])
     station.plug_in("CP1", 1, HUNGRY)
     station.set_site_limit(20)

@@ -1,6 +1,6 @@
-"""Minima and turns: who cannot have the least useful power waits at exactly 0, and not for ever.
+"""Minima and turns: a session without its least useful power waits at exactly 0, and not for ever.
 
-The golden cases ``minima_*`` show who is admitted at one moment. Here time passes.
+The golden cases ``minima_*`` show the admission at one moment; here time passes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from electra_core import ConfigError, Limit, Station, Vehicle
 from electra_core.station.state import Session
 from electra_core.station.status import SessionStatus
 
-# Three of these on a site of 50: there is room for one.
+# A site of 50 kW admits one of these.
 PICKY = Vehicle(100.0, min_power_kw=40.0)
 
 
@@ -71,7 +71,7 @@ def test_waiting_session_charges_as_soon_as_power_is_free() -> None:
 
 
 def test_finished_and_suspended_sessions_do_not_wait() -> None:
-    """Waiting means that it wants power: the full and the suspended do not."""
+    """A waiting session wants power; a full or suspended one does not."""
     station = scarce_station()
     full = station.plug_in("A", 1, Vehicle(100.0, 50.0, min_power_kw=40.0), arrival_soc=1.0)
     out = station.plug_in("A", 2, PICKY)
@@ -86,11 +86,11 @@ def test_finished_and_suspended_sessions_do_not_wait() -> None:
     ]
 
 
-@pytest.mark.parametrize("where", ["car", "connector"])
-def test_larger_minimum_of_car_and_connector_counts(where: str) -> None:
-    plugs = [{"minPower": 30}] * 2 if where == "connector" else 2
-    station = scarce_station(chargers=[{"id": "A", "maxPower": 300, "connectors": plugs}])
-    first, second = plugged_in(station, 2, Vehicle(100.0, min_power_kw=30.0 if where == "car" else 20.0))
+@pytest.mark.parametrize("holder", ["car", "connector"])
+def test_larger_minimum_of_car_and_connector_counts(holder: str) -> None:
+    connectors = [{"minPower": 30}] * 2 if holder == "connector" else 2
+    station = scarce_station(chargers=[{"id": "A", "maxPower": 300, "connectors": connectors}])
+    first, second = plugged_in(station, 2, Vehicle(100.0, min_power_kw=30.0 if holder == "car" else 20.0))
     assert station.allocation.offered_kw == {first: 50.0, second: 0.0}
 
 
@@ -100,7 +100,7 @@ def test_latest_session_waits_without_rotation() -> None:
     for _ in range(20):
         station.advance(977.0)
         assert station.allocation.offered_kw == {"S0001": 50.0, "S0002": 0.0, "S0003": 0.0}
-    # 50 kW for 20 x 977 s, all of it the first one's.
+    # 50 kW for 20 x 977 s, all of it for the first.
     assert energies(station) == pytest.approx({"S0001": 50 * 20 * 977 / 3600, "S0002": 0, "S0003": 0})
 
 
@@ -144,7 +144,7 @@ def test_each_of_three_waits_a_third_of_the_time_when_two_fit() -> None:
 
 
 def test_turn_does_not_end_while_no_session_waits() -> None:
-    """Turns begin to count when somebody waits, not when a car came."""
+    """Turns begin to count when a session waits, not when a car arrives."""
     station = scarce_station(rotation=60)
     plugged_in(station, 1)
     station.advance(1000)
@@ -187,12 +187,12 @@ def test_turns_end_at_the_same_time_however_time_is_cut() -> None:
     assert energies(cut) == pytest.approx(energies(whole))
 
 
-# The law: nobody waits longer than (number of rivals × rotation) while others charge
+# No session waits longer than (number of others × rotation) while others charge
 
 
 @dataclass(frozen=True)
 class Case:
-    """A station with constant cars, and the steps in which it is looked at."""
+    """A station with constant cars, and the steps of time between two looks at it."""
 
     station: Station
     steps_s: list[float]
@@ -203,7 +203,7 @@ strategies = st.sampled_from(["max_min", "first_come", "priority", "proportional
 
 @st.composite
 def crowded(draw: st.DrawFn) -> Case:
-    """Minima that do not all fit: into the site, their charger, or its modules."""
+    """Draw a station whose minima do not all fit into the site, their charger, or its modules."""
     chargers = [
         {
             "id": name,
@@ -221,8 +221,8 @@ def crowded(draw: st.DrawFn) -> Case:
         "moduleHold": draw(st.sampled_from([0, 30, 200])),
     }
     station = make_station(draw(strategies), **config)
-    places = list(itertools.product([charger["id"] for charger in chargers], (1, 2, 3)))
-    for charger_id, connector in draw(st.permutations(places)):
+    connector_ids = list(itertools.product([charger["id"] for charger in chargers], (1, 2, 3)))
+    for charger_id, connector in draw(st.permutations(connector_ids)):
         if draw(st.integers(0, 3)):
             least_kw = draw(st.sampled_from([5.0, 20.0, 30.0, 50.0]) | st.floats(1.0, 100.0))
             station.plug_in(
@@ -238,7 +238,7 @@ def crowded(draw: st.DrawFn) -> Case:
 
 
 def fits_alone(station: Station, charger_id: str, least_kw: float) -> bool:
-    """Whether a least useful power fits every limit on its way, were it the only one."""
+    """Return whether a least useful power alone fits every limit on its way."""
     charger = next(charger for charger in station.config.chargers if charger.id == charger_id)
     limit_kw, size_kw = charger.max_power_kw, charger.module_size_kw
     if size_kw is not None:
@@ -249,7 +249,7 @@ def fits_alone(station: Station, charger_id: str, least_kw: float) -> bool:
 
 @given(case=crowded())
 def test_no_session_waits_longer_than_one_turn_of_each_other(case: Case) -> None:
-    """Energies tell who charged: one that stood still meant waiting, from one look to the next."""
+    """A session waits, from one look to the next, when its energy stands still while another's grows."""
     station, rotation_s = case.station, case.station.config.rotation_s
     assert rotation_s is not None
     counted = [
@@ -275,7 +275,7 @@ def test_no_session_waits_longer_than_one_turn_of_each_other(case: Case) -> None
 
 
 def has_room(station: Station, waiting: Session) -> bool:
-    """Whether a minimum would fit beside the minima, or the modules, of those who charge."""
+    """Return whether a minimum would fit beside the minima, or the modules, of the charging sessions."""
     charger = next(charger for charger in station.config.chargers if charger.id == waiting.charger_id)
     size_kw, offered_kw = charger.module_size_kw, station.allocation.offered_kw
     charging = [each for each in station.state.sessions.values() if offered_kw[each.session_id] > 0.0]
@@ -296,7 +296,7 @@ def has_room(station: Station, waiting: Session) -> bool:
 
 @given(case=crowded())
 def test_waiting_session_has_no_power_left_for_its_minimum(case: Case) -> None:
-    """It waits at exactly 0 and says so; whoever charges has its minimum."""
+    """It waits at exactly 0 and says so; a charging session has its minimum."""
     station = case.station
     for step_s in itertools.islice(itertools.cycle(case.steps_s), 12):
         station.advance(step_s)
@@ -311,7 +311,7 @@ def test_waiting_session_has_no_power_left_for_its_minimum(case: Case) -> None:
                 assert not has_room(station, session)
 
 
-# Faults of the configuration
+# Mistakes in the configuration
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The station: what a refused call leaves, what time does, and that a record leads to the same station."""
+"""The station: refused calls change nothing, time moves cars and battery, and records replay."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ BATTERY = {"initialCapacity": 100, "power": 100, "initialSoc": 0.5, "minSoc": 0.
 
 
 def fingerprint(station: Station) -> tuple[str, ...]:
-    """Everything that a station shows, to the last bit: repr of a float is exact, and cannot change later."""
+    """Return everything that a station shows, to the last bit: repr of a float is exact."""
     return (
         repr(station.state),
         repr(station.allocation),
@@ -119,7 +119,7 @@ many_calls = st.lists(st.one_of(sane_calls, sane_calls, nonsense), min_size=1, m
 
 
 def assert_sound(station: Station, departed: Sequence[Session]) -> None:
-    """Limits, energy and the battery's bounds, from the plain numbers of the configuration."""
+    """Check limits, energy and the battery's bounds, from the plain numbers of the configuration."""
     assert_within_limits(station.snapshot(), station.allocation)
     assert_site_within_limits(station)
     for charger in station.status().chargers:
@@ -132,7 +132,7 @@ def assert_sound(station: Station, departed: Sequence[Session]) -> None:
 
 
 def assert_site_within_limits(station: Station) -> None:
-    """The import, from what each car is offered; and who is silent, from when each reading came."""
+    """Check the import from the offers, and the silence from the time of each reading."""
     config, status, state = station.config, station.status(), station.state
     lease_s = config.limit_lease_s
     silent = lease_s is not None and any(status.now_s >= at_s + lease_s for at_s in state.readings.values())
@@ -151,25 +151,25 @@ def assert_site_within_limits(station: Station) -> None:
 
 
 def assert_connector_within_limits(station: Station, charger_id: str, connector: ConnectorStatus) -> None:
-    """No car gets more than it, its plug and its modules can, or goes further than its target."""
-    session, place = connector.session, (charger_id, connector.connector_id)
+    """Check that no car gets more than car, connector and modules allow, or passes its target."""
+    session, connector_id = connector.session, (charger_id, connector.connector_id)
     if session is None:
         return
-    offered_kw, limits = session.allocated_power, station.config.plugs[place]
+    offered_kw, limits = session.allocated_power, station.config.plugs[connector_id]
     assert offered_kw <= session.vehicle_max_power + TINY_KW
     assert offered_kw <= (limits.max_power_kw or math.inf) + TINY_KW
     assert offered_kw == 0.0 or offered_kw >= min(limits.min_power_kw, session.ceiling_kw) - TINY_KW
     size_kw = station.config.module_kw.get(charger_id)
     if size_kw is not None:
         assert offered_kw <= session.modules * size_kw + TINY_KW
-    arrival_soc = station.state.sessions[place].arrival_soc
+    arrival_soc = station.state.sessions[connector_id].arrival_soc
     if session.soc is not None and arrival_soc is not None:
         assert arrival_soc <= session.soc <= max(arrival_soc, session.target_soc) + 1e-9
     assert connector.available or offered_kw == 0.0
 
 
 def assert_ledger_sound(station: Station, sessions: Sequence[Session]) -> None:
-    """The ledger closes, by the cars' own energy and the clock; the hours add up to it."""
+    """Check the ledger against the cars' own energy and the clock, and its hours against it."""
     config, book = station.config, station.ledger
     efficiency = {charger.id: charger.efficiency for charger in config.chargers}
     cars_kwh = sum(session.energy_kwh for session in sessions)
@@ -192,7 +192,7 @@ def assert_ledger_sound(station: Station, sessions: Sequence[Session]) -> None:
 
 
 def assert_battery_sound(station: Station, battery: BatteryConfig) -> None:
-    """What it holds, from what went in and out; nothing goes out at its floor or in at its top."""
+    """Check the stored energy from the flows, and that none leaves at the floor or enters at the top."""
     state, book, battery_kw = station.state, station.ledger, station.allocation.battery_kw
     capacity_kwh = battery.initial_capacity_kwh
     into_kwh = book.battery_in_kwh * battery.charge_efficiency
@@ -215,7 +215,7 @@ def assert_battery_sound(station: Station, battery: BatteryConfig) -> None:
 def test_refused_calls_change_nothing_and_accepted_calls_break_nothing(
     config: dict[str, Any], calls: list[Call]
 ) -> None:
-    """A refused call changes nothing, an accepted one breaks nothing, and the record repeats it all."""
+    """The record of the accepted calls leads to the same station."""
     station = Station(load_config(config))
     departed = []
     refusals = []
@@ -241,7 +241,7 @@ def test_refused_calls_change_nothing_and_accepted_calls_break_nothing(
 def test_failing_rank_function_changes_nothing(
     config: dict[str, Any], calls: list[Call], seconds: float
 ) -> None:
-    """Even where it fails in the middle of an advance, after steps that were already computed."""
+    """It fails in the middle of an advance, after steps that were already computed."""
 
     def fails_later(demand: Any, now_s: float) -> tuple[float, float]:
         if now_s > 600.0:
@@ -260,7 +260,7 @@ def test_failing_rank_function_changes_nothing(
         assert station.now_s == seconds
 
 
-# Refusals in words
+# Refusals
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,7 @@ def test_shipped_rank_function_equals_its_name() -> None:
 
 
 def test_accepted_car_name_can_be_written_as_json() -> None:
-    """What is accepted must come through JSON: text that is no text is refused with the call."""
+    """An accepted name survives JSON; text with broken characters is refused with the call."""
     station = make_station()
     try:
         station.plug_in("CP1", 1, Vehicle(50, name="\ud800"))
@@ -527,7 +527,7 @@ def test_battery_has_a_power_for_each_direction() -> None:
     assert station.allocation.battery_kw == -70
 
 
-# Limits that move
+# Moving limits
 
 
 def test_site_limit_of_0_stops_all_cars_and_none_restores_them() -> None:
@@ -694,7 +694,7 @@ def test_record_that_is_no_list_is_refused() -> None:
 
 
 def test_resting_battery_resumes_inside_a_long_advance() -> None:
-    """One hour at once, or second by second: the resting battery must be asked again when it has rested."""
+    """One hour at once or second by second: the battery helps again when its rest is over."""
     delivered = []
     for step_s in (3600, 1):
         station = make_station(grid_kw=50, chargers=1, battery={"initialCapacity": 50, "power": 60})

@@ -1,4 +1,4 @@
-"""Cars, their curves, and the real figures that are shipped with the package."""
+"""Cars, their charging curves, and the real figures that are shipped with the package."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_energy_stays_below_offer_curve_and_battery(
     peak_kw = max(car.curve.kw) if car.curve else car.max_power_kw
     assert 0.0 <= taken_kwh <= min(offer, car.max_power_kw, peak_kw) * seconds / 3600 + 1e-9
     assert taken_kwh <= (1.0 - soc) * car.battery_kwh + 1e-9
-    # On the way it was never above the highest power of the curve between here and where it came to.
+    # On the way the power is never above the highest of the curve between the two SoC.
     if car.curve:
         end = soc + taken_kwh / car.battery_kwh
         on_the_way = [
@@ -259,7 +259,7 @@ def test_shipped_day_equals_the_measured_one(name: str) -> None:
             (row["soc_arrival"] / 100, row["soc_departure"] / 100)
         )
         assert visit.measured_kwh == row["energy_kwh"]
-        # It wants exactly what was measured: between its two SoC there is that much energy.
+        # Between its two SoC lies exactly the measured energy.
         wanted_kwh = (visit.target_soc - visit.arrival_soc) * (visit.vehicle.battery_kwh or 0.0)
         assert wanted_kwh == pytest.approx(row["energy_kwh"])
         limited_kw = min(row["vehicleMaxPower"], 172.5)
