@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -478,3 +479,19 @@ def test_damaged_mapping_loads_or_raises_config_error(config: dict[str, Any], da
         else:
             part[data.draw(st.text(max_size=4) | st.integers() | st.none())] = data.draw(strange)
     assert_loads_or_says_why(config)
+
+
+def test_config_error_survives_pickle_and_copy() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config({**PLAIN, "gridCapacity": -1, "rotation": 0})
+    error = caught.value
+    assert str(error).startswith("configuration: 2 faults in the configuration\ngridCapacity: must be")
+    for again in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
+        assert (type(again), str(again)) == (ConfigError, str(error))
+        assert (again.source, again.faults) == ("configuration", error.faults)
+
+
+def test_repeated_keys_of_a_file_are_reported_by_place(tmp_path: Path) -> None:
+    chargers = '"chargers": [{"id": "A", "id": "B", "maxPower": 1, "connectors": 1}]'
+    text = '{"stationId": "S", "gridCapacity": 1, "gridCapacity": 2, ' + chargers + "}"
+    assert faults(written(tmp_path, text)) == ["gridCapacity: is given twice, and so is chargers[0].id"]

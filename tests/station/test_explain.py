@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -377,3 +378,16 @@ def test_rank_function_that_fails_in_an_explanation_is_named() -> None:
     asked.extend([None, None])
     with pytest.raises(StationError, match="strategy tired ranked session S0001"):
         station.explain("S0001")
+
+
+def test_explanation_without_gains_is_a_plain_sentence() -> None:
+    said = Explanation("no more")
+    assert (said, said.what_if, said.limited_by, said.gain_per_kw) == ("no more", "", None, {})
+
+
+def test_explanation_survives_pickle() -> None:
+    station = make_station(grid_kw=60)
+    said = station.explain(station.plug_in("CP1", 1, HUNGRY))
+    again = pickle.loads(pickle.dumps(said))
+    assert (again, again.what_if, again.limited_by) == (said, said.what_if, Limit.SITE)
+    assert (again.gain_per_kw, again.station_gain_per_kw) == (said.gain_per_kw, said.station_gain_per_kw)

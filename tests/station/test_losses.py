@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stations import CARS, TINY_KW, Call, accepted, call, configs, make_station, sane_calls
 
-from electra_core import Limit, Station, Vehicle, load_config
+from electra_core import Demand, Limit, Station, Vehicle, load_config
+from electra_core.errors import ReplayError
 from electra_core.station import ledger_by_hour
 from electra_core.station.engine import HOUR_S, decide, decisions
 from electra_core.station.state import Ledger
@@ -279,3 +282,36 @@ def test_year_with_a_finished_car_is_a_few_decisions() -> None:
     station.advance(365 * DAY_S)
     assert station.ledger.delivered_kwh == pytest.approx(30)
     assert len(hours_of(station)) == 8761
+
+
+def test_size_of_a_saved_decision_does_not_grow_with_time() -> None:
+    station = one_charger(battery=SMALL)
+    station.plug_in("CP1", 1, Vehicle(50))
+    station.advance(DAY_S)
+    size = len(pickle.dumps(station.decision))
+    station.advance(100 * DAY_S)
+    assert len(pickle.dumps(station.decision)) == size
+
+
+def test_hours_of_a_journal_with_an_own_rank_function(tmp_path: Path) -> None:
+    def big_first(demand: Demand, now_s: float) -> tuple[float, float]:
+        return -demand.max_kw, 1.0
+
+    station = make_station(big_first, grid_kw=60)
+    for connector, max_kw in ((1, 20), (2, 50)):
+        station.plug_in("CP1", connector, Vehicle(max_kw))
+    station.advance(1.5 * HOUR_S)
+    station.save_events(tmp_path / "journal.jsonl")
+    hours = ledger_by_hour(station.config, tmp_path / "journal.jsonl", {"big_first": big_first})
+    assert [hour.delivered_kwh for hour in hours] == pytest.approx([60, 30])
+    with pytest.raises(ReplayError, match=r"line 1 of journal\.jsonl cannot have happened: unknown strategy"):
+        ledger_by_hour(station.config, tmp_path / "journal.jsonl")
+
+
+def test_gain_of_the_exercise_battery_is_booked_in_its_hour() -> None:
+    battery = {"initialCapacity": 200, "power": 100, "rule": "whole_session"}
+    station = one_charger(battery=battery)
+    station.advance(1.5 * HOUR_S)
+    station.plug_in("CP1", 1, Vehicle(50))
+    station.advance(HOUR_S)
+    assert [hour.exercise_gain_kwh for hour in hours_of(station)] == pytest.approx([0, 20, 0])

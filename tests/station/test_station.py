@@ -43,7 +43,7 @@ from electra_core import (
     load_config,
 )
 from electra_core.errors import LimitBrokenError, ReplayError
-from electra_core.station import ledger_by_hour
+from electra_core.station import Event, ledger_by_hour, read_session
 from electra_core.station.state import Session
 from electra_core.station.status import ConnectorStatus, SessionStatus
 
@@ -713,3 +713,39 @@ def test_site_limit_within_rounding_gives_nothing() -> None:
         station.set_site_limit(limit_kw)
         station.advance(60)
     assert station.state.ledger.delivered_kwh == 0
+
+
+def test_events_are_counted_and_taken() -> None:
+    station = make_station()
+    station.plug_in("CP1", 1, Vehicle(50))
+    station.advance(60)
+    assert station.event_count == len(station.events) == 2
+    taken = station.take_events()
+    assert [event.call for event in taken] == ["plug_in", "advance"]
+    assert (station.event_count, station.events) == (0, ())
+
+
+def test_read_session_equals_the_session_of_the_status() -> None:
+    station = make_station(battery=BATTERY)
+    station.plug_in("CP1", 2, Vehicle(50))
+    session = station.status().chargers[0].connectors[1].session
+    assert read_session(station.decision, ("CP1", 2)) == session
+    assert read_session(station.decision, ("CP1", 1)) is None
+
+
+def test_event_with_other_arguments_is_refused() -> None:
+    station = make_station()
+    with pytest.raises(StationError, match="advance needs other arguments than minutes"):
+        station.apply_event(Event(at_s=0.0, call="advance", arguments={"minutes": 5}))
+    with pytest.raises(StationError, match="advance needs other arguments than none"):
+        station.apply_event(Event(at_s=0.0, call="advance", arguments={}))
+
+
+def test_programming_error_inside_a_call_is_not_hidden_by_a_replay() -> None:
+    """It is no refusal of the record."""
+    station = make_station()
+    event = Event(at_s=0.0, call="advance", arguments={"seconds": 5})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Station, "advance", lambda self, seconds: seconds + "s")
+        with pytest.raises(TypeError):
+            Station.replay(station.config, [event])
