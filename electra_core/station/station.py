@@ -419,7 +419,7 @@ class Station:
         decision = decide(self._config, draft, self.decision.demands)
         notes = self._noted(self.decision.state, decision.state)
         if call in ("plug_in", "unplug"):
-            # What the exercise's battery gains here counts from the next decision on.
+            # The gain of the exercise's battery counts from the next decision on.
             state = exercise_battery.gains(self._config, decision.state, decision.allocation)
             decision = replace(decision, state=state)
         self._put_in_force(decision, call, notes, **arguments)
