@@ -211,9 +211,9 @@ class Model:
 def _plug_kw(config: StationConfig) -> tuple[Floats, Ints]:
     """What each connector lets through, and the number of its charger."""
     number = {name: place for place, name in enumerate(config.charger_kw)}
-    charger = np.array([number[name] for name, _ in config.plugs])
+    charger = np.array([number[name] for name, _ in config.connectors])
     plug_kw = np.array(
-        [math.inf if plug.max_power_kw is None else plug.max_power_kw for plug in config.plugs.values()]
+        [math.inf if plug.max_power_kw is None else plug.max_power_kw for plug in config.connectors.values()]
     )
     return np.minimum(plug_kw, _charger_kw(config)[charger]), charger
 

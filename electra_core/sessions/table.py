@@ -216,7 +216,7 @@ def _places(read: Reader, place_of: PlaceOf) -> tuple[Ints, Ints]:
 def _places_at(config: StationConfig) -> PlaceOf:
     """Places in a configuration."""
     chargers = {name: place for place, name in enumerate(config.charger_kw)}
-    slots = {place: number for number, place in enumerate(config.plugs)}
+    slots = {place: number for number, place in enumerate(config.connectors)}
     known = {place: (chargers[place[0]], slot) for place, slot in slots.items()}
 
     def place_of(name: Any, connector: Any) -> tuple[int, int]:

@@ -107,12 +107,15 @@ def demand_of(config: StationConfig, state: State, session: Session, keeps_modul
 
 def min_kw_of(config: StationConfig, session: Session) -> float:
     """Return the least useful power of car and connector, kW."""
-    return max(config.plugs[session.connector_id].min_power_kw, session.vehicle.min_power_kw)
+    return max(config.connectors[session.connector_id].min_power_kw, session.vehicle.min_power_kw)
 
 
 def max_kw_of(config: StationConfig, session: Session, soc: float | None) -> tuple[float, Limit]:
     """Return what car, curve and connector allow at a SoC, kW, and which of them it is."""
-    car_kw, connector_kw = session.vehicle.ceiling_kw(soc), config.plugs[session.connector_id].max_power_kw
+    car_kw, connector_kw = (
+        session.vehicle.ceiling_kw(soc),
+        config.connectors[session.connector_id].max_power_kw,
+    )
     if connector_kw is not None and connector_kw < car_kw:
         return connector_kw, Limit.CONNECTOR
     return car_kw, Limit.VEHICLE

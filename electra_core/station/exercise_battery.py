@@ -75,6 +75,6 @@ def _carried(state: State) -> list[Session]:
 
 def _peak_kw(config: StationConfig, session: Session) -> float:
     """Return the most that a session may ask for on its way, kW: the battery must be able to give that."""
-    connector_kw = config.plugs[session.connector_id].max_power_kw
+    connector_kw = config.connectors[session.connector_id].max_power_kw
     limits = [session.vehicle.max_power_kw, config.charger_kw[session.charger_id]]
     return min(limits if connector_kw is None else [*limits, connector_kw])

@@ -292,7 +292,7 @@ def test_battery_that_cannot_charge_leaves_cars_no_more(config: dict[str, Any], 
     """Two stations are the same but for the charging of their batteries."""
     both = [Station(load_config({**config, "battery": battery})) for battery in pair(config["battery"])]
     for station in both:
-        for connector_id, max_kw in zip(station.config.plugs, cars, strict=False):
+        for connector_id, max_kw in zip(station.config.connectors, cars, strict=False):
             station.plug_in(*connector_id, Vehicle(max_kw))
     charging, not_charging = both
     assert charging.allocation.offered_kw == not_charging.allocation.offered_kw

@@ -64,14 +64,14 @@ def test_exercise_file_with_comments_loads(tmp_path: Path) -> None:
     assert config.station_id == "ELECTRA_PARIS_15"
     assert config.grid_capacity_kw == 400
     assert config.charger_kw == {"CP001": 200, "CP002": 200, "CP003": 300}
-    assert list(config.plugs)[:3] == [("CP001", 1), ("CP001", 2), ("CP002", 1)]
+    assert list(config.connectors)[:3] == [("CP001", 1), ("CP001", 2), ("CP002", 1)]
 
 
 def test_defaults_reproduce_the_exercise() -> None:
     config = load_config(PLAIN)
     assert config.static_load_kw == 0.0
     assert config.chargers[0].connectors == (ConnectorConfig(), ConnectorConfig())
-    assert config.plugs["CP001", 1].max_power_kw is None
+    assert config.connectors["CP001", 1].max_power_kw is None
     battery = config.battery
     assert isinstance(battery, BatteryConfig)
     assert (battery.initial_capacity_kwh, battery.power_kw) == (200, 100)
@@ -87,7 +87,7 @@ def test_defaults_have_no_losses_turns_modules_or_leases() -> None:
     assert (config.standing_kw, config.module_kw, config.module_hold) == (0, {}, {})
     assert set(config.efficiency.values()) == {1}
     assert (config.rotation_s, config.limit_lease_s, config.fail_safe_limit_kw) == (None, None, None)
-    assert config.plugs["CP001", 1].fallback_power_kw == 0
+    assert config.connectors["CP001", 1].fallback_power_kw == 0
     battery = config.battery
     assert isinstance(battery, BatteryConfig)
     assert (battery.reserve_soc, battery.comfort_power_kw, battery.recharge_share) == (0, 0, 1)
@@ -149,7 +149,7 @@ def test_configuration_is_frozen() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.json")), ids=lambda path: path.name)
 def test_shipped_files_load(path: Path) -> None:
-    assert load_config(path).plugs
+    assert load_config(path).connectors
 
 
 # Mistakes and their exact places

@@ -64,7 +64,7 @@ def test_departure_divides_the_power_among_the_others() -> None:
 def test_no_car_is_offered_more_than_it_can_take(config: dict[str, Any], cars: list[float]) -> None:
     """The exercise's own rule has that flaw; this baseline does not."""
     station = Station(load_config(config), "uniform")
-    for connector_id, max_kw in zip(station.config.plugs, cars, strict=False):
+    for connector_id, max_kw in zip(station.config.connectors, cars, strict=False):
         station.plug_in(*connector_id, Vehicle(max_kw))
         for _, _, session in station.status().sessions:
             assert session.allocated_power <= session.vehicle_max_power
@@ -176,7 +176,7 @@ def test_session_is_wholly_on_the_battery_or_not_at_all(
     strategy: str, config: dict[str, Any], cars: list[float], minutes: int
 ) -> None:
     station = Station(load_config(config), strategy)
-    for connector_id, max_kw in zip(station.config.plugs, cars, strict=False):
+    for connector_id, max_kw in zip(station.config.connectors, cars, strict=False):
         station.plug_in(*connector_id, Vehicle(max_kw))
     station.advance(60.0 * minutes)
     for session in station.state.sessions.values():

@@ -351,7 +351,7 @@ def test_moving_limits_are_kept_at_once(
     config: dict[str, Any], cars: list[Vehicle], calls: list[tuple[str, Any]]
 ) -> None:
     station = Station(load_config(config))
-    for connector_id, car in zip(station.config.plugs, cars, strict=False):
+    for connector_id, car in zip(station.config.connectors, cars, strict=False):
         station.plug_in(*connector_id, car)
     for name, value in calls:
         getattr(station, name)(value)

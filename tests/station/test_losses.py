@@ -152,7 +152,7 @@ def test_standby_power_above_the_limit_leaves_nothing() -> None:
 @given(config=configs(), cars=st.lists(st.sampled_from(CARS), min_size=1, max_size=6))
 def test_site_limit_holds_on_the_grid_side(config: dict[str, Any], cars: list[Vehicle]) -> None:
     station = Station(load_config(config))
-    for connector_id, car in zip(station.config.plugs, cars, strict=False):
+    for connector_id, car in zip(station.config.connectors, cars, strict=False):
         station.plug_in(*connector_id, car)
     efficiency = {charger.id: charger.efficiency for charger in station.config.chargers}
     offered_kw = station.allocation.offered_kw

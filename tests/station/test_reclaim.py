@@ -264,7 +264,7 @@ def constant_cars(draw: st.DrawFn) -> tuple[Station, dict[tuple[str, int], float
         load_config({**config, "limitLease": None}), draw(st.sampled_from(["max_min", "priority"]))
     )
     drawn_kw = {}
-    for connector_id in station.config.plugs:
+    for connector_id in station.config.connectors:
         max_kw = draw(st.sampled_from([50.0, 150.0, 300.0]))
         station.plug_in(*connector_id, Vehicle(max_kw), priority=draw(st.integers(0, 2)))
         drawn_kw[connector_id] = (

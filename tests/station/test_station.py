@@ -155,7 +155,7 @@ def assert_connector_within_limits(station: Station, charger_id: str, connector:
     session, connector_id = connector.session, (charger_id, connector.connector_id)
     if session is None:
         return
-    offered_kw, limits = session.allocated_power, station.config.plugs[connector_id]
+    offered_kw, limits = session.allocated_power, station.config.connectors[connector_id]
     assert offered_kw <= session.vehicle_max_power + TINY_KW
     assert offered_kw <= (limits.max_power_kw or math.inf) + TINY_KW
     assert offered_kw == 0.0 or offered_kw >= min(limits.min_power_kw, session.ceiling_kw) - TINY_KW
