@@ -52,8 +52,8 @@ def uploaded_config(name: str, content: bytes) -> StationConfig:
     config = _from_file(name, content, load_config)
     if len(config.connectors) > MAX_CONNECTORS:
         raise BadValueError(
-            f"{plain_name(name)} has {len(config.connectors)} connectors, and this page draws {MAX_CONNECTORS} at"
-            " most; simulate has no such limit"
+            f"{plain_name(name)} has {len(config.connectors)} connectors, and this page draws {MAX_CONNECTORS}"
+            " at most; simulate has no such limit"
         )
     return config
 
