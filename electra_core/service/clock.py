@@ -24,9 +24,9 @@ class DayClock:
 
     A difference of up to ``max_jump_s`` is followed at once: the clock catches up, or stands still until the
     time of day has come to it. During a larger one it runs on by the uptime and says so in ``notice``. When
-    that has lasted for ``trust_after_s``, the time of day is believed: a clock that is behind catches up (a year
-    at most), and one that is ahead gets another beginning, so that it goes on from what it shows. At a start, a
-    clock that is behind was stopped, and catches up.
+    that has lasted for ``trust_after_s``, the time of day is believed: a clock that is behind catches up (a
+    year at most), and one that is ahead gets another beginning, so that it goes on from what it shows. At a
+    start, a clock that is behind was stopped, and catches up.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Refusals over HTTP: the right status and a sentence, as problem+json (RFC 9457), without paths or traces."""
+"""Refusals over HTTP: status and sentence, as problem+json (RFC 9457), without paths or traces."""
 
 from __future__ import annotations
 

@@ -69,9 +69,8 @@ class NewSession(_Asked):
             return Vehicle(self.max_power_kw, battery_kwh=self.battery_kwh)
         given = [name for name in ("max_power_kw", "battery_kwh") if getattr(self, name) is not None]
         if given:
-            raise BadValueError(
-                f"vehicle names a car of the catalogue, which fixes {' and '.join(given)}: leave one of the two out"
-            )
+            fixed = " and ".join(given)
+            raise BadValueError(f"vehicle names a car of the catalogue, which fixes {fixed}: leave one out")
         if self.vehicle not in catalogue():
             raise BadValueError(
                 f"there is no car {shortened(self.vehicle)} in the catalogue: see /v1/vehicles"
@@ -112,7 +111,7 @@ class Availability(_Asked):
 
 
 class Passing(_Asked):
-    """Time that passes at a station with a simulated clock: a day at most, because other calls wait meanwhile."""
+    """Time that passes at a station with a simulated clock; a day at most, because other calls wait."""
 
     seconds: Annotated[float, Field(ge=0.0, le=86_400.0)]
 
@@ -166,8 +165,8 @@ async def config(live: Live) -> dict[str, Any]:
 async def clock(live: Live) -> dict[str, Any]:
     """Return the station's clock, s since it began.
 
-    ``began_unix_s`` is the time of day when it showed 0, s (Unix); null where the clock is simulated. ``notice`` is a
-    sentence while the time of day has jumped and is not followed; otherwise null.
+    ``began_unix_s`` is the time of day when it showed 0, s (Unix); null where the clock is simulated.
+    ``notice`` is a sentence while the time of day has jumped and is not followed; otherwise null.
     """
     return {
         "now_s": live.view.decision.state.now_s,
@@ -207,7 +206,7 @@ def events(
 async def stream(live: Live) -> AsyncIterator[ServerSentEvent]:
     """Send the allocation at once, after every change and as time passes (server-sent events).
 
-    Each ``allocation`` is of one time; its id is the number of the last event, which time alone does not change.
+    Each ``allocation`` is of one time. Its id is the number of the last event; time alone does not change it.
     """
     changed, loop = asyncio.Event(), asyncio.get_running_loop()
     unsubscribe = live.subscribe(lambda: loop.call_soon_threadsafe(changed.set))
