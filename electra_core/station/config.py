@@ -30,6 +30,7 @@ from electra_core.allocation import BATTERY, MAX_MODULES, MIN_EFFICIENCY, MIN_MO
 from electra_core.errors import UnknownChargerError, UnknownConnectorError, is_finite, shortened
 from electra_core.station.config_errors import ConfigError, Fault, camel, fault_of, keys_given_twice
 from electra_core.station.json_file import read_json
+from electra_core.station.shipped import shipped_configs
 
 MAX_CONNECTORS = 1000
 MAX_AMOUNT = 1e9
@@ -348,8 +349,9 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
 
     Parameters
     ----------
-    source : path of a JSON file (comments and trailing commas allowed), or its content as a mapping; a
-        configuration is given back as it is
+    source : path of a JSON file (comments and trailing commas allowed), name of a shipped configuration
+        (``electra_paris_15``; a file of that name comes first), or the content as a mapping; a
+        configuration is returned as it is
 
     Returns
     -------
@@ -359,12 +361,18 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
     ------
     ConfigError
         With every fault at once and its place; also when the file is missing, empty or not JSON.
+
+    Examples
+    --------
+    >>> config = load_config("electra_paris_15")
+    >>> config.station_id, config.grid_capacity_kw
+    ('ELECTRA_PARIS_15', 400.0)
     """
     if isinstance(source, StationConfig):
         return source
     name, data = "configuration", source
     if isinstance(source, str | os.PathLike):
-        name, data = read_json(Path(source))
+        name, data = read_json(_path_of(source))
     elif not isinstance(source, Mapping):
         raise ConfigError(name, [Fault("", f"expected a path or a mapping, got {type(source).__name__}")])
     config, faults = None, []
@@ -378,6 +386,17 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
     if config is None or faults:
         raise ConfigError(name, faults)
     return config
+
+
+def _path_of(source: str | os.PathLike[str]) -> Path:
+    """Return the file of a configuration that is given as a path, or by the name of a shipped one."""
+    path, known = Path(source), shipped_configs()
+    if os.path.exists(source) or path.suffix or len(path.parts) != 1:
+        return path
+    if path.name not in known:
+        words = f"there is no file {str(path)!r}, and no shipped configuration of this name"
+        raise ConfigError(path.name, [Fault("", f"{words}; shipped are {', '.join(known)}")])
+    return known[path.name]
 
 
 def _raw_ids(data: object) -> list[object]:
