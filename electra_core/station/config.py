@@ -391,7 +391,7 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
 def _path_of(source: str | os.PathLike[str]) -> Path:
     """Return the file of a configuration that is given as a path, or by the name of a shipped one."""
     path, known = Path(source), shipped_configs()
-    if os.path.exists(source) or path.suffix or len(path.parts) != 1:
+    if os.path.exists(source) or path.suffix or len(path.parts) != 1 or not path.name.isprintable():
         return path
     if path.name not in known:
         words = f"there is no file {str(path)!r}, and no shipped configuration of this name"
