@@ -276,9 +276,16 @@ class LiveStation:
             self._publish(replace(self.view, decision=station.decision))
 
     def close(self) -> None:
-        """Save the last journaled decision, and release the journal."""
+        """Journal the time that has passed, save the decision, and release the journal."""
         with self._writes:
+            if self.closed:
+                return
             self.closed = True
+            try:
+                if self._passed_s > 0.0:
+                    self._commit(self._advanced(self._passed_s))
+            except JournalError as error:
+                LOG.warning("the last %.0f s were not journaled: %s", self._passed_s, error)
             self._save_decision()
             self.journal.close()
         self._notify()
