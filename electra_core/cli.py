@@ -154,11 +154,14 @@ def _needs(extra: str) -> Iterator[None]:
     """Turn a missing library into a sentence that names the extra of this package that brings it."""
     try:
         yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("electra_core"):
+    except ImportError as error:
+        # A name that is loaded on demand has the missing library as its cause.
+        missing = error.__cause__ or error
+        name = (getattr(missing, "name", "") or "").partition(".")[0]
+        if not isinstance(missing, ModuleNotFoundError) or name == "electra_core":
             raise
         raise ElectraError(
-            f"{error.name} is not installed: this command needs pip install 'electra-core[{extra}]'"
+            f"{name} is not installed: this command needs pip install 'electra-core[{extra}]'"
         ) from None
 
 
