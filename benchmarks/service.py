@@ -27,7 +27,8 @@ import psutil
 
 from electra_core import StationConfig, load_config
 from electra_core.service import Journal, LiveStation
-from electra_core.service.journal import digest_of, signed
+from electra_core.service.journal import signed
+from electra_core.service.saved_decision import digest_of
 
 ROOT = Path(__file__).parents[1]
 STATION = {

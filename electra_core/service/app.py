@@ -32,6 +32,19 @@ def create_app(live: LiveStation, token: str | None = None, *, tick_s: float = 1
     ------
     BadValueError
         When the token could not arrive.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from electra_core import load_config
+    >>> from electra_core.service.journal import Journal
+    >>> config = load_config("electra_paris_15")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     live = LiveStation(config, Journal(Path(folder) / "a.journal", config), simulated=True)
+    ...     create_app(live).title
+    ...     live.close()
+    'Electra: ELECTRA_PARIS_15'
     """
 
     @asynccontextmanager

@@ -7,7 +7,6 @@ commit. One process at a time holds the file; the system frees it when that proc
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import pickle
@@ -15,12 +14,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import is_dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from electra_core.errors import ElectraError, cause_of
+from electra_core.service.saved_decision import digest_of, is_sound, loads
 from electra_core.station import Decision, Event, StationConfig
 
 LOG = logging.getLogger("electra")
@@ -236,12 +234,12 @@ class Journal:
             When events before it are missing, or the state cannot be found without those that were deleted.
         """
         for row in self._read("SELECT * FROM decision ORDER BY number DESC"):
-            number, content = row[0], row[2]
-            if (fault := _fault_of(row)) is None:
+            number, fault = row[0], "is not as it was written"
+            if is_sound(row):
                 if number > self.last:
                     raise self._damaged(f"events {self.last + 1} to {number} are missing")
                 try:
-                    return number, _DecisionUnpickler(io.BytesIO(content)).load()
+                    return number, loads(row[2])
                 except Exception as error:  # saved by another version: the events lead there as well
                     fault = f"cannot be read ({error})"
             LOG.warning(
@@ -265,7 +263,7 @@ class Journal:
         if self.first > self._delete_to and self.last - self.first >= self._max_events:
             asked = "SELECT * FROM decision WHERE number <= ? ORDER BY number DESC"
             rows = self._read(asked, self.last - self._keep_events)
-            self._delete_to = next((row[0] for row in rows if _fault_of(row) is None), 0)
+            self._delete_to = next((row[0] for row in rows if is_sound(row)), 0)
         if self.first > self._delete_to:
             return
         end = min(self.first + SLICE - 1, self._delete_to)
@@ -327,34 +325,3 @@ def signed(number: int, at_s: float, call: str, arguments: str) -> tuple[int, fl
     """Return an event's row with its digest, which shows a flipped bit when the row is read."""
     row = (number, at_s, call, arguments)
     return *row, hashlib.blake2b(repr(row).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
-
-
-def digest_of(number: int, content: bytes) -> str:
-    """Return the digest of a saved decision and the number of its last event."""
-    return hashlib.sha256(b"%d " % number + content).hexdigest()
-
-
-def _fault_of(row: tuple[int, str, bytes]) -> str | None:
-    number, digest, content = row
-    return None if digest == digest_of(number, content) else "is not as it was written"
-
-
-class _DecisionUnpickler(pickle.Unpickler):
-    """Restricted unpickler: only dataclasses and enums of this package, and plain sets."""
-
-    def load(self) -> Decision:
-        """Return the decision; anything else is an error."""
-        found = super().load()
-        if not isinstance(found, Decision):
-            raise pickle.UnpicklingError(f"it is a {type(found).__name__}")
-        return found
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return a class that a decision may hold; a name with a dot, or a function, could run anything."""
-        if (module, name) in {("builtins", "frozenset"), ("builtins", "set")}:
-            return super().find_class(module, name)
-        if module.startswith("electra_core.") and name.isidentifier():
-            found = super().find_class(module, name)
-            if isinstance(found, type) and (is_dataclass(found) or issubclass(found, Enum)):
-                return found
-        raise pickle.UnpicklingError(f"{module}.{name} is no part of a decision")

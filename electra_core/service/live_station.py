@@ -13,28 +13,23 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
-
-from fastapi.sse import ServerSentEvent
 
 from electra_core.allocation import violations
 from electra_core.errors import ElectraError, StationError
 from electra_core.service.clock import DayClock, uptime_s
 from electra_core.service.journal import Answer, Journal, JournalError
+from electra_core.service.view import View
 from electra_core.station import (
     FAIL_SAFE,
     MAX_ADVANCE_S,
     Decision,
-    Event,
-    Explanation,
     Station,
     StationConfig,
-    StationStatus,
     call_of,
     holds_s,
-    read_status,
     timers,
 )
 
@@ -56,60 +51,6 @@ class KeyUsedError(StationError):
 
 class ClockError(StationError):
     """The clock follows the time of day."""
-
-
-@dataclass(frozen=True)
-class View:
-    """The decision that readers see: they never wait, and all that they read is of one time.
-
-    Attributes
-    ----------
-    config : configuration of the station
-    number : number of the last event
-    decision : the decision in force: what the event led to, and the time that has passed since
-    recent : the last events with their numbers
-    start : random text of this process, so that a tag of another one, with another past, differs
-    """
-
-    config: StationConfig
-    number: int
-    decision: Decision
-    recent: tuple[tuple[int, Event], ...] = ()
-    start: str = ""
-
-    @cached_property
-    def status(self) -> StationStatus:
-        """The status of the station."""
-        decision = self.decision
-        return read_status(self.config, decision.state, decision.snapshot, decision.allocation)
-
-    @cached_property
-    def status_json(self) -> bytes:
-        """The status as it is sent: written once for all readers."""
-        return self.status.model_dump_json().encode()
-
-    @cached_property
-    def sse_message(self) -> ServerSentEvent:
-        """The allocation as the stream sends it."""
-        allocation = self.decision.allocation
-        data = {
-            "number": self.number,
-            "now_s": self.decision.state.now_s,
-            "grid_kw": allocation.grid_kw,
-            "battery_kw": allocation.battery_kw,
-            "offered_kw": dict(allocation.offered_kw),
-            "limited_by": {name: str(limit) for name, limit in allocation.limited_by.items()},
-        }
-        return ServerSentEvent(raw_data=json.dumps(data), event="allocation", id=str(self.number))
-
-    @property
-    def etag(self) -> str:
-        """The tag of the status: it changes with every event, as time passes, and with every start."""
-        return f'"{self.number}-{self.decision.state.now_s}-{self.start}"'
-
-    def explain(self, session_id: str) -> Explanation:
-        """Return why a session gets what it gets."""
-        return Station.from_decision(self.config, self.decision).explain(session_id)
 
 
 class LiveStation:
@@ -134,6 +75,18 @@ class LiveStation:
     ------
     JournalError
         When the journal does not lead to a station of this configuration.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from electra_core import load_config
+    >>> config = load_config("electra_paris_15")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     live = LiveStation(config, Journal(Path(folder) / "a.journal", config), simulated=True)
+    ...     live.advance(60.0)
+    ...     live.close()
+    (200, {'now_s': 60.0})
     """
 
     def __init__(

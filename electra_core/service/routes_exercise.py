@@ -31,7 +31,7 @@ class Start(Stop):
     powerCapacity: Annotated[float, Field(gt=0.0, le=1e9)]  # noqa: N815
 
 
-Asked = TypeVar("Asked", bound=BaseModel)
+Parameters = TypeVar("Parameters", bound=BaseModel)
 Json = dict[str, Any]
 
 
@@ -43,7 +43,7 @@ async def _stop(request: Request) -> Stop:
     return await _read(Stop, request)
 
 
-async def _read(kind: type[Asked], request: Request) -> Asked:
+async def _read(kind: type[Parameters], request: Request) -> Parameters:
     """Read the parameters from the query, as the exercise's page sends them, or from a JSON body."""
     found: Any = dict(request.query_params)
     if not found and (body := await request.body()):

@@ -42,12 +42,12 @@ Number = Annotated[
 ]
 
 
-class _Asked(BaseModel):
+class _Body(BaseModel):
     # Strict: true is not a power, and "5" is not a number.
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class NewSession(_Asked):
+class NewSession(_Body):
     """A car that arrives: a name of the catalogue, or its highest power and the size of its battery."""
 
     charger_id: str
@@ -78,31 +78,31 @@ class NewSession(_Asked):
         return catalogue()[self.vehicle]
 
 
-class Drawn(_Asked):
+class Drawn(_Body):
     """Power that a car draws, a meter's reading."""
 
     drawn_kw: Kw
 
 
-class SiteLimit(_Asked):
+class SiteLimit(_Body):
     """Highest import of the site; null: the capacity of its grid connection."""
 
     limit_kw: Kw | None
 
 
-class StaticLoad(_Asked):
+class StaticLoad(_Body):
     """Power that the site itself takes."""
 
     load_kw: Kw
 
 
-class ChosenStrategy(_Asked):
+class ChosenStrategy(_Body):
     """Strategy of the station: a name of ``GET /v1/strategies``."""
 
     strategy: Annotated[str, Field(json_schema_extra={"enum": list(STRATEGIES)})]
 
 
-class Availability(_Asked):
+class Availability(_Body):
     """Whether a connector works, a whole charger (without ``connector``), or ``battery``."""
 
     charger_id: str
@@ -110,7 +110,7 @@ class Availability(_Asked):
     available: bool
 
 
-class Passing(_Asked):
+class Passing(_Body):
     """Time that passes at a station with a simulated clock; a day at most, because other calls wait."""
 
     seconds: Annotated[float, Field(ge=0.0, le=86_400.0)]

@@ -22,8 +22,9 @@ from stations import BASE, ROOT
 
 from electra_core import Station, Vehicle, load_config
 from electra_core.service import Journal, JournalError, LiveStation, create_app
-from electra_core.service.journal import Answer, digest_of, signed
-from electra_core.station.config import StationConfig
+from electra_core.service.journal import Answer, signed
+from electra_core.service.saved_decision import digest_of
+from electra_core.station import StationConfig
 
 CONFIG = load_config({**BASE, "battery": {"initialCapacity": 100, "power": 100}})
 CAR = Vehicle(80.0, battery_kwh=60.0)
