@@ -102,7 +102,7 @@ def _serve(wanted: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING if wanted.quiet else logging.INFO, format="%(message)s")
     live = LiveStation(config, Journal(journal, config), simulated=wanted.simulated)
     app = create_app(live, os.environ.get("ELECTRA_TOKEN", "").strip() or None)
-    # What is loaded now stays: looking through it for garbage would make one answer in a hundred late.
+    # All that is loaded now stays: collecting garbage in it would make one answer in a hundred late.
     gc.freeze()
     print(f"{config.station_id}: http://{wanted.host}:{wanted.port}/docs", flush=True)
     # Streams never end by themselves: a server that is told to stop leaves them after two seconds.

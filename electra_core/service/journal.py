@@ -267,7 +267,7 @@ class Journal:
         if self.first > self._delete_to:
             return
         end = min(self.first + SLICE - 1, self._delete_to)
-        # Before they go, so that a reader whose events vanish is told that they are no longer kept.
+        # Before they go, so that a reader whose events vanish gets the error that they are no longer kept.
         self.first = end + 1
         with self._written():
             self._base.execute("DELETE FROM event WHERE number <= ?", (end,))

@@ -103,7 +103,7 @@ class ChosenStrategy(_Body):
 
 
 class Availability(_Body):
-    """Whether a connector works, a whole charger (without ``connector``), or ``battery``."""
+    """Availability of a connector, of a whole charger (without ``connector``), or of ``battery``."""
 
     charger_id: str
     connector: Number | None = None

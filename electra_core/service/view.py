@@ -1,4 +1,4 @@
-"""What readers of a live station see: one decision, with the event that led to it."""
+"""The view of a live station: one decision for all readers, with the event that led to it."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ def test_pause_of_more_than_a_year_is_not_caught_up(path: Path, machine: Machine
     assert live.began_unix_s == pytest.approx(machine.day_s - now_s(live))
 
 
-# How passing time is journaled
+# Passing time in the journal
 
 
 def test_refused_call_moves_no_clock(path: Path, machine: Machine) -> None:
@@ -329,13 +329,13 @@ def test_fall_to_the_fail_safe_limit_is_journaled_at_once(path: Path, machine: M
     assert live.view.status.fail_safe
 
 
-def test_listeners_hear_of_time_that_passes(path: Path, machine: Machine) -> None:
+def test_listeners_are_called_as_time_passes(path: Path, machine: Machine) -> None:
     live = machine.open(path)
-    heard: list[float] = []
-    unsubscribe = live.subscribe(lambda: heard.append(now_s(live)))
+    times_s: list[float] = []
+    unsubscribe = live.subscribe(lambda: times_s.append(now_s(live)))
     for _ in range(3):
         passed_s(live, machine, 6.0)
     unsubscribe()
     passed_s(live, machine, 6.0)
-    assert heard == [6.0, 12.0, 18.0]
+    assert times_s == [6.0, 12.0, 18.0]
     assert live.view.sse_message.id == "0"

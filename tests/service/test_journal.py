@@ -238,7 +238,7 @@ def test_journal_of_the_version_before_is_read_from_its_beginning(path: Path) ->
     assert again.journal.began_unix_s == live.journal.began_unix_s
 
 
-# What is refused
+# Refusals
 
 
 def test_second_process_is_refused_with_a_sentence(path: Path) -> None:
@@ -360,7 +360,7 @@ def test_read_only_folder_is_refused_with_a_sentence(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
-# What cannot be written
+# Failed writes
 
 
 def test_full_disk_leaves_the_station_as_it_was(path: Path, disk: Disk) -> None:
