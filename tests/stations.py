@@ -54,9 +54,9 @@ def make_config(**keys: Any) -> StationConfig:
     Parameters
     ----------
     keys : keys of a configuration file, spelt as in the file (``staticLoad``) or as in Python
-        (``static_load_kw``); ``grid_kw`` stands for ``gridCapacity``. ``chargers`` is a number of chargers, or
-        a list of mappings; a charger is named CP1, CP2, … in the order of the list and shares 200 kW between
-        two connectors, unless its mapping says otherwise
+        (``static_load_kw``); ``grid_kw`` stands for ``gridCapacity``. ``chargers`` is a number of chargers,
+        or a list of mappings; a charger is named CP1, CP2, … in the order of the list and shares 200 kW
+        between two connectors, unless its mapping says otherwise
 
     Examples
     --------
