@@ -8,12 +8,11 @@ and arrays of records with the same names here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from electra_core.allocation import waterfill
 from electra_core.allocation.snapshot import Limit
-from electra_core.allocation.waterfill import ChargerLimit, DemandRow, Grant, PoolEntry
+from electra_core.allocation.waterfill import ChargerLimit, Chargers, DemandRow, Entries, Grant, Grants, Rows
 
 # A demand this close to its cap is at its cap: the limit that is named must not depend on the last bits.
 ROUNDING = 1e-12
@@ -30,15 +29,15 @@ class DemandTable(NamedTuple):
     would be if no modules were kept. ``entries`` is scratch.
     """
 
-    rows: Sequence[DemandRow]
-    chargers: Sequence[ChargerLimit]
-    grants: Sequence[Grant]
-    by_grid: Sequence[Grant]
-    without_kept: Sequence[Grant]
-    entries: Sequence[PoolEntry]
+    rows: Rows
+    chargers: Chargers
+    grants: Grants
+    by_grid: Grants
+    without_kept: Grants
+    entries: Entries
 
 
-def normalise_weights(rows: Sequence[DemandRow]) -> None:
+def normalise_weights(rows: Rows) -> None:
     """Make weights relative to the largest of their tier: only ratios count, and sums must not overflow."""
     start = 0
     while start < len(rows):
@@ -88,9 +87,7 @@ def solve(
     compare_modules(table, total_kw, in_equal_parts)
 
 
-def fill(
-    table: DemandTable, grants: Sequence[Grant], site_kw: float, keep: bool, in_equal_parts: bool
-) -> None:
+def fill(table: DemandTable, grants: Grants, site_kw: float, keep: bool, in_equal_parts: bool) -> None:
     """Admit demands and fill them from one source of ``site_kw``, each up to ``lift_to_kw``."""
     rows, chargers = table.rows, table.chargers
     for row in range(len(rows)):
@@ -105,7 +102,7 @@ def fill(
     waterfill.release_modules(rows, grants, chargers, keep)
 
 
-def copy(source: Sequence[Grant], target: Sequence[Grant]) -> None:
+def copy(source: Grants, target: Grants) -> None:
     """Write grants into others."""
     for row in range(len(source)):
         old, new = source[row], target[row]
@@ -113,7 +110,7 @@ def copy(source: Sequence[Grant], target: Sequence[Grant]) -> None:
         new.min_kw, new.max_kw = old.min_kw, old.max_kw
 
 
-def at_site(rows: Sequence[DemandRow], grants: Sequence[Grant]) -> float:
+def at_site(rows: Rows, grants: Grants) -> float:
     """Return what the grants take from grid and battery together, kW."""
     total_kw = 0.0
     for row in range(len(rows)):
@@ -121,7 +118,7 @@ def at_site(rows: Sequence[DemandRow], grants: Sequence[Grant]) -> float:
     return total_kw
 
 
-def name_limits(table: DemandTable, grants: Sequence[Grant]) -> None:
+def name_limits(table: DemandTable, grants: Grants) -> None:
     """Write the one limit that stopped each demand from rising."""
     rows, chargers = table.rows, table.chargers
     for charger in chargers:

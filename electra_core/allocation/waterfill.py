@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 # Sums of minima are compared with limits: a rounding error must not turn a car away.
 ROUNDING = 1e-12
@@ -98,9 +99,14 @@ class ChargerLimit:
     used_kw: float = 0.0
 
 
-def rising_level(
-    entries: Sequence[PoolEntry], limit_kw: float, start: int, end: int, held_level: float
-) -> float:
+# Lists of the classes above, or arrays of records with the same names.
+Rows: TypeAlias = Sequence[DemandRow]
+Grants: TypeAlias = Sequence[Grant]
+Entries: TypeAlias = Sequence[PoolEntry]
+Chargers: TypeAlias = Sequence[ChargerLimit]
+
+
+def rising_level(entries: Entries, limit_kw: float, start: int, end: int, held_level: float) -> float:
     """Return the level at which entries take ``limit_kw``; those with minima above ``held_level`` stay there.
 
     Newton's method from below on a concave, piecewise linear sum: every pass caps more entries, so it
@@ -129,7 +135,7 @@ def rising_level(
         level = max(level, (limit_kw - fixed_kw) / rising)
 
 
-def water_level(entries: Sequence[PoolEntry], limit_kw: float, start: int, end: int) -> float:
+def water_level(entries: Entries, limit_kw: float, start: int, end: int) -> float:
     """Return the level at which entries ``start`` to ``end`` together take exactly ``limit_kw``.
 
     Their minima fit the limit together; weights and costs are above 0.
@@ -176,9 +182,7 @@ def taken(kw: float, modules: int, module_kw: float) -> float:
     return modules * module_kw if module_kw > 0.0 else kw
 
 
-def admit(
-    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit], site_kw: float
-) -> None:
+def admit(rows: Rows, grants: Grants, chargers: Chargers, site_kw: float) -> None:
     """Turn away, in the order of the queue, every demand whose minimum does not fit any more.
 
     A demand needs its minimum, in whole modules where its charger has them, or as many modules as its grant
@@ -208,9 +212,7 @@ def admit(
             grant.modules = 0
 
 
-def keep_modules(
-    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit]
-) -> None:
+def keep_modules(rows: Rows, grants: Grants, chargers: Chargers) -> None:
     """Leave demands the modules that they had before, at each charger where those and all needs fit."""
     for charger in chargers:
         charger.used_kw = 0.0
@@ -225,9 +227,7 @@ def keep_modules(
             grant.modules = rows[row].modules_kept
 
 
-def release_modules(
-    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit], keep: bool
-) -> None:
+def release_modules(rows: Rows, grants: Grants, chargers: Chargers, keep: bool) -> None:
     """Take back modules that a demand neither keeps nor uses, for want of power on the site."""
     for row in range(len(rows)):
         grant = grants[row]
@@ -237,12 +237,7 @@ def release_modules(
 
 
 def grant_modules(
-    rows: Sequence[DemandRow],
-    grants: Sequence[Grant],
-    entries: Sequence[PoolEntry],
-    charger: ChargerLimit,
-    start: int,
-    end: int,
+    rows: Rows, grants: Grants, entries: Entries, charger: ChargerLimit, start: int, end: int
 ) -> None:
     """Grant the charger's free modules one by one, as long as a demand can use another (`next_for_module`).
 
@@ -263,12 +258,7 @@ def grant_modules(
 
 
 def next_for_module(
-    rows: Sequence[DemandRow],
-    grants: Sequence[Grant],
-    entries: Sequence[PoolEntry],
-    size_kw: float,
-    start: int,
-    end: int,
+    rows: Rows, grants: Grants, entries: Entries, size_kw: float, start: int, end: int
 ) -> int:
     """Return the row with the lowest power for its weight that can use any part of one more module, or -1.
 
@@ -298,12 +288,7 @@ def next_for_module(
 
 
 def share_out(
-    rows: Sequence[DemandRow],
-    grants: Sequence[Grant],
-    entries: Sequence[PoolEntry],
-    chargers: Sequence[ChargerLimit],
-    site_kw: float,
-    in_equal_parts: bool,
+    rows: Rows, grants: Grants, entries: Entries, chargers: Chargers, site_kw: float, in_equal_parts: bool
 ) -> None:
     """Fill the tree tier by tier; inside a tier by weighted max-min, or in equal parts.
 
@@ -340,9 +325,7 @@ def share_out(
         start = end
 
 
-def reserve_minima(
-    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit], site_kw: float
-) -> float:
+def reserve_minima(rows: Rows, grants: Grants, chargers: Chargers, site_kw: float) -> float:
     """Reserve the minima and modules of all tiers at their chargers; return what the site has left, kW."""
     for charger in chargers:
         charger.used_kw = 0.0
@@ -354,10 +337,10 @@ def reserve_minima(
 
 
 def fill_tier(
-    rows: Sequence[DemandRow],
-    grants: Sequence[Grant],
-    entries: Sequence[PoolEntry],
-    chargers: Sequence[ChargerLimit],
+    rows: Rows,
+    grants: Grants,
+    entries: Entries,
+    chargers: Chargers,
     site_left_kw: float,
     in_equal_parts: bool,
     start: int,
@@ -387,9 +370,9 @@ def fill_tier(
 
 
 def fill_charger(
-    rows: Sequence[DemandRow],
-    grants: Sequence[Grant],
-    entries: Sequence[PoolEntry],
+    rows: Rows,
+    grants: Grants,
+    entries: Entries,
     charger: ChargerLimit,
     in_equal_parts: bool,
     scarce: bool,
@@ -414,13 +397,7 @@ def fill_charger(
 
 
 def fill_site(
-    rows: Sequence[DemandRow],
-    grants: Sequence[Grant],
-    entries: Sequence[PoolEntry],
-    limit_kw: float,
-    in_equal_parts: bool,
-    start: int,
-    end: int,
+    rows: Rows, grants: Grants, entries: Entries, limit_kw: float, in_equal_parts: bool, start: int, end: int
 ) -> None:
     """Share ``limit_kw`` of the site among the demands ``start`` to ``end`` of one tier, up to their caps."""
     asked_kw = 0.0
