@@ -313,10 +313,16 @@ def share_out(
     site_left_kw = reserve_minima(rows, grants, chargers, site_kw)
     start = 0
     while start < len(rows):
-        end = start + 1
+        end = start
+        reserved_kw = asked_kw = 0.0
         while end < len(rows) and rows[end].tier == rows[start].tier:
+            reserved_kw += rows[end].cost * grants[end].min_kw
+            asked_kw += rows[end].cost * grants[end].max_kw
             end += 1
-        fill_tier(rows, grants, entries, chargers, site_left_kw, in_equal_parts, start, end)
+        limit_kw = max(reserved_kw, site_left_kw + reserved_kw)
+        scarce = in_equal_parts and asked_kw > limit_kw
+        fill_chargers(rows, grants, entries, chargers, in_equal_parts, scarce, start, end)
+        fill_site(rows, grants, entries, limit_kw, in_equal_parts, start, end)
         for row in range(start, end):
             charger, risen_kw = chargers[rows[row].charger], grants[row].kw - grants[row].min_kw
             site_left_kw -= rows[row].cost * risen_kw
@@ -336,64 +342,39 @@ def reserve_minima(rows: Rows, grants: Grants, chargers: Chargers, site_kw: floa
     return site_kw
 
 
-def fill_tier(
+def fill_chargers(
     rows: Rows,
     grants: Grants,
     entries: Entries,
     chargers: Chargers,
-    site_left_kw: float,
-    in_equal_parts: bool,
-    start: int,
-    end: int,
-) -> None:
-    """Fill the demands ``start`` to ``end`` of one tier: each charger by itself, then the site."""
-    reserved_kw = asked_kw = 0.0
-    for row in range(start, end):
-        grant, entry = grants[row], entries[row]
-        reserved_kw += rows[row].cost * grant.min_kw
-        asked_kw += rows[row].cost * grant.max_kw
-        entry.min_kw, entry.max_kw = grant.min_kw, grant.max_kw
-        entry.weight, entry.cost = rows[row].weight, 1.0
-        if in_equal_parts and grant.max_kw > 0.0:
-            entry.max_kw = math.inf  # its part is the same, however little it can use
-    limit_kw = max(reserved_kw, site_left_kw + reserved_kw)
-    scarce = in_equal_parts and asked_kw > limit_kw
-    first = start
-    while first < end:
-        last = first + 1
-        while last < end and rows[last].charger == rows[first].charger:
-            last += 1
-        charger = chargers[rows[first].charger]
-        fill_charger(rows, grants, entries, charger, in_equal_parts, scarce, first, last)
-        first = last
-    fill_site(rows, grants, entries, limit_kw, in_equal_parts, start, end)
-
-
-def fill_charger(
-    rows: Rows,
-    grants: Grants,
-    entries: Entries,
-    charger: ChargerLimit,
     in_equal_parts: bool,
     scarce: bool,
     start: int,
     end: int,
 ) -> None:
-    """Set the caps of the demands ``start`` to ``end`` of one charger, and grant its modules."""
-    # Modules are granted one by one instead of by a level; equal parts bound what they are granted for.
-    if in_equal_parts or charger.module_kw == 0.0:
+    """Set the caps of the demands ``start`` to ``end`` of one tier by their chargers, and grant modules."""
+    while start < end:
+        first, charger = start, chargers[rows[start].charger]
         own_kw = asked_kw = 0.0
-        for row in range(start, end):
-            own_kw += taken(grants[row].min_kw, grants[row].modules, charger.module_kw)
-            asked_kw += grants[row].max_kw
-        limit_kw = max(own_kw, charger.kw - charger.used_kw + own_kw)
-        scarce = scarce or asked_kw > limit_kw
-        level = water_level(entries, limit_kw, start, end) if scarce else math.inf
-        for row in range(start, end):
-            grant, entry = grants[row], entries[row]
-            grant.cap_kw = entry.max_kw = pour(grant.min_kw, grant.max_kw, entry.weight, level)
-    if charger.module_kw > 0.0:
-        grant_modules(rows, grants, entries, charger, start, end)
+        while start < end and rows[start].charger == rows[first].charger:
+            grant, entry = grants[start], entries[start]
+            own_kw += taken(grant.min_kw, grant.modules, charger.module_kw)
+            asked_kw += grant.max_kw
+            entry.min_kw, entry.max_kw = grant.min_kw, grant.max_kw
+            entry.weight, entry.cost = rows[start].weight, 1.0
+            if in_equal_parts and grant.max_kw > 0.0:
+                entry.max_kw = math.inf  # its part is the same, however little it can use
+            start += 1
+        # Modules are granted one by one instead of by a level; equal parts bound what they are granted for.
+        if in_equal_parts or charger.module_kw == 0.0:
+            limit_kw = max(own_kw, charger.kw - charger.used_kw + own_kw)
+            divided = scarce or asked_kw > limit_kw
+            level = water_level(entries, limit_kw, first, start) if divided else math.inf
+            for row in range(first, start):
+                grant, entry = grants[row], entries[row]
+                grant.cap_kw = entry.max_kw = pour(grant.min_kw, grant.max_kw, entry.weight, level)
+        if charger.module_kw > 0.0:
+            grant_modules(rows, grants, entries, charger, first, start)
 
 
 def fill_site(
