@@ -95,6 +95,14 @@ def station(strategy: Any = "max_min", **changes: Any) -> Station:
     return make_station(strategy, **changes)
 
 
+def modules_of_the_package() -> list[str]:
+    """Return the names of the package's modules but those that are programs: Voila's configuration is one."""
+    files = sorted((ROOT / "electra_core").rglob("*.py"))
+    names = (".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files)
+    modules = [name.removesuffix(".__init__") for name in names]
+    return [name for name in modules if not name.endswith((".voila.server_config", ".__main__"))]
+
+
 def shared_file(path: str) -> Path:
     """A file of real data beside the project; where there is none the test skips and says so."""
     found = ROOT.parent / "shared" / path
