@@ -54,9 +54,9 @@ def make_config(**keys: Any) -> StationConfig:
     Parameters
     ----------
     keys : keys of a configuration file, spelt as in the file (``staticLoad``) or as in Python
-        (``static_load_kw``); ``grid_kw`` stands for ``gridCapacity``. ``chargers`` is a number of chargers, or
-        a list of mappings; a charger is named CP1, CP2, … in the order of the list and shares 200 kW between
-        two connectors, unless its mapping says otherwise
+        (``static_load_kw``); ``grid_kw`` stands for ``gridCapacity``. ``chargers`` is a number of chargers,
+        or a list of mappings; a charger is named CP1, CP2, … in the order of the list and shares 200 kW
+        between two connectors, unless its mapping says otherwise
 
     Examples
     --------
@@ -93,6 +93,14 @@ def make_station(strategy: str | Strategy = "max_min", **keys: Any) -> Station:
 def station(strategy: Any = "max_min", **changes: Any) -> Station:
     """That station, with what a test changes in it."""
     return make_station(strategy, **changes)
+
+
+def modules_of_the_package() -> list[str]:
+    """Return the names of the package's modules but those that are programs: Voila's configuration is one."""
+    files = sorted((ROOT / "electra_core").rglob("*.py"))
+    names = (".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files)
+    modules = [name.removesuffix(".__init__") for name in names]
+    return [name for name in modules if not name.endswith((".voila.server_config", ".__main__"))]
 
 
 def shared_file(path: str) -> Path:

@@ -22,7 +22,7 @@ import pytest
 from stations import ROOT
 
 from electra_core import load_config
-from electra_core.allocation.snapshot import violations
+from electra_core.allocation import violations
 from electra_core.cli import main
 from electra_core.service import Journal, LiveStation
 

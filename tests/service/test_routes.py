@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from stations import BASE
 
 from electra_core import Station, catalogue, load_config
-from electra_core.allocation.snapshot import violations
+from electra_core.allocation import violations
 from electra_core.errors import BadValueError
 from electra_core.service import Journal, JournalError, LiveStation, create_app
 
