@@ -21,7 +21,7 @@ import numpy as np
 from electra_core.optimization.intervals import Intervals, Stays
 from electra_core.optimization.linear_program import Floats, Ints
 from electra_core.sessions import SessionTable
-from electra_core.station import vehicles
+from electra_core.station import charging_curve
 
 # Tangents stand at the corners of the hull, and evenly between arrival and target.
 EVENLY = 9
@@ -104,7 +104,7 @@ def _climbed_kwh(visits: SessionTable, visit: int, most_kw: float, moments_h: li
         if gained_kwh and gained_kwh[-1] >= requested_kwh:
             gained_kwh.append(requested_kwh)  # nothing more to look up, perhaps for days
         else:
-            rise, _ = vehicles.climb(soc, kw, battery_kwh, *way, most_kw, hours)
+            rise, _ = charging_curve.climb(soc, kw, battery_kwh, *way, most_kw, hours)
             gained_kwh.append(min(requested_kwh, rise * battery_kwh * (1.0 + ROUNDING)))
     return gained_kwh
 
@@ -198,7 +198,7 @@ def ceiling(visits: SessionTable, visit: int, most_kw: float) -> list[Point]:
             cross = left + (right - left) * (most_kw - left_kw) / (right_kw - left_kw)
             if arrival < cross < target:
                 places.add(cross)
-    return hull([(place, min(most_kw, vehicles.power_at(soc, kw, place))) for place in sorted(places)])
+    return hull([(place, min(most_kw, charging_curve.power_at(soc, kw, place))) for place in sorted(places)])
 
 
 def hull(points: list[Point]) -> list[Point]:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from electra_core.allocation import Allocation
 from electra_core.station.battery import energy_above_kwh, room_below_kwh
+from electra_core.station.charging_curve import SOC_ROUNDING
 from electra_core.station.config import StationConfig
 from electra_core.station.demand import battery_reach_kw, carried_kw, demand_of, read_snapshot, site_limit_kw
 from electra_core.station.state import BATTERY_ID, ConnectorId, Ledger, Session, State
-from electra_core.station.vehicles import SOC_ROUNDING
 
 
 def takes_on_battery(config: StationConfig, state: State, newcomer: Session) -> bool:

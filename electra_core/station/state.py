@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, fields, replace
 
 from electra_core.allocation import BATTERY, Strategy
 from electra_core.station.battery import energy_above_kwh
+from electra_core.station.charging_curve import SOC_ROUNDING
 from electra_core.station.config import StationConfig
-from electra_core.station.vehicles import SOC_ROUNDING, Vehicle
+from electra_core.station.vehicles import Vehicle
 
 ConnectorId = tuple[str, int]
 

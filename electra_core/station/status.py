@@ -7,10 +7,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from electra_core.allocation import Allocation, Demand, Limit, Snapshot, name_of
-from electra_core.station.config import ChargerConfig, StationConfig
+from electra_core.station.charging_curve import MIN_OFFER_KW
+from electra_core.station.config import StationConfig
+from electra_core.station.config_parts import ChargerConfig
 from electra_core.station.demand import site_limit_kw
 from electra_core.station.state import BATTERY_ID, ConnectorId, Session, State
-from electra_core.station.vehicles import MIN_OFFER_KW
 
 
 class _Part(BaseModel):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stations import curves, shared_file, straight_line
 
 from electra_core import ChargingCurve, Vehicle, VehicleError, catalogue, day_names, load_day
-from electra_core.station.vehicles import typical_curve
+from electra_core.station import typical_curve
 
 socs = st.floats(0.0, 1.0)
 offers = st.sampled_from([0.0, 7.4, 50.0, 150.0]) | st.floats(0.0, 400.0)
