@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
@@ -24,7 +23,7 @@ from electra_core.sessions.timestamps import (
     read_timestamps,
     seconds,
 )
-from electra_core.station import MAX_KW
+from electra_core.station import MAX_KW, JsonFileError, parse_json
 
 # Zone of all its sites; the CSV has offsets from UTC and does not name the zone.
 ACN_ZONE = "America/Los_Angeles"
@@ -166,14 +165,9 @@ def _read_file(path: str | os.PathLike[str]) -> tuple[ColumnReader, _Names]:
 def _read_json(name: str, text: str) -> ColumnReader:
     """Read the sessions of an export, each with its last user input, as rows of JSON values."""
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        words = f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
-        raise SessionsError(name, [words]) from None
-    except RecursionError:
-        raise SessionsError(name, ["not JSON: nested too deeply"]) from None
-    except ValueError:
-        raise SessionsError(name, ["not JSON: a number has thousands of digits"]) from None
+        data = parse_json(text)
+    except JsonFileError as error:
+        raise SessionsError(name, [str(error)]) from None
     items = data.get("_items") if isinstance(data, Mapping) else data
     if not isinstance(items, list):
         raise SessionsError(name, ["there is no list of sessions named _items"])
