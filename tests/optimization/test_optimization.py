@@ -16,7 +16,7 @@ from stations import NAMED, curves, shared_file, snapshots
 
 from electra_core import Allocation, ChargingCurve, Demand, Snapshot, Vehicle, allocate, load_config
 from electra_core.optimization import (
-    Best,
+    HindsightOptimum,
     Mpc,
     OptimizationError,
     best_instant,
@@ -404,7 +404,7 @@ def test_it_is_never_below_what_is_feasible(scenario: Scenario) -> None:
         assert (paid.energy_kwh, paid.cost) == pytest.approx((0.0, 0.0), abs=1e-5)
 
 
-def assert_balanced(best: Best) -> None:
+def assert_balanced(best: HindsightOptimum) -> None:
     """The schedule keeps the site's limit, and what is imported covers what is used."""
     scenario, timeline = best.scenario, best.timeline
     lasts_s = np.diff(timeline.index, append=scenario.horizon_s)
