@@ -185,7 +185,7 @@ def regret(
     shape = np.shape(result.delivered_kwh)
     if shape != (len(scenario.sessions),):
         raise OptimizationError(
-            f"{len(scenario.sessions)} visitors came, but delivered_kwh has the shape {shape}"
+            f"the scenario has {len(scenario.sessions)} sessions, but delivered_kwh has the shape {shape}"
         )
     end_s = getattr(result, "end_s", None) if end_s is None else end_s
     search = _Search(scenario, demand_charge_per_kw, demand_window_s, final_soc_at_least, end_s, time_limit_s)
@@ -292,7 +292,7 @@ def _min_final_kwh(scenario: Scenario, final_soc: float | None) -> float:
     battery = scenario.config.battery
     if battery is not None and battery.rule == "whole_session":
         raise OptimizationError(
-            "the battery rule whole_session fills the battery from nowhere, so nothing is the best of it;"
+            "the battery rule whole_session fills the battery from nowhere, so there is no optimum;"
             " take the rule hybrid to see what is possible"
         )
     if final_soc is None:

@@ -173,7 +173,7 @@ def _weights(name: str, given: object, count: int) -> Floats:
         raise BadValueError(f"{name} must be {count} numbers, got {len(found)}")
     weights = np.array([checked_number(f"{name}: each", value, 0.0, MAX_SESSIONS) for value in found])
     if not weights.any():
-        raise BadValueError(f"{name} are all 0: nobody would ever come")
+        raise BadValueError(f"{name} are all 0: no driver would ever come")
     return weights
 
 

@@ -233,7 +233,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "hours as words": ({"hours": "a" * 24}, "hours must be 24 numbers, got 'aaa"),
     "negative hour": ({"hours": [1] * 23 + [-1]}, "hours: each must be from 0"),
     "hour of words": ({"hours": ["1"] * 24}, "hours: each must be a finite number, got '1'"),
-    "no hour": ({"hours": [0] * 24}, "hours are all 0: nobody would ever come"),
+    "no hour": ({"hours": [0] * 24}, "hours are all 0: no driver would ever come"),
     "8 weekdays": ({"weekdays": [1] * 8}, "weekdays must be 7 numbers, got 8"),
     "negative weekday": ({"weekdays": [1] * 6 + [-0.1]}, "weekdays: each must be from 0"),
     "eighth weekday": ({"first_weekday": 7}, "first_weekday must be a whole number from 0 to 6, got 7"),
