@@ -209,8 +209,8 @@ class Model:
 def _connectors(config: StationConfig) -> tuple[Floats, Ints]:
     """Return the limit of each connector, kW, and the index of its charger."""
     chargers = {charger_id: index for index, charger_id in enumerate(config.charger_kw)}
-    charger = np.array([chargers[charger_id] for charger_id, _ in config.plugs])
-    kw = [math.inf if one.max_power_kw is None else one.max_power_kw for one in config.plugs.values()]
+    charger = np.array([chargers[charger_id] for charger_id, _ in config.connectors])
+    kw = [math.inf if one.max_power_kw is None else one.max_power_kw for one in config.connectors.values()]
     return np.minimum(kw, _charger_kw(config)[charger]), charger
 
 

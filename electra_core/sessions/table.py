@@ -208,7 +208,7 @@ def _read_connectors(read: ColumnReader, find_indices: FindIndices) -> tuple[Int
 def _indices_at(config: StationConfig) -> FindIndices:
     """Return a function that finds indices in a configuration."""
     chargers = {charger_id: index for index, charger_id in enumerate(config.charger_kw)}
-    slots = {place: index for index, place in enumerate(config.plugs)}
+    slots = {place: index for index, place in enumerate(config.connectors)}
 
     def find_indices(charger_id: Any, connector: Any) -> tuple[int, int]:
         if isinstance(charger_id, str) and (charger_id, connector) in slots:

@@ -157,7 +157,7 @@ def climb(
         if target_soc < high:
             high, high_kw = target_soc, low_kw + slope * (target_soc - low)
         now_kw = low_kw + slope * (soc - low)
-        # Where the offer cuts the curve inside this piece, it is climbed in two parts.
+        # A piece that the offer cuts is climbed in two parts.
         bend = high
         if min(now_kw, high_kw) < offered_kw < max(now_kw, high_kw):
             bend = min(high, max(soc, low + (offered_kw - low_kw) / slope))

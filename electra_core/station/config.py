@@ -127,7 +127,7 @@ class StationConfig(ConfigPart):
         }
 
     @functools.cached_property
-    def plugs(self) -> Mapping[tuple[str, int], ConnectorConfig]:
+    def connectors(self) -> Mapping[tuple[str, int], ConnectorConfig]:
         """Return the connectors by charger id and number, which counts from 1."""
         return {
             (charger.id, number): connector
@@ -167,8 +167,8 @@ class StationConfig(ConfigPart):
         if isinstance(connector, bool) or not isinstance(connector, numbers.Integral):
             raise UnknownConnectorError(f"a connector is a whole number, got {shortened(connector)}")
         connector_id = (charger_id, int(connector))
-        if connector_id not in self.plugs:
-            count = sum(1 for each_id, _ in self.plugs if each_id == charger_id)
+        if connector_id not in self.connectors:
+            count = sum(1 for each_id, _ in self.connectors if each_id == charger_id)
             raise UnknownConnectorError(
                 f"{charger_id} has connectors 1 to {count}, not {shortened(connector)}"
             )

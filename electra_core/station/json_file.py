@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,8 @@ def parse_json(text: str) -> Any:
         raise JsonFileError("the file is empty")
     repeated: list[str] = []
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        pairs = list(pairs)
         found = dict(pairs)
         if len(found) < len(pairs):
             twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
@@ -105,7 +106,7 @@ def join_keys(place: str, key: str) -> str:
     return f"{place}.{key}" if place else key
 
 
-def _parse(text: str, unique: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> Any:
+def _parse(text: str, unique: Callable[[Iterable[tuple[str, Any]]], dict[str, Any]]) -> Any:
     # The grammar with comments is slow and comments are rare, so the standard parser has the first try.
     try:
         return json.loads(text, object_pairs_hook=unique)
