@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,8 +36,7 @@ CUT_MARGIN = 1e-9
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Cuts:
+class Cuts(NamedTuple):
     """Limits ``energy <= max_kwh + slope * energy that the session has gained before``, an entry each.
 
     Attributes
@@ -92,12 +92,8 @@ def energy_bounds(
         charge = FullPowerCharge(hull, float(table.battery_kwh[session]))
         max_kw[session] = charge.kw.max()
         cuts.append(_tangents(charge, pair, hours))
-    together = Cuts(
-        np.concatenate([one.pair for one in cuts]),
-        np.concatenate([one.max_kwh for one in cuts]),
-        np.concatenate([one.slope for one in cuts]),
-    )
-    return EnergyBounds(max_kw, max_kwh, before_kwh, together)
+    all_cuts = Cuts(*(np.concatenate(column) for column in zip(*cuts, strict=True)))
+    return EnergyBounds(max_kw, max_kwh, before_kwh, all_cuts)
 
 
 def _climbed_kwh(table: SessionTable, session: int, max_kw: float, times_h: list[float]) -> list[float]:

@@ -53,8 +53,7 @@ class Intervals:
     @property
     def max_import_kwh(self) -> Floats:
         """Energy that the site can import, kWh; its own load above the limit is imported all the same."""
-        max_kw: Floats = np.maximum(self.limit_kw, self.own_kw - self.pv_kw)
-        return max_kw * self.hours
+        return np.maximum(self.limit_kw, self.own_kw - self.pv_kw) * self.hours
 
 
 @dataclass(frozen=True, slots=True)

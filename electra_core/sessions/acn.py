@@ -13,16 +13,9 @@ import numpy as np
 import pandas as pd
 
 from electra_core.errors import BadValueError, is_finite, shortened
+from electra_core.sessions import timestamps
 from electra_core.sessions.columns import ColumnReader, SessionsError
 from electra_core.sessions.csv_files import OnError, check_choice, read_csv, read_text, usable
-from electra_core.sessions.timestamps import (
-    begun_since,
-    checked_from_time,
-    count_from_start,
-    read_presence,
-    read_timestamps,
-    seconds,
-)
 from electra_core.station import MAX_KW, JsonFileError, parse_json
 
 # Zone of all its sites; the CSV has offsets from UTC and does not name the zone.
@@ -120,9 +113,9 @@ def read_acn(
     if not is_finite(max_power_kw) or not 0.0 < max_power_kw <= MAX_KW:
         words = f"max_power_kw must be above 0 and at most {MAX_KW:g}, got {shortened(max_power_kw)}"
         raise BadValueError(words)
-    since = checked_from_time(from_time)
+    since = timestamps.checked_from_time(from_time)
     read, names = _read_file(path)
-    arrivals, departures = read_presence(read, names.arrival, names.departure, zoned=True)
+    arrivals, departures = timestamps.read_presence(read, names.arrival, names.departure, zoned=True)
     kwh = {"delivered": read.numbers(names.delivered), "requested": read.numbers(names.requested)}
     read.add_faults(np.isnan(kwh["delivered"]), f"{names.delivered} is empty")
     read.add_faults(read.table[names.station].isna().to_numpy(), f"{names.station} is empty")
@@ -131,21 +124,23 @@ def read_acn(
             "session_id": read.table["session_id"],
             "charger_id": read.table[names.station],
             "connector": 1,
-            "arrival_s": seconds(arrivals),
-            "departure_s": seconds(departures),
+            "arrival_s": timestamps.seconds(arrivals),
+            "departure_s": timestamps.seconds(departures),
             "energy_kwh": kwh[energy],
             "max_power_kw": float(max_power_kw),
             "requested_kwh": kwh["requested"],
             "delivered_kwh": kwh["delivered"],
-            "stated_departure_s": seconds(read_timestamps(read, names.stated_departure, zoned=True)),
+            "stated_departure_s": timestamps.seconds(
+                timestamps.read_column(read, names.stated_departure, zoned=True)
+            ),
         }
     )
     if "spaceID" in read.table.columns:
         frame["space_id"] = read.table["spaceID"]
     zone = _find_zone(read, arrivals)
     since = since.replace(tzinfo=zone) if since is not None and since.tzinfo is None else since
-    frame = usable(read, begun_since(frame, since), on_error)
-    start = count_from_start(frame, zone, since)
+    frame = usable(read, timestamps.begun_since(frame, since), on_error)
+    start = timestamps.count_from_start(frame, zone, since)
     frame.attrs["start"] = None if start is None else start.isoformat()
     return frame
 

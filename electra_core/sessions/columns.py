@@ -68,8 +68,9 @@ class ColumnReader:
         self.positions = positions
         self.rows = len(table)
         self.faults: dict[int, str] = {}
-        numbered: Objects = np.arange(1, self.rows + 1).astype(object)
-        self.ids = self.objects("session_id") if "session_id" in table.columns else numbered
+        self.ids: Objects = np.arange(1, self.rows + 1).astype(object)
+        if "session_id" in table.columns:
+            self.ids = self.objects("session_id")
 
     def position(self, row: int) -> str:
         """Return the position of a row as messages state it."""

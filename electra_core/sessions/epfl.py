@@ -13,16 +13,10 @@ import numpy as np
 import pandas as pd
 
 from electra_core.errors import BadValueError
+from electra_core.sessions import timestamps
 from electra_core.sessions.columns import ColumnReader
 from electra_core.sessions.csv_files import OnError, check_choice, read_csv, read_text, usable
 from electra_core.sessions.days import logged_car
-from electra_core.sessions.timestamps import (
-    begun_since,
-    checked_from_time,
-    count_from_start,
-    read_presence,
-    seconds,
-)
 from electra_core.station import Vehicle, VehicleError
 
 CONNECTORS = {"CCS1": 1, "CCS2": 2}
@@ -81,20 +75,20 @@ def read_epfl(
     0          1    38700.0         0.26        43.541     True
     """
     check_choice("on_error", on_error, "raise", "skip")
-    since = checked_from_time(from_time)
+    since = timestamps.checked_from_time(from_time)
     if since is not None and since.tzinfo is not None:
         raise BadValueError(f"from_time must have no offset from UTC, as the log's dates, got {since}")
     required = ["session", "ccs", "arrival", "departure", *NUMBER_COLUMNS]
     read = read_csv(*read_text(path), required, ids="session")
-    arrivals, departures = read_presence(read, "arrival", "departure", zoned=False)
+    arrivals, departures = timestamps.read_presence(read, "arrival", "departure", zoned=False)
     log = _read_log(read)
     frame = pd.DataFrame(
         {
             "session_id": log["session"],
             "charger_id": "L3",
             "connector": [CONNECTORS.get(name, 0) for name in read.table["ccs"]],
-            "arrival_s": seconds(arrivals),
-            "departure_s": seconds(departures),
+            "arrival_s": timestamps.seconds(arrivals),
+            "departure_s": timestamps.seconds(departures),
             "vehicle": _read_vehicles(read, log),
             "arrival_soc": log["soc_arrival"],
             "target_soc": log["soc_departure"],
@@ -105,8 +99,8 @@ def read_epfl(
         }
     )
     since = None if since is None else since.replace(tzinfo=UTC)
-    frame = usable(read, begun_since(frame, since), on_error)
-    start = count_from_start(frame, UTC, since)
+    frame = usable(read, timestamps.begun_since(frame, since), on_error)
+    start = timestamps.count_from_start(frame, UTC, since)
     frame.attrs["start"] = None if start is None else start.replace(tzinfo=None).isoformat()
     return frame
 

@@ -13,17 +13,8 @@ from electra_core.sessions.days import Day, load_day
 
 # Columns that a file may have; its others stay text.
 NUMBER_COLUMNS = (
-    "arrival_s",
-    "departure_s",
-    "energy_kwh",
-    "max_power_kw",
-    "min_power_kw",
-    "arrival_soc",
-    "target_soc",
-    "connector",
-    "priority",
-    "weight",
-    "patience_s",
+    *("arrival_s", "departure_s", "patience_s", "energy_kwh", "arrival_soc", "target_soc"),
+    *("max_power_kw", "min_power_kw", "connector", "priority", "weight"),
 )
 
 

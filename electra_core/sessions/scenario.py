@@ -125,24 +125,14 @@ def read_scenario(
     }
     priced: dict[str, Profile] = {} if price_per_kwh is None else {"price_per_kwh": price_per_kwh}
     known = {name: _read_profile(name, profile, step_s) for name, profile in {**given, **priced}.items()}
-    known["site_limit_kw"] = _within(known["site_limit_kw"], config.grid_capacity_kw)
+    known["site_limit_kw"] = np.minimum(known["site_limit_kw"], config.grid_capacity_kw)
     until_empty = horizon_s is None and bool(np.isinf(table.departure_s).any())
     end_s = _horizon_s(table, step_s, until_empty, known) if horizon_s is None else float(horizon_s)
     steps = max(1, math.ceil(end_s / step_s - STEP_ROUNDING))
     if steps > MAX_STEPS:
         raise ScenarioError(f"{end_s:g} s are {steps:,} steps of {step_s:g} s; {MAX_STEPS:,} at most")
-    values = {name: _one_a_step(name, profile, steps) for name, profile in known.items()}
-    return Scenario(
-        config=config,
-        sessions=table,
-        step_s=step_s,
-        horizon_s=end_s,
-        until_empty=until_empty,
-        static_load_kw=values["static_load_kw"],
-        pv_kw=values["pv_kw"],
-        site_limit_kw=values["site_limit_kw"],
-        price_per_kwh=values.get("price_per_kwh"),
-    )
+    values: dict[str, Any] = {name: _one_a_step(name, profile, steps) for name, profile in known.items()}
+    return Scenario(config, table, step_s, end_s, until_empty, **{"price_per_kwh": None, **values})
 
 
 def _horizon_s(
@@ -218,11 +208,6 @@ def _check_amounts(name: str, values: Floats, entry: str) -> None:
         raise ScenarioError(
             f"{subject} must be a number from {minimum:g} to {MAX_AMOUNT:g}, got {values[bad[0]]:g}"
         )
-
-
-def _within(limit_kw: float | Floats, grid_kw: float) -> float | Floats:
-    """Return a limit that is nowhere above the grid connection."""
-    return min(limit_kw, grid_kw) if isinstance(limit_kw, float) else np.minimum(limit_kw, grid_kw)
 
 
 def constant(value: float, steps: int) -> Floats:

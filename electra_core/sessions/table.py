@@ -297,9 +297,8 @@ class _Cars:
         target[on_curve] = np.where(end <= 1.0 + SOC_ROUNDING, np.minimum(1.0, end), np.nan)
         words = "energy_kwh {} does not fit into the battery above arrival_soc {}"
         read.add_faults(np.isnan(target), words, energy, arrival)
-        requested_kwh = energy.copy()
-        requested_kwh[by_soc] = np.maximum(0.0, target[by_soc] - arrival[by_soc]) * battery[by_soc]
-        return requested_kwh
+        with np.errstate(invalid="ignore"):  # rows with faults may hold infinities
+            return np.where(by_soc, np.maximum(0.0, target - arrival) * battery, energy)
 
 
 def _check_overlaps(read: ColumnReader, slot: Ints, arrival_s: Floats, departure_s: Floats) -> None:

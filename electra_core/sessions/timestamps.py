@@ -19,7 +19,7 @@ DAY_S = 24 * HOUR_S
 MIN_YEAR, MAX_YEAR = 1971, 2199
 
 
-def read_timestamps(read: ColumnReader, name: str, *, zoned: bool) -> list[datetime | None]:
+def read_column(read: ColumnReader, name: str, *, zoned: bool) -> list[datetime | None]:
     """Return a column of timestamps, with a fault and None for each that cannot be read.
 
     Parameters
@@ -66,8 +66,8 @@ def read_presence(
     read: ColumnReader, arrival: str, departure: str, *, zoned: bool
 ) -> tuple[list[datetime | None], list[datetime | None]]:
     """Return the columns of arrivals and departures, with a fault where a session ends before it begins."""
-    arrivals = read_timestamps(read, arrival, zoned=zoned)
-    departures = read_timestamps(read, departure, zoned=zoned)
+    arrivals = read_column(read, arrival, zoned=zoned)
+    departures = read_column(read, departure, zoned=zoned)
     for row, (begin, end) in enumerate(zip(arrivals, departures, strict=True)):
         if begin is not None and end is not None and end < begin:
             early, late = (shortened(read.table[name].iloc[row]) for name in (departure, arrival))
