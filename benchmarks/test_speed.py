@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from electra_core import StationConfig, load_config
-from electra_core.allocation.solver import DemandTable, decide
+from electra_core.allocation.solver import DemandTable, solve
 from electra_core.optimization import hindsight
 from electra_core.sessions import generate
 from electra_core.sessions.scenario import read_scenario
@@ -61,7 +61,7 @@ def compiled_decide() -> Any:
     compiled_play()
 
     def run(table: DemandTable, site_kw: float) -> None:
-        decide(table, site_kw, 0.0, math.inf, False)
+        solve(table, site_kw, 0.0, math.inf, False)
 
     return numba.njit(run, **UNCOUNTED)
 
