@@ -130,7 +130,7 @@ def share_out(desk: Desk, rank: Any) -> None:
             write_down(desk, table, 0)
             boost_kw = 0.0
     table = table_of(desk, carried, moment.cars)
-    solver.solve(table, moment.site_kw, boost_kw, moment.comfort_kw, settings.divided == 1)
+    solver.solve(table, moment.site_kw, boost_kw, moment.comfort_kw, settings.in_equal_parts == 1)
     write_down(desk, table, carried)
     cars_kw, given_kw = moment.grid_kw, moment.discharge_kw
     moment.grid_kw, moment.charge_kw = solver.site_use(moment.site_kw, cars_kw, given_kw, charge_kw)

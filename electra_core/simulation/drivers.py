@@ -60,7 +60,7 @@ def close(desk: Desk, log: Log, crowd: Crowd) -> None:
 
 
 def called(desk: Desk, rank: Any, plan: Any, counts: bool) -> None:
-    """After a call: decide, where each is decided by itself; the exercise's battery gains where it ``counts``."""
+    """Decide after a call where each is decided by itself; the exercise's battery gains where it ``counts``."""
     desk.moment.undecided = 1
     if desk.settings.each_call and desk.moment.fault == 0:
         decide(desk, rank, plan)

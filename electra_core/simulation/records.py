@@ -28,8 +28,8 @@ class Settings:
     """What stays as it is for the whole run.
 
     ``each_call``: each arrival, departure and step is decided by itself, as a station does, because a
-    decision leaves traces in the next one. ``divided`` and ``timeless`` are the strategy's: in equal parts;
-    and ranks that time alone does not change. ``whole_session`` is the exercise's battery rule.
+    decision leaves traces in the next one. ``in_equal_parts`` and ``timeless`` are the strategy's: how it
+    divides, and ranks that time alone does not change. ``whole_session`` is the exercise's battery rule.
     """
 
     step_s: float
@@ -44,7 +44,7 @@ class Settings:
     has_minima: int
     whole_session: int
     each_call: int
-    divided: int
+    in_equal_parts: int
     timeless: int
     keeps_steps: int
 

@@ -37,12 +37,13 @@ def _zeros(kind: str, *shape: int) -> Any:
     return np.zeros(shape, kind)
 
 
-def build(scenario: Scenario, *, divided: bool, timeless: bool, keeps_steps: bool) -> World:
+def build(scenario: Scenario, *, in_equal_parts: bool, timeless: bool, keeps_steps: bool) -> World:
     """The world of a scenario before anything has happened."""
     config, visits = scenario.config, scenario.sessions
     places, steps = len(config.connectors), scenario.steps if keeps_steps else 0
     settings = _settings(scenario)
-    settings.divided, settings.timeless, settings.keeps_steps = divided, timeless, keeps_steps
+    settings.in_equal_parts, settings.timeless = in_equal_parts, timeless
+    settings.keeps_steps = keeps_steps
     battery = _battery(config.battery)
     moment = blank(Moment, 1)
     moment.stored_kwh = battery.initial_soc * battery.initial_capacity_kwh

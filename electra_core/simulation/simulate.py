@@ -27,7 +27,7 @@ from electra_core.allocation import (
 from electra_core.sessions import Profile, Scenario, constant, read_scenario
 from electra_core.simulation.loop import play
 from electra_core.simulation.numba_engine import compiled_play, compiled_rank
-from electra_core.simulation.python_strategies import interpreted_plan, interpreted_rank
+from electra_core.simulation.python_strategies import interpreted
 from electra_core.simulation.records import FINE, World
 from electra_core.simulation.result import Result, result_of
 from electra_core.simulation.setup import build
@@ -72,9 +72,10 @@ def simulate(
     config : the station, or what `load_config` makes one of
     sessions : one row a driver: see `electra_core.sessions.read_session_table` for the columns
     strategy : a name of `STRATEGIES` or of `electra_core.optimization.PLANNERS`, a rank function, or a
-        `Planner`. A rank function is compiled where that is possible; it then sees the numbers of a
+        `Planner`. A rank function is compiled where that is possible; it then reads the numbers of a
         demand: ``max_kw``, ``min_kw``, ``arrived_s``, ``departs_s``, ``remaining_kwh``, ``priority`` and
-        ``weight``
+        ``weight``. Globals that it reads count as they are when the run begins; those of functions that it
+        calls, which must be compiled by ``numba.njit``, as they were when numba compiled these
     step_s, horizon_s, static_load_kw, pv_kw, site_limit_kw, price_per_kwh : see
         `electra_core.sessions.scenario.read_scenario`
     keep_timeline : whether the result has a timeline; sessions and metrics alone need little memory
@@ -169,21 +170,20 @@ def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool, 
     StrategyError
         On an unknown strategy, or one that fails or answers nonsense.
     """
-    # A shipped function is its name; one's own of the same name is another.
-    timeless = is_timeless(strategy)
+    compiled = None if isinstance(strategy, Planner) else compiled_rank(strategy)
     world = build(
-        scenario, divided=strategy is STRATEGIES["uniform"], timeless=timeless, keeps_steps=keeps_steps
+        scenario,
+        in_equal_parts=compiled is not None and compiled.in_equal_parts,
+        timeless=is_timeless(strategy),
+        keeps_steps=keeps_steps,
     )
-    answers = None if isinstance(strategy, Planner) else compiled_rank(strategy)
-    if answers is not None:
-        _play_in_parts(scenario, world, compiled_play(), answers, None, strategy, progress)
+    if compiled is not None:
+        _play_in_parts(scenario, world, compiled_play(), compiled.answer, None, strategy, progress)
         return world
-    plan = interpreted_plan(scenario, strategy) if isinstance(strategy, Planner) else None
+    rank, plan = interpreted(scenario, world, strategy)
     # An infinite level times a weight of 0 is no number, and loses every comparison as it should.
     with np.errstate(invalid="ignore"):
-        _play_in_parts(
-            scenario, world, play, interpreted_rank(scenario, world, strategy), plan, strategy, progress
-        )
+        _play_in_parts(scenario, world, play, rank, plan, strategy, progress)
     return world
 
 
@@ -192,8 +192,8 @@ def _play_in_parts(
 ) -> None:
     """Play a long run in parts, so that a progress bar can be drawn between them."""
     moment: Any = world.desk.moment
-    size = 1.0 + len(world.desk.slots) / 20.0
-    work = (scenario.steps + 3 * len(scenario.sessions)) * size * (1.0 if plan is None else 1000.0)
+    size = (1.0 + len(world.desk.slots) / 20.0) * (1000.0 if isinstance(strategy, Planner) else 1.0)
+    work = (scenario.steps + 3 * len(scenario.sessions)) * size
     parts = 1 if work <= UNWATCHED else PARTS
     steps = math.ceil(scenario.steps / parts)
     hidden = parts == 1 or not progress
