@@ -26,10 +26,10 @@ from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
 from electra_core.allocation import EqualParts, Rank, solver, strategies, waterfill
-from electra_core.sessions import read_scenario
+from electra_core.sessions import arrival_queue, read_scenario
 from electra_core.simulation import advance, decide, drivers, loop, records, timers
 from electra_core.simulation.loop import play
-from electra_core.simulation.records import World
+from electra_core.simulation.records import SimulationState
 from electra_core.simulation.setup import build
 from electra_core.station import battery, charging_curve, load_config
 
@@ -41,6 +41,7 @@ MODULES: tuple[ModuleType, ...] = (
     charging_curve,
     strategies,
     records,
+    arrival_queue,
     timers,
     decide,
     advance,
@@ -69,7 +70,7 @@ class Asked(NamedTuple):
 
 
 @functools.cache
-def compiled_play() -> Callable[[World, Any, None, float], bool]:
+def compiled_play() -> Callable[[SimulationState, Any, None, float], bool]:
     """`play`, from disk or compiled now."""
     for module in MODULES:
         for function in vars(module).values():
@@ -79,27 +80,27 @@ def compiled_play() -> Callable[[World, Any, None, float], bool]:
         return _compiled(_digest(), _signature())
 
 
-def _compiled(digest: str, signature: Any) -> Callable[[World, Any, None, float], bool]:
-    def run(world: World, rank: Any, plan: None, stop_s: float) -> bool:
+def _compiled(digest: str, signature: Any) -> Callable[[SimulationState, Any, None, float], bool]:
+    def run(state: SimulationState, rank: Any, plan: None, stop_s: float) -> bool:
         # Part of what numba's key is made of.
         digest  # noqa: B018
-        return play(world, rank, plan, stop_s)
+        return play(state, rank, plan, stop_s)
 
-    compiled: Callable[[World, Any, None, float], bool] = numba.njit(
+    compiled: Callable[[SimulationState, Any, None, float], bool] = numba.njit(
         signature, cache=True, nogil=True, **UNCOUNTED
     )(run)
     return compiled
 
 
 def _signature() -> Any:
-    """The types of `play`: every world has the same as the smallest one."""
+    """The types of `play`: every state has the same as the smallest one."""
     plug = {
         "stationId": "any",
         "gridCapacity": 1,
         "chargers": [{"id": "any", "maxPower": 1, "connectors": 1}],
     }
     scenario = read_scenario(load_config(plug), pd.DataFrame())
-    smallest = build(scenario, in_equal_parts=False, timeless=True, keeps_steps=True)
+    smallest = build(scenario, in_equal_parts=False, timeless=True, keep_timeline=True)
     rank = types.FunctionType(RANK)
     return types.boolean(numba.typeof(smallest), rank, types.none, types.float64)
 
@@ -162,7 +163,7 @@ def _compiled_rank(rank: Rank, values: str) -> CompiledRank | None:
     compiled: Any = numba.njit(rank)
 
     def answer(
-        slot: int,
+        connector: int,
         max_kw: float,
         min_kw: float,
         arrived_s: float,

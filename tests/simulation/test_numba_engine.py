@@ -53,8 +53,8 @@ def test_whatever_is_compiled_is_in_the_key() -> None:
         for function in functions
         for name in imported_by(function.__module__)
         if name in names_in(function.__code__)
-        and (home := home_of(function.__module__, name)) not in known
         and not inspect.ismodule(function.__globals__[name])
+        and (home := home_of(function.__module__, name)) not in known
     }
     assert sorted(strangers) == []
 

@@ -1338,7 +1338,7 @@ def test_a_file_is_one_that_others_can_read(tmp_path: Path) -> None:
     simulate(TWO, came(arrival_s=[0, 10])).save(tmp_path / "run.parquet")
     parts = pd.read_parquet(tmp_path / "run.parquet")
     assert len(parts) == 1
-    energies = [record["fate_energy_kwh"] for record in parts.sessions.iloc[0]]
+    energies = [record["record_energy_kwh"] for record in parts.sessions.iloc[0]]
     assert energies == near([10, 10])
 
 
