@@ -91,8 +91,8 @@ def next_to_leave(connectors: Sequence[ConnectorUse], now_s: float) -> int:
     leaving = NOBODY
     for connector in range(len(connectors)):
         car = connectors[connector]
-        is_first = leaving == NOBODY or car.number < connectors[leaving].number
-        if car.arrival >= 0 and is_first and leaves_s(car) <= now_s:
+        goes = car.arrival >= 0 and leaves_s(car) <= now_s
+        if goes and (leaving == NOBODY or car.number < connectors[leaving].number):
             leaving = connector
     return leaving
 

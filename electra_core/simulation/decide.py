@@ -138,8 +138,7 @@ def share_out(station: StationArrays, rank: Any) -> None:
     write_down(station, table, carried)
     cars_kw, given_kw = site.grid_kw, site.discharge_kw
     site.grid_kw, site.charge_kw = solver.site_use(site.site_kw, cars_kw, given_kw, charge_kw)
-    note_steadiness(station)
-    note_fairness(station)
+    weigh(station)
 
 
 def reach_of_battery(settings: Settings, battery: Battery, site: SiteState) -> tuple[float, float]:
@@ -287,10 +286,12 @@ def write_down(station: StationArrays, table: solver.DemandTable, start: int) ->
             station.chargers[car.charger].better_modules = 1
 
 
-def note_steadiness(station: StationArrays) -> None:
-    """Write whether time alone changes no decision before the energy of a car or the battery runs out."""
+def weigh(station: StationArrays) -> None:
+    """Write whether time alone changes no decision before the energy of a car or the battery runs out; and
+    Jain's index over the cars that want power, where there are two or more."""
     site = station.site
     moving, held_back = False, site.discharge_kw > 0.0
+    count, power, power2, share, share2 = 0, 0.0, 0.0, 0.0, 0.0
     for number in range(site.cars):
         car = station.connectors[station.line[number].connector]
         moving = moving or (car.offered_kw > 0.0 and car.curve_end > car.curve_start)
@@ -301,17 +302,6 @@ def note_steadiness(station: StationArrays) -> None:
             solver.MODULE,
             solver.PLAN,
         )
-    rising = site.charge_kw > 0.0 and (site.may_boost == 0 or site.comfort_kw < math.inf)
-    calm = not held_back or (station.settings.timeless == 1 and not rising)
-    site.steady = 1 if calm and not moving else 0
-
-
-def note_fairness(station: StationArrays) -> None:
-    """Write Jain's index over the cars that want power, where there are two or more."""
-    site = station.site
-    count, power, power2, share, share2 = 0, 0.0, 0.0, 0.0, 0.0
-    for number in range(site.cars):
-        car = station.connectors[station.line[number].connector]
         if car.max_kw > 0.0:
             part = car.offered_kw / car.max_kw
             count += 1
@@ -319,6 +309,9 @@ def note_fairness(station: StationArrays) -> None:
             power2 += car.offered_kw * car.offered_kw
             share += part
             share2 += part * part
+    rising = site.charge_kw > 0.0 and (site.may_boost == 0 or site.comfort_kw < math.inf)
+    calm = not held_back or (station.settings.timeless == 1 and not rising)
+    site.steady = 1 if calm and not moving else 0
     site.contested = 1 if count > 1 else 0
     site.jain_power = power * power / (count * power2) if power2 > 0.0 else 1.0
     site.jain_share = share * share / (count * share2) if share2 > 0.0 else 1.0
