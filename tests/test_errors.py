@@ -158,8 +158,8 @@ class Unshowable:
         ("CP1", "'CP1'"),
         ("x" * 100, "'" + "x" * 56 + "..."),
         ("x" * 58, "'" + "x" * 58 + "'"),
-        (10**5000, "a int"),
-        (Unshowable(), "a Unshowable"),
+        (10**5000, "a value of type int"),
+        (Unshowable(), "a value of type Unshowable"),
     ],
     ids=["short", "long", "just fits", "huge number", "unshowable"],
 )
