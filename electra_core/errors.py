@@ -175,7 +175,7 @@ def shortened(value: object) -> str:
     try:
         text = repr(value)
     except Exception:  # an integer of thousands of digits, or an object whose repr fails
-        return f"a {type(value).__name__}"
+        return f"a value of type {type(value).__name__}"
     return clipped(text)
 
 
