@@ -78,7 +78,7 @@ def changes(draw: st.DrawFn) -> Change:
             replace(demand, charger_id=charger_of[demand.session_id], modules=modules, keeps_modules=keeps)
             for demand, modules in zip(each.demands, draw(held), strict=False)
         ]
-        # Where a charger has modules it has a number of them.
+        # A charger with modules has a finite number of them.
         limits = {name: each.charger_kw.get(name, 300.0) for name in chargers}
         limits = {name: 300.0 if kw is None and sizes[name] else kw for name, kw in limits.items()}
         module_kw = {name: size_kw for name, size_kw in sizes.items() if size_kw}
