@@ -220,7 +220,11 @@ CARS = (
 
 # Optional keys of a file. All fit each other, whichever are drawn: the smallest charger has two modules, and
 # the fallback power of six connectors is no more than the fail-safe limit.
-CONNECTOR_OPTIONS = {"maxPower": st.sampled_from([50, 150.5]), "minPower": st.just(6), "fallbackPower": st.just(5)}
+CONNECTOR_OPTIONS = {
+    "maxPower": st.sampled_from([50, 150.5]),
+    "minPower": st.just(6),
+    "fallbackPower": st.just(5),
+}
 CHARGER_OPTIONS = {
     "efficiency": st.sampled_from([0.95, 0.5]),
     "standbyPower": st.sampled_from([0.25, 4]),
