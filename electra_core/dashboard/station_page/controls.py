@@ -9,8 +9,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from electra_core.allocation import STRATEGIES
+from electra_core.dashboard.station_page.labels import NAMELESS, label
 from electra_core.dashboard.station_page.model import CUSTOM_CAR, SPEEDS, StationModel
-from electra_core.dashboard.station_page.traffic import NAMELESS, label
 from electra_core.dashboard.station_page.what_if import NO_BATTERY, ONE_MORE_CHARGER
 from electra_core.dashboard.widgets.file_transfer import Files
 from electra_core.dashboard.widgets.forms import LABEL, button, dropdown, enable, group, offer, plain_slider

@@ -17,7 +17,7 @@ from electra_core.dashboard.station_page.html import (
     name_of_car,
     site_kw,
 )
-from electra_core.dashboard.station_page.traffic import label
+from electra_core.dashboard.station_page.labels import label
 from electra_core.station import (
     ChargerStatus,
     ConnectorId,

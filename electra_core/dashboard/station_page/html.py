@@ -9,7 +9,7 @@ from html import escape
 from electra_core.allocation import Limit
 from electra_core.dashboard.figures import Bar
 from electra_core.dashboard.figures.colours import BATTERY, CEILING, CHARGING, GRID, LIMIT, STATIC, STORED
-from electra_core.dashboard.station_page.traffic import NAMELESS, label
+from electra_core.dashboard.station_page.labels import NAMELESS, label
 from electra_core.dashboard.station_page.what_if import Outcome
 from electra_core.station import BatteryStatus, ConnectorId, ConnectorStatus, SessionStatus, StationStatus
 

@@ -12,18 +12,11 @@ from traitlets import Bool, Dict, Float, HasTraits, Int, List, TraitError, Unico
 
 from electra_core.allocation import BATTERY, STRATEGIES
 from electra_core.dashboard.station_page.exports import kept
+from electra_core.dashboard.station_page.labels import arrives, free_connectors, label, leaves
 from electra_core.dashboard.station_page.playback import Play
 from electra_core.dashboard.station_page.remote import ServedPlay
 from electra_core.dashboard.station_page.remote_client import is_address
-from electra_core.dashboard.station_page.traffic import (
-    Guest,
-    Script,
-    arrives,
-    free_places,
-    guests_of_day,
-    label,
-    leaves,
-)
+from electra_core.dashboard.station_page.traffic import Guest, Script, guests_of_day
 from electra_core.errors import BadValueError, StationError, shortened
 from electra_core.sessions import Day, day_names, load_day
 from electra_core.station import (
@@ -199,7 +192,7 @@ class StationModel(HasTraits):
 
     def free_places(self) -> list[ConnectorId]:
         """Connectors where a car can plug in now."""
-        return free_places(self.station)
+        return free_connectors(self.station)
 
     def done_place(self) -> ConnectorId | None:
         """The connector of a car that has reached its target; who came first, first."""

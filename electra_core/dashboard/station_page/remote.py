@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 from electra_core.allocation import BATTERY, Strategy, name_of
 from electra_core.dashboard.station_page.history import SAMPLE_S
+from electra_core.dashboard.station_page.labels import arrives, label, leaves
 from electra_core.dashboard.station_page.playback import MAX_EVENTS, Play
 from electra_core.dashboard.station_page.remote_client import ANSWER_S, Wire, WireError, allowed
 from electra_core.dashboard.station_page.remote_stream import Beginning, Follower
-from electra_core.dashboard.station_page.traffic import Script, arrives, label, leaves
+from electra_core.dashboard.station_page.traffic import Script
 from electra_core.dashboard.widgets.file_transfer import MAX_CONNECTORS
 from electra_core.errors import BadValueError
 from electra_core.station import FAIL_SAFE, Event, Session, Station, StationConfig, Vehicle, catalogue

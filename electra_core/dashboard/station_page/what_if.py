@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from electra_core.allocation import BATTERY, STRATEGIES, Strategy
 from electra_core.dashboard.station_page.history import Window, battery_soc
-from electra_core.dashboard.station_page.traffic import free_places
+from electra_core.dashboard.station_page.labels import free_connectors
 from electra_core.errors import BadValueError, shortened
 from electra_core.station import FAIL_SAFE, ConnectorId, Event, Station, StationConfig, call_of
 
@@ -132,7 +132,7 @@ class Rival:
         """Where a car of the record stands here."""
         if call != "plug_in":
             return self._places.pop(place, None) if call == "unplug" else self._places.get(place)
-        free = free_places(self.station)
+        free = free_connectors(self.station)
         if self.change != ONE_MORE_CHARGER:
             there = place if place in free else None
         else:

@@ -1,0 +1,32 @@
+"""Names and sentences of cars and connectors that all parts of the page share."""
+
+from __future__ import annotations
+
+from electra_core.station import ConnectorId, Session, Station, Vehicle
+
+# A car that came over HTTP may be its power and nothing else.
+NAMELESS = "A car"
+
+
+def label(connector_id: ConnectorId) -> str:
+    """Return the page's name of a connector: CP001·2."""
+    charger_id, number = connector_id
+    return f"{charger_id}·{number}"
+
+
+def arrives(vehicle: Vehicle, connector_id: ConnectorId, soc: float | None = None) -> str:
+    """Return the sentence of the log that a car has arrived."""
+    charge = "" if soc is None else f" with {soc:.0%}"
+    return f"{vehicle.name or NAMELESS} arrives at {label(connector_id)}{charge}"
+
+
+def leaves(session: Session) -> str:
+    """Return the sentence of the log that a car has left."""
+    car, connector = session.vehicle.name or NAMELESS, label(session.connector_id)
+    return f"{car} leaves {connector} with {session.energy_kwh:.1f} kWh"
+
+
+def free_connectors(station: Station) -> list[ConnectorId]:
+    """Return the connectors where a car can plug in now."""
+    state = station.state
+    return [each for each in station.config.plugs if each not in state.sessions and state.is_available(each)]
