@@ -30,3 +30,10 @@ def free_connectors(station: Station) -> list[ConnectorId]:
     """Return the connectors where a car can plug in now."""
     state = station.state
     return [each for each in station.config.plugs if each not in state.sessions and state.is_available(each)]
+
+
+def clock(time_of_day_s: float, *, seconds: bool = False) -> str:
+    """Return a time of day, 14:22, or with seconds 14:22:07."""
+    minutes, rest = divmod(int(time_of_day_s), 60)
+    shown = f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+    return f"{shown}:{rest:02d}" if seconds else shown
