@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from electra_core.allocation import STRATEGIES
-from electra_core.dashboard.station_page.labels import label
+from electra_core.dashboard.station_page.frame import Frame
 from electra_core.dashboard.station_page.model import StationModel
 from electra_core.dashboard.station_page.playback_model import CUSTOM_CAR, SPEEDS
 from electra_core.dashboard.station_page.what_if import NO_BATTERY, ONE_MORE_CHARGER
@@ -43,7 +43,7 @@ class TimeControls:
         self.speed = dropdown("Speed", model, "speed", [(f"×{speed}", speed) for speed in SPEEDS])
         connect(self.toggle, model, lambda _: self._name_toggle(), "playing")
         self._name_toggle()
-        self.refresh()
+        self.refresh(model.frame)
         parts = [self.toggle, *self.steps, self.start, self.speed]
         self.widget = widgets.Box(parts).add_class("el-time-controls")
 
@@ -53,7 +53,7 @@ class TimeControls:
     def _name_toggle(self) -> None:
         self.toggle.description = "‖ Pause" if self.model.playing else "▶ Play"
 
-    def refresh(self) -> None:
+    def refresh(self, _: Frame) -> None:
         """Enable what the station on show allows."""
         enable(self.model.playback.own_time, self.toggle, self.speed, *self.steps)
         enable(not self.model.playback.fixed, self.start)
@@ -79,7 +79,7 @@ class CarControls:
         self.car.observe(self._on_car_changed, "value")
         self._on_search_changed()
         self.car.value = FIRST_CAR
-        self.refresh()
+        self.refresh(model.frame)
         car = [self.connector, self.search, self.car, self.power, self.arrival, self.target, self.arrive]
         self.widget = widgets.VBox(
             [group("A car arrives", car), group("A car departs", [self.leaving, self.depart])]
@@ -104,17 +104,9 @@ class CarControls:
         )
 
     def _depart(self) -> None:
-        leaving = self._first_done() if self.leaving.value == FIRST_DONE else self.leaving.value
+        leaving = _first_done(self.model.frame) if self.leaving.value == FIRST_DONE else self.leaving.value
         if leaving is not None:
             self.model.depart(*leaving)
-
-    def _first_done(self) -> ConnectorId | None:
-        done = (
-            connector.connector_id
-            for connector, car in self.model.frame.occupied
-            if car.session.remaining_kwh == 0.0
-        )
-        return next(done, None)
 
     def _on_search_changed(self, _: object = None) -> None:
         """Offer the cars whose name has every word that was typed."""
@@ -130,20 +122,25 @@ class CarControls:
         for slider in (self.arrival, self.target):
             slider.layout.display = "none" if custom else None
 
-    def refresh(self) -> None:
+    def refresh(self, frame: Frame) -> None:
         """Offer the free connectors and the cars that are here."""
-        frame = self.model.frame
         free = [(each.label, each.connector_id) for each in frame.free]
         here: list[tuple[str, Any]] = [
             (f"{connector.label} {car.name}"[:MAX_NAME], connector.connector_id)
             for connector, car in frame.occupied
         ]
-        if self._first_done() is not None:
+        if _first_done(frame) is not None:
             here.insert(0, ("the one that is done", FIRST_DONE))
         offer(self.connector, free or [("none is free", None)])
         offer(self.leaving, here or [("no car is here", None)])
         enable(bool(free), self.connector, self.arrive)
         enable(bool(here), self.leaving, self.depart)
+
+
+def _first_done(frame: Frame) -> ConnectorId | None:
+    """Return the connector of the first car that has reached its target."""
+    done = (connector.connector_id for connector, car in frame.occupied if car.session.remaining_kwh == 0.0)
+    return next(done, None)
 
 
 def _soc_of(slider: widgets.FloatSlider) -> float:
@@ -178,17 +175,17 @@ class SiteControls:
             ],
             load=_upload_to(model),
         )
-        site = [station, day, *(slider.frame for slider in self.sliders), strategy]
+        site = [station, day, *(slider.box for slider in self.sliders), strategy]
         self.widget = widgets.VBox([group("Site", site), group("Your own", [own])]).add_class("el-groups")
 
-    def refresh(self) -> None:
+    def refresh(self, frame: Frame) -> None:
         """Follow the station's grid connection."""
         for slider in self.sliders:
-            slider.refresh()
+            slider.refresh(frame)
 
 
 class PowerSlider:
-    """A slider of a power between 0 and the grid connection's capacity, in a frame.
+    """A slider of a power between 0 and the grid connection's capacity, in a box.
 
     Another capacity gets another slider: in the browser one whose range changes sends its old value as if a
     visitor had moved it, and its keys keep the old range.
@@ -196,20 +193,20 @@ class PowerSlider:
 
     def __init__(self, title: str, model: StationModel, trait: str) -> None:
         self.title, self.model, self.trait = title, model, trait
-        self.frame = widgets.Box().add_class("el-slider")
-        connect(self.frame, model, lambda _: self.refresh(), trait)
-        self.refresh()
+        self.box = widgets.Box().add_class("el-slider")
+        connect(self.box, model, lambda _: self.refresh(model.frame), trait)
+        self.refresh(model.frame)
 
-    def refresh(self) -> None:
+    def refresh(self, frame: Frame) -> None:
         """Show the model's value."""
-        value, old = getattr(self.model, self.trait), self.frame.children
-        maximum = max(1.0, self.model.config.grid_capacity_kw, value)
+        value, old = getattr(self.model, self.trait), self.box.children
+        maximum = max(1.0, frame.status.grid_capacity, value)
         if old and old[0].max == maximum:
             old[0].value = value
             return
         slider = plain_slider(self.title, value, 0.0, maximum, 0.5, ".1f")
         slider.observe(lambda change: self.model.set_trait(self.trait, change["new"]), "value")
-        self.frame.children = (slider,)
+        self.box.children = (slider,)
         for each in old:
             each.unobserve_all()
             each.close()
@@ -233,14 +230,14 @@ class FaultControls:
         tooltip = "As if the grid told us to stop"
         self.limit = button("The grid limit falls to nothing", tooltip, self._switch_limit)
         self.note = widgets.HTML()
-        self.part.observe(lambda _: self.refresh(), "value")
-        self.refresh()
+        self.part.observe(lambda _: self.refresh(model.frame), "value")
+        self.refresh(model.frame)
         parts = [self.part, self.switch, self.meter, self.limit, self.note]
         self.widget = group("Something breaks", parts)
 
     @property
     def _works(self) -> bool:
-        return self.part.value is None or self.part.value not in self.model.playback.out_of_service
+        return self.part.value is None or self.part.value not in self.model.frame.around.out_of_service
 
     def _switch(self) -> None:
         if self.part.value is not None:
@@ -254,27 +251,25 @@ class FaultControls:
         model = self.model
         model.site_limit_kw = 0.0 if model.site_limit_kw > 0.0 else model.config.grid_capacity_kw
 
-    def refresh(self) -> None:
+    def refresh(self, frame: Frame) -> None:
         """Name the parts of the station and what each button would do now."""
-        model, config, out = self.model, self.model.config, self.model.playback.out_of_service
-        parts = [(f"Connector {label(each)}", each) for each in config.plugs]
-        parts += [(f"Charger {charger.id}", (charger.id, WHOLE_CHARGER)) for charger in config.chargers]
-        parts += [("Battery", BATTERY_ID)] if config.battery else []
+        model, status, out = self.model, frame.status, frame.around.out_of_service
+        chargers = [charger.charger_id for charger in status.chargers]
+        parts = [(f"Connector {each.label}", each.connector_id) for each in frame.connectors]
+        parts += [(f"Charger {charger_id}", (charger_id, WHOLE_CHARGER)) for charger_id in chargers]
+        parts += [("Battery", BATTERY_ID)] if status.battery else []
         offer(self.part, [(f"{name}{' (out)' if part in out else ''}", part) for name, part in parts])
         self.switch.description = "Out of service" if self._works else "Back in service"
+        lease_s, fail_safe_kw = model.config.limit_lease_s, model.config.fail_safe_limit_kw
         silent = model.meter_silent
         self.meter.description = f"The grid meter {'is heard again' if silent else 'goes silent'}"
-        self.meter.disabled = config.limit_lease_s is None or bool(model.playback.fixed)
+        self.meter.disabled = lease_s is None or bool(model.playback.fixed)
         falls = model.site_limit_kw > 0.0
         self.limit.description = f"The grid limit {'falls to nothing' if falls else 'is back'}"
-        self.note.value = f'<p class="el-note">{_meter_words(model)}</p>'
-
-
-def _meter_words(model: StationModel) -> str:
-    lease_s, limit_kw = model.config.limit_lease_s, model.config.fail_safe_limit_kw
-    if lease_s is None:
-        return "This station has no limitLease: it believes a reading for ever."
-    return f"Without a reading for {lease_s:g} s this station falls back to {limit_kw:g} kW."
+        words = "This station has no limitLease: it believes a reading for ever."
+        if lease_s is not None:
+            words = f"Without a reading for {lease_s:g} s this station falls back to {fail_safe_kw:g} kW."
+        self.note.value = f'<p class="el-note">{words}</p>'
 
 
 class WhatIfControls:
@@ -283,9 +278,9 @@ class WhatIfControls:
     def __init__(self, model: StationModel, table: widgets.Widget) -> None:
         self.model = model
         self.choice = widgets.Dropdown(description="What if", style=LABEL)
-        self.refresh()
+        self.refresh(model.frame)
         self.choice.observe(self._on_chosen, "value")
-        connect(self.choice, model, lambda _: self.refresh(), "what_if")
+        connect(self.choice, model, lambda _: self.refresh(model.frame), "what_if")
         note = widgets.HTML(
             '<p class="el-note">The same cars so far, and from now on, at a second station beside this one.'
             " Its curves are dotted.</p>"
@@ -296,10 +291,10 @@ class WhatIfControls:
         if change["new"] is not None:
             self.model.what_if = change["new"]
 
-    def refresh(self) -> None:
+    def refresh(self, frame: Frame) -> None:
         """Offer the changes that make sense at the station."""
         choices = [("nothing else", ""), *((f"strategy {title}", name) for title, name in STRATEGY_NAMES)]
-        choices += [("without the battery", NO_BATTERY)] if self.model.config.battery else []
+        choices += [("without the battery", NO_BATTERY)] if frame.status.battery else []
         choices += [("one more charger", ONE_MORE_CHARGER)]
         offer(self.choice, choices)
         if self.choice.value != self.model.what_if:
@@ -323,9 +318,9 @@ class FileControls:
             load=_upload_to(model),
             save=model.export,
         )
-        self.refresh()
+        self.refresh(model.frame)
         self.widget = group("Keep it", [self.files])
 
-    def refresh(self) -> None:
+    def refresh(self, _: Frame) -> None:
         """Link to what is shown now."""
         self.files.query = self.model.link

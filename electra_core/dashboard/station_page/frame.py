@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +15,6 @@ from electra_core.dashboard.station_page.what_if import Outcome
 from electra_core.station import (
     BatteryStatus,
     ConnectorId,
-    ConnectorStatus,
     Explanation,
     SessionStatus,
     StationStatus,
@@ -85,6 +84,7 @@ class Surroundings:
     selected, explanation : the connector whose car is explained, and the explanation
     history : samples in the order of time
     log : newest first
+    out_of_service : parts of the station, each as it was taken out of service
     """
 
     day_title: str = ""
@@ -97,6 +97,7 @@ class Surroundings:
     history: Sequence[Sample] = ()
     log: Sequence[LogEntry] = ()
     comparison: Comparison | None = None
+    out_of_service: Container[ConnectorId] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,9 @@ class Frame:
     time : the time of day
     connectors : in the order of the configuration
     cars : those of them with a car
+    free : connectors where a car can plug in now
+    occupied : connectors with their cars, in the order of arrival
+    selected : the connector whose car is explained
     site_kw : import of the whole site, static load and standby included, kW
     excess_kw : static load above the limit, where it is so large that it must be said, kW
     battery_words : what the battery does now
@@ -118,25 +122,12 @@ class Frame:
     time: str
     connectors: tuple[ConnectorView, ...]
     cars: tuple[CarView, ...]
+    free: tuple[ConnectorView, ...]
+    occupied: tuple[tuple[ConnectorView, CarView], ...]
+    selected: ConnectorView | None
     site_kw: float
     excess_kw: float
     battery_words: str
-
-    @property
-    def free(self) -> list[ConnectorView]:
-        """Connectors where a car can plug in now."""
-        return [each for each in self.connectors if each.car is None and each.available]
-
-    @property
-    def occupied(self) -> list[tuple[ConnectorView, CarView]]:
-        """Connectors with their cars, in the order of arrival."""
-        found = [(each, each.car) for each in self.connectors if each.car is not None]
-        return sorted(found, key=lambda pair: (pair[1].session.arrived_s, pair[1].session.session_id))
-
-    @property
-    def selected(self) -> ConnectorView | None:
-        """The connector whose car is explained."""
-        return next((each for each in self.connectors if each.connector_id == self.around.selected), None)
 
 
 def frame_of(status: StationStatus, around: Surroundings | None = None) -> Frame:
@@ -150,10 +141,16 @@ def frame_of(status: StationStatus, around: Surroundings | None = None) -> Frame
         )
     )
     flat = (each for charger in status.chargers for each in charger.connectors)
+    since = {
+        session.session_id: clock(around.clock_zero_s + session.arrived_s)
+        for _, _, session in status.sessions
+    }
     connectors = tuple(
-        ConnectorView(connector_id, name, colour, each.available, _car(each, around.clock_zero_s))
+        ConnectorView(connector_id, name, colour, each.available, _car(each.session, since))
         for each, (connector_id, name, colour) in zip(flat, styles, strict=True)
     )
+    occupied = [(each, each.car) for each in connectors if each.car is not None]
+    occupied.sort(key=lambda pair: (pair[1].session.arrived_s, pair[1].session.session_id))
     site_kw = status.grid_kw + status.static_load_kw + status.standby_kw
     excess_kw = site_kw - status.site_limit_kw
     return Frame(
@@ -162,6 +159,9 @@ def frame_of(status: StationStatus, around: Surroundings | None = None) -> Frame
         time=clock(around.clock_zero_s + status.now_s, seconds=around.seconds),
         connectors=connectors,
         cars=tuple(each.car for each in connectors if each.car is not None),
+        free=tuple(each for each in connectors if each.car is None and each.available),
+        occupied=tuple(occupied),
+        selected=next((each for each in connectors if each.connector_id == around.selected), None),
         site_kw=site_kw,
         excess_kw=excess_kw if excess_kw >= 0.05 else 0.0,
         battery_words=_battery_words(status.battery) if status.battery else "",
@@ -175,14 +175,13 @@ def _styles(connector_ids: tuple[ConnectorId, ...]) -> tuple[tuple[ConnectorId, 
     return tuple((each, label(each), colours[each]) for each in connector_ids)
 
 
-def _car(connector: ConnectorStatus, clock_zero_s: float) -> CarView | None:
-    session = connector.session
+def _car(session: SessionStatus | None, since: Mapping[str, str]) -> CarView | None:
     if session is None:
         return None
     return CarView(
         session=session,
         name=session.vehicle or NAMELESS,
-        since=clock(clock_zero_s + session.arrived_s),
+        since=since[session.session_id],
         reason=REASONS[session.limited_by],
         is_held_back=session.limited_by in HELD_BACK,
     )

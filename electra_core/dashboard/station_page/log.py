@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from electra_core.dashboard.station_page.labels import clock
-
 MAX_ENTRIES = 100
 
 
 class LogEntry(NamedTuple):
-    """An entry: a time of day, s, a sentence, and the setting that was changed, or nothing."""
+    """An entry: the time of day, 08:00, a sentence, and the setting that was changed, or nothing."""
 
-    time_of_day_s: float
+    time: str
     words: str
     kind: str = ""
-
-    @property
-    def time(self) -> str:
-        """The time of day as the page shows it."""
-        return clock(self.time_of_day_s)
 
     def __str__(self) -> str:
         return f"{self.time} {self.words}"

@@ -238,7 +238,7 @@ class PlaybackModel(HasTraits):
         self._note_at(words, self.playback.time_of_day_s, kind)
 
     def _note_at(self, words: str, time_of_day_s: float, kind: str = "") -> None:
-        self.log = with_entry(self.log, LogEntry(time_of_day_s, words, kind))
+        self.log = with_entry(self.log, LogEntry(clock(time_of_day_s), words, kind))
 
     def _state_of_view(self) -> tuple[object, ...]:
         """Return all that makes a new frame necessary, as objects to compare."""
@@ -282,6 +282,7 @@ class PlaybackModel(HasTraits):
             explanation=playback.explain(sessions[selected]) if selected else None,
             history=playback.history,
             log=self.log,
+            out_of_service=playback.out_of_service,
             comparison=Comparison(shadow.change, playback.outcome, shadow.outcome, shadow.samples)
             if shadow
             else None,

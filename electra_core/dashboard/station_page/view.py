@@ -80,7 +80,7 @@ class StationPage(widgets.VBox):  # type: ignore[misc]  # ipywidgets publishes n
         self._redraw_chart(None)
         self._write()
         for each in self._controls:
-            each.refresh()
+            each.refresh(self.model.frame)
 
     def _write(self) -> None:
         """Set the texts of the frame, and the diagram."""
