@@ -162,11 +162,11 @@ class Playback:
         self.status = self.station.status()
         self.outcome.watch(self.status)
         self.history.add(sample_of(self.status))
-        self._catch_up()
+        self._follow_up()
 
     def compare(self, change: str) -> None:
         """Play the record from its beginning under a change, or end the comparison where it is empty."""
-        self._catch_up()
+        self._follow_up()
         if not change:
             self.shadow = None
             return
@@ -174,7 +174,7 @@ class Playback:
         shadow.follow(self._past_events())
         self.shadow = shadow
 
-    def _catch_up(self) -> None:
+    def _follow_up(self) -> None:
         events = self._new_events()
         if self.shadow is None:
             return
