@@ -42,7 +42,7 @@ def measured() -> dict[str, dict[str, Any]]:
     """Every benchmark's figures by its name, s."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speed.json"
-        words = ["-q", "--benchmark-only", f"--benchmark-json={path}", str(Path(speed.__file__))]
+        words = ["-q", "-n0", "--benchmark-only", f"--benchmark-json={path}", str(Path(speed.__file__))]
         if pytest.main(words) != 0:
             sys.exit("the benchmarks did not finish")
         found = json.loads(path.read_text("utf-8"))["benchmarks"]

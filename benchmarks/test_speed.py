@@ -1,6 +1,6 @@
 """How fast things are. Not a test: nothing here is asserted, and plain ``pytest`` does not come here.
 
-Run ``python -m benchmarks`` for the table of the README, or ``pytest benchmarks`` for all figures.
+Run ``python -m benchmarks`` for the table of docs/performance.md, or ``pytest -n0 benchmarks`` for all figures.
 """
 
 from __future__ import annotations

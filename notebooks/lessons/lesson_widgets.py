@@ -9,10 +9,10 @@ from typing import Any
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
-from electra_core.dashboard.station_page.view import style
-from electra_core.dashboard.widgets.accessibility import Names
+from electra_core.dashboard.widgets.accessibility import AccessibleNames
 from electra_core.dashboard.widgets.forms import LABEL, plain_slider
 from electra_core.dashboard.widgets.plotly_widget import figure_widget
+from electra_core.dashboard.widgets.styles import style
 
 Draw = Callable[..., go.Figure]
 
@@ -65,7 +65,7 @@ class Live(widgets.VBox):  # type: ignore[misc]
         self.figure = figure_widget(self._drawn())
         self._words = widgets.HTML()
         row = widgets.HBox(list(controls.values())).add_class("el-row-of-controls")
-        super().__init__([style(), Names(), *([row] if controls else []), self._words, self.figure])
+        super().__init__([style(), AccessibleNames(), *([row] if controls else []), self._words, self.figure])
         self.add_class("el-page").add_class("el-lesson")
         for control in controls.values():
             if isinstance(control, Press):

@@ -173,14 +173,14 @@ def test_the_page_loads_and_saves(model: ComparisonModel) -> None:
     sent: list[tuple[object, object]] = []
     for field in (load, save):
         field.send = lambda message, buffers=None: sent.append((message, buffers))
-    load._hear(None, {"kind": "load", "what": "log", "name": "mine.csv"}, [memoryview(b"nonsense")])
+    load.receive({"kind": "load", "what": "log", "name": "mine.csv"}, [memoryview(b"nonsense")])
     assert sent.pop()[0]["said"].startswith("Not loaded")
     assert model.refused
     content = memoryview(b"arrival_s,energy_kwh,max_power_kw\n0,20,100\n")
-    load._hear(None, {"kind": "load", "what": "log", "name": "mine.csv"}, [content])
+    load.receive({"kind": "load", "what": "log", "name": "mine.csv"}, [content])
     assert sent.pop()[0]["said"].startswith("Loaded")
     assert model.log_name == "Yours: mine.csv"
-    save._hear(None, {"kind": "save", "what": "results"}, [])
+    save.receive({"kind": "save", "what": "results"}, [])
     message, buffers = sent.pop()
     assert message["name"] == "comparison.csv"
     assert buffers == [results_csv(model.comparison)]

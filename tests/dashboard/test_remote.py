@@ -28,8 +28,9 @@ from electra_core.dashboard import open_station
 from electra_core.dashboard.station_page import remote as served
 from electra_core.dashboard.station_page import remote_client as wire
 from electra_core.dashboard.station_page import remote_stream as follow
-from electra_core.dashboard.station_page.model import CUSTOM_CAR, StationModel
-from electra_core.dashboard.station_page.view import station_page
+from electra_core.dashboard.station_page.model import StationModel
+from electra_core.dashboard.station_page.playback_model import CUSTOM_CAR
+from electra_core.dashboard.station_page.view import StationPage
 from electra_core.errors import BadValueError
 
 pytestmark = pytest.mark.service
@@ -85,7 +86,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def model() -> Iterator[StationModel]:
     model = open_station(CONFIGS, playing=False)
     yield model
-    model.play.close()
+    model.playback.close()
 
 
 @pytest.fixture
@@ -123,13 +124,13 @@ def test_shows_what_is_there_to_the_last_bit(model: StationModel, server: Server
     # A link shows; it changes nothing at a station that is somebody else's too.
     assert model.strategy == "max_min"
     assert model.station.explain("S0001")
-    assert [line[6:] for line in model.log] == [
+    assert [entry.words for entry in model.log] == [
         "Renault Zoe 50 arrives at CP001·2 with 20%",
         "Renault Zoe 50 arrives at CP001·1 with 10%",
     ]
     model.what_if = "no battery"
-    assert model.play.rivals is not None
-    kept = model.keep("events")
+    assert model.playback.shadow is not None
+    kept = model.export("events")
     assert kept is not None
     assert kept[2].count(b"\n") == 3
 
@@ -151,8 +152,8 @@ def test_a_hand_reaches_the_station(live: StationModel, server: Server) -> None:
     assert same(live, server)
     assert live.refusal == ""
     # Each deed is said once, by the hand.
-    assert len([line for line in live.log if "Renault Zoe 50 leaves" in line]) == 1
-    assert len([line for line in live.log if "Grid limit" in line]) == 1
+    assert len([line for line in live.log if "Renault Zoe 50 leaves" in line.words]) == 1
+    assert len([line for line in live.log if "Grid limit" in line.words]) == 1
 
 
 def test_a_refusal_is_the_stations_own_sentence(live: StationModel, server: Server) -> None:
@@ -174,10 +175,10 @@ def test_what_others_do_shows_at_the_next_tick(live: StationModel, server: Serve
     server.ask("PUT", "/v1/site-limit", {"limit_kw": 77.0})
     ticks_until(live, lambda: live.site_limit_kw == 77.0)
     assert live.version > version
-    assert live.log[0] == "00:00 Grid limit set to 77 kW"
+    assert str(live.log[0]) == "00:00 Grid limit set to 77 kW"
     server.ask("POST", "/start_session/?chargerId=CP002&connectorId=1&powerCapacity=150")
     ticks_until(live, lambda: len(live.status.sessions) == 1)
-    assert live.log[0] == "00:00 A car arrives at CP002·1"
+    assert str(live.log[0]) == "00:00 A car arrives at CP002·1"
     assert same(live, server)
 
 
@@ -191,7 +192,7 @@ def test_what_belongs_to_the_server_is_refused(live: StationModel, server: Serve
     live.begin()
     assert "this station is served" in live.refusal
     for kind in ("station", "day", "events"):
-        assert not live.bring(kind, "mine.json", b"{}")
+        assert not live.upload(kind, "mine.json", b"{}")
     live.meter_silent = True
     assert not live.meter_silent
     assert not live.follow_link({"station": "EPFL Level-3"})
@@ -204,7 +205,7 @@ def test_a_real_clock_cannot_be_moved(model: StationModel, tmp_path: Path) -> No
     server.start()
     try:
         assert model.follow_link({"station": server.url})
-        page = station_page(model)
+        page = StationPage(model)
         for name in ("▶ Play", "+5 min", "↺ Start"):
             assert button(page, name).disabled
         assert not model.step(5)
@@ -214,7 +215,7 @@ def test_a_real_clock_cannot_be_moved(model: StationModel, tmp_path: Path) -> No
         shown = {time.strftime("%H:%M", time.localtime(time.time() - back_s)) for back_s in (0, 60)}
         assert model.clock(model.station.now_s) in shown
         (figure,) = [part for part in parts(page) if isinstance(part, BaseFigure)]
-        begin_s, axis = model.play.history[0].now_s, figure.layout.xaxis2
+        begin_s, axis = model.playback.history[0].now_s, figure.layout.xaxis2
         assert len(axis.tickvals) >= 4
         for hour_s, name in zip(axis.tickvals, axis.ticktext, strict=True):
             assert model.clock(round(begin_s + hour_s)) == name
@@ -268,7 +269,7 @@ def test_another_journal_is_shown_from_its_beginning(live: StationModel, server:
     server.ask("POST", "/start_session/?chargerId=CP003&connectorId=1&powerCapacity=70")
     ticks_until(live, lambda: live.notice == "" and "CP003" in str(list(live.station.state.sessions)))
     assert same(live, server)
-    assert live.play.rivals is None
+    assert live.playback.shadow is None
     assert live.what_if == ""
 
 
@@ -335,10 +336,10 @@ def test_a_foreign_address_is_a_sentence(
         raise AssertionError("it was called")
 
     monkeypatch.setattr(wire.Wire, "_connection", nobody)
-    play, threads = model.play, threading.active_count()
+    play, threads = model.playback, threading.active_count()
     assert not model.follow_link({"station": address})
     assert model.refusal.startswith("Refused: the link's station ")
-    assert model.play is play
+    assert model.playback is play
     assert threading.active_count() == threads
 
 
@@ -360,10 +361,10 @@ def test_this_machine_may_be_named_where_nobody_lists_stations(monkeypatch: pyte
 
 
 def test_nobody_is_there(model: StationModel) -> None:
-    play, log = model.play, model.log
+    play, log = model.playback, model.log
     assert not model.follow_link({"station": "http://127.0.0.1:9"})
     assert model.refusal == ("Refused: no station can be shown from http://127.0.0.1:9: it does not answer.")
-    assert model.play is play
+    assert model.playback is play
     assert model.log == log
     assert model.step(1)
 
@@ -494,7 +495,7 @@ def test_nonsense_is_refused_in_a_sentence(
     monkeypatch.setattr(wire, "MAX_BYTES", 300_000)
     monkeypatch.setattr(wire, "MAX_LINE", 300_000)
     answers, words = NONSENSE[kind]
-    play = model.play
+    play = model.playback
     with forger({**honest(), **answers}) as url:
         begun_s = time.monotonic()
         assert not model.follow_link({"station": url})
@@ -502,7 +503,7 @@ def test_nonsense_is_refused_in_a_sentence(
     assert model.refusal.startswith("Refused: ")
     assert words in model.refusal
     assert len(model.refusal) < 600
-    assert model.play is play
+    assert model.playback is play
 
 
 def test_an_answer_to_a_deed_is_checked_too(model: StationModel) -> None:
@@ -532,12 +533,12 @@ def test_a_long_journal_is_caught_up_in_slices(model: StationModel, monkeypatch:
 
     with forger({**honest(), "/v1/events": page, "/v1/stream": told(count)}) as url:
         assert model.follow_link({"station": url}), model.refusal
-        model.play.hear(0.01)
+        model.playback.poll(0.01)
         model.tick()
         assert model.notice.startswith("catching up: ")
         assert not model.arrive("CP001", 1, CUSTOM_CAR)
         ticks_until(model, lambda: model.station.now_s == count and model.notice == "", 60)
-        assert len(model.play.history) < 10 + count / 60
+        assert len(model.playback.history) < 10 + count / 60
 
 
 # --- in a browser ------------------------------------------------------------------------------------

@@ -14,8 +14,11 @@ import pytest
 from stations import ROOT
 
 from electra_core import Station, Vehicle, load_config
+from electra_core.dashboard.files import FORMULA, safe_cell
 from electra_core.dashboard.station_page import exports as keep
+from electra_core.dashboard.station_page.frame import Surroundings, frame_of
 from electra_core.dashboard.station_page.html import header
+from electra_core.dashboard.station_page.record import RecordedStation
 from electra_core.dashboard.uploads import (
     MAX_GUESTS,
     plain_name,
@@ -152,10 +155,10 @@ def test_html_in_a_stations_name_stays_text() -> None:
     content = CONFIG.read_text().replace("ELECTRA_PARIS_15", XSS)
     config = uploaded_config("named.json", content.encode())
     assert config.station_id == XSS
-    shown = header(Station(config).status(), XSS, XSS, "08:00")
+    shown = header(frame_of(Station(config).status(), Surroundings(XSS, XSS)))
     assert "<img" not in shown
     assert "&lt;img" in shown
-    assert "<" not in keep.file_stem(Station(config))
+    assert "<" not in keep.file_stem(RecordedStation(config))
 
 
 @pytest.mark.parametrize(
@@ -188,18 +191,18 @@ def test_formulas_and_html_in_names_stay_text(config: StationConfig) -> None:
     guests = uploaded_guests("cars.csv", text.getvalue().encode(), config)
     assert [guest.name for guest in guests] == names
     assert all(len(guest.vehicle.name) <= 60 for guest in guests)
-    station = Station(config)
+    station = RecordedStation(config)
     for number, guest in enumerate(guests[:2]):
         station.plug_in(*list(config.connectors)[number], guest.vehicle, arrival_soc=0.0)
-    cells = [cell for row in csv.reader(keep.sessions_csv(station, {}).decode().splitlines()) for cell in row]
-    assert not [cell for cell in cells if cell.startswith(keep.FORMULA)]
+    cells = [cell for row in csv.reader(keep.sessions_csv(station).decode().splitlines()) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(FORMULA)]
 
 
 @pytest.mark.parametrize("value", ["=1", "+1", "-x", "@x", "\t=1", "\r", "\n=1", "  =1"])
 def test_no_cell_is_a_formula(value: str) -> None:
-    assert keep.safe_cell(value) == f"'{value}"
-    assert keep.safe_cell(-5.0) == -5.0
-    assert keep.safe_cell(None) == ""
+    assert safe_cell(value) == f"'{value}"
+    assert safe_cell(-5.0) == -5.0
+    assert safe_cell(None) == ""
 
 
 def test_nonsense_names_its_lines(config: StationConfig) -> None:
@@ -227,9 +230,9 @@ def test_none_and_too_many(config: StationConfig, rows: int, words: str) -> None
 
 
 @pytest.fixture
-def station(config: StationConfig) -> Station:
+def station(config: StationConfig) -> RecordedStation:
     """Cars of every kind, one of them gone, limits that moved, something broken."""
-    station, places = Station(config), list(config.connectors)
+    station, places = RecordedStation(config), list(config.connectors)
     cars = list(catalogue().values())
     station.plug_in(*places[0], cars[0], arrival_soc=0.2, target_soc=0.8, departs_s=9_000.0)
     station.advance(600.0)
@@ -251,8 +254,8 @@ def station(config: StationConfig) -> Station:
 
 
 def test_sessions_come_back_as_the_same_arrivals(station: Station) -> None:
-    guests = uploaded_guests("kept.csv", keep.sessions_csv(station, {}), station.config)
-    sessions = keep.sessions_so_far(station, {})
+    guests = uploaded_guests("kept.csv", keep.sessions_csv(station), station.config)
+    sessions = keep.sessions_so_far(station)
     assert [
         (guest.name, guest.arrival_s, guest.charger_id, guest.connector, guest.vehicle.max_power_kw)
         for guest in guests
@@ -315,7 +318,7 @@ def test_python_lines_with_a_strategy_without_a_name(config: StationConfig) -> N
         return 0.0, 1.0
 
     first.__name__ = "<lambda>\nimport os"
-    station = Station(config, first)
+    station = RecordedStation(config, first)
     station.plug_in(*next(iter(config.connectors)), next(iter(catalogue().values())), arrival_soc=0.2)
     station.advance(600.0)
     program = keep.python_lines(station)
@@ -327,15 +330,15 @@ def test_python_lines_with_a_strategy_without_a_name(config: StationConfig) -> N
 def test_python_lines_of_a_hostile_name() -> None:
     name = json.dumps('""" + print("taken") + """\\\0\n\u2028x')
     content = CONFIG.read_text().replace('"ELECTRA_PARIS_15"', name)
-    program = keep.python_lines(Station(uploaded_config("x.json", content.encode())))
+    program = keep.python_lines(RecordedStation(uploaded_config("x.json", content.encode())))
     assert printed(program) == "0.0"
 
 
 def test_the_result_is_read_by_its_class(station: Station, tmp_path: Path) -> None:
     path = tmp_path / "kept.parquet"
-    path.write_bytes(keep.result_parquet(station, {}))
+    path.write_bytes(keep.result_parquet(station))
     result = Result.load(path)
-    assert len(result.delivered_kwh) == len(keep.sessions_so_far(station, {}))
+    assert len(result.delivered_kwh) == len(keep.sessions_so_far(station))
     assert result.metrics()["delivered_kwh"] > 0.0
     with pytest.raises(BadValueError, match="no car has come yet"):
-        keep.result_parquet(Station(station.config), {})
+        keep.result_parquet(RecordedStation(station.config))

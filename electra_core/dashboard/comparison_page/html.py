@@ -9,8 +9,8 @@ from typing import NamedTuple
 from electra_core.dashboard.comparison_page.model import Comparison, Outcome
 from electra_core.dashboard.figures.colours import GRID, LIMIT, STORED
 from electra_core.dashboard.figures.comparison import Row
-from electra_core.dashboard.station_page.exports import csv_of
-from electra_core.dashboard.station_page.html import legend_of
+from electra_core.dashboard.files import csv_of
+from electra_core.dashboard.widgets.styles import legend_of
 
 # What each strategy does, in a few words.
 MEANINGS = {

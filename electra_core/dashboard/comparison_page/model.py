@@ -20,7 +20,7 @@ from electra_core.dashboard.comparison_page.logs import (
     too_long_to_plan,
 )
 from electra_core.dashboard.figures.comparison import Curve, curve_of
-from electra_core.dashboard.station_page.model import read_configs
+from electra_core.dashboard.files import read_configs
 from electra_core.errors import BadValueError, shortened
 from electra_core.optimization import PLANNERS, OptimizationError, regret
 from electra_core.sessions import Scenario, SessionsError, load_day

@@ -7,10 +7,10 @@ import ipywidgets as widgets
 from electra_core.dashboard.comparison_page import html
 from electra_core.dashboard.comparison_page.model import CHOICES, ComparisonModel
 from electra_core.dashboard.figures.comparison import Row, comparison_changes, comparison_figure
-from electra_core.dashboard.station_page.view import style
 from electra_core.dashboard.widgets import forms
 from electra_core.dashboard.widgets.chart import live_chart
 from electra_core.dashboard.widgets.file_transfer import Files
+from electra_core.dashboard.widgets.styles import style
 
 
 def comparison_page(model: ComparisonModel) -> widgets.Widget:

@@ -1,11 +1,11 @@
-"""What moves in a figure, in the words of plotly's ``update``: so that none is ever made anew."""
+"""Arguments of plotly's ``update``, so that figures are changed in place."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# What a trace is where it says nothing.
+# Values of a trace that does not name them.
 DEFAULTS = {"visible": True}
 
 
@@ -17,12 +17,12 @@ def changes_of(
     of_axes: Sequence[str],
     of_notes: Sequence[str],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Changes of traces and of the layout.
+    """Return the changes of traces and of the layout.
 
     Parameters
     ----------
     traces, layout : the figure as it is to be, with the traces that it has, in their order
-    of_traces, of_axes, of_notes : what moves in a trace, an axis, an annotation
+    of_traces, of_axes, of_notes : the keys that may change in a trace, an axis, an annotation
     """
     changes: dict[str, Any] = {"height": layout["height"]}
     for axis in (name for name in layout if "axis" in name):

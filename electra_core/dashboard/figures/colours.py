@@ -1,4 +1,4 @@
-"""One scale of colours for picture, bars and curves."""
+"""One scale of colours for diagram, bars and curves."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ STATIC = "#8A8F94"
 LIMIT = "#D55E00"
 CEILING = "#CC79A7"
 
-# Text of the figure itself; the page's style sheet takes over where there is one.
+# Text of the figure itself; a page's style sheet overrides it.
 INK = "#6B7280"
 
 GRID_LINE = "rgba(128,128,128,0.25)"
 
-# What would be under other rules: a line beside those that are.
+# A station under other rules: a line beside those of the station itself.
 RIVAL = "#7A828C"
 
 # Viridis without its ends, which vanish on a dark and on a bright page (Smith and van der Walt, 2015):

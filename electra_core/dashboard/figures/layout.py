@@ -1,4 +1,4 @@
-"""Axes, titles and places of the station's figure."""
+"""Axes, titles and domains of the station's figure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from electra_core.dashboard.figures.colours import GRID_LINE, INK
-from electra_core.dashboard.figures.traces import NUMBERED, Bar, Scene
+from electra_core.dashboard.figures.traces import NUMBERED, Bar, ChartData
 
-# Where each part stands, as parts of the figure: across and up; and its height, px.
+# Domain of each part across and up, as parts of the figure; and the height of the figure, px.
 WIDE: Mapping[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "bars": ((0.0, 0.455), (0.555, 0.915)),
     "sessions": ((0.545, 1.0), (0.555, 0.915)),
@@ -27,11 +27,11 @@ HEIGHT = {1: 1040, 2: 600}
 HOURS, HOUR_S = 4.0, 3600.0
 
 
-def station_layout(scene: Scene, titles: Mapping[str, str], columns: int = 2) -> dict[str, Any]:
-    """Axes, titles and ranges of the station's figure."""
+def station_layout(data: ChartData, titles: Mapping[str, str], columns: int = 2) -> dict[str, Any]:
+    """Return axes, titles and ranges of the station's figure."""
     # Lists: plotly keeps a domain as it is given, and cannot change a tuple a second time.
     at = {name: [list(part) for part in parts] for name, parts in (WIDE if columns == 2 else NARROW).items()}
-    time = {**_time(scene), "gridcolor": GRID_LINE, "fixedrange": True}
+    time = {**_time(data), "gridcolor": GRID_LINE, "fixedrange": True}
     value = {
         "rangemode": "tozero",
         "gridcolor": GRID_LINE,
@@ -40,7 +40,7 @@ def station_layout(scene: Scene, titles: Mapping[str, str], columns: int = 2) ->
         "nticks": 6,
         "title": {"text": "kW", "standoff": 4},
     }
-    tops = _tops(scene)
+    tops = _tops(data)
     return {
         "height": HEIGHT[columns],
         "autosize": True,
@@ -52,7 +52,7 @@ def station_layout(scene: Scene, titles: Mapping[str, str], columns: int = 2) ->
         "font": {"family": "system-ui, sans-serif", "size": 12, "color": INK},
         "showlegend": False,
         "hovermode": "closest",
-        "xaxis": {"domain": at["bars"][0], "anchor": "y", **_bar_ticks(scene.bars)},
+        "xaxis": {"domain": at["bars"][0], "anchor": "y", **_bar_ticks(data.bars)},
         "yaxis": {**value, "domain": at["bars"][1], "range": [0, tops["bars"]]},
         "xaxis2": {**time, "domain": at["site"][0], "anchor": "y2"},
         "yaxis2": {**value, "domain": at["site"][1], "anchor": "x2", "range": [0, tops["site"]]},
@@ -82,12 +82,12 @@ def station_layout(scene: Scene, titles: Mapping[str, str], columns: int = 2) ->
     }
 
 
-def _tops(scene: Scene) -> dict[str, float]:
-    """The end of each scale, kW: in steps, so that it stands still while things move."""
-    bars, history = scene.bars, scene.history
-    powers = [max(bar.ceiling_kw, bar.grid_kw + bar.battery_kw) for bar in bars]
+def _tops(data: ChartData) -> dict[str, float]:
+    """Return the end of each scale, kW: in steps, so that it stands still while values move."""
+    bars, history = data.bars, data.history
+    powers = [max(bar.max_kw, bar.grid_kw + bar.battery_kw) for bar in bars]
     limits = [max(sample.limit_kw, sample.static_kw) for sample in history]
-    totals = [sum(sample.sessions_kw.values()) for sample in history] + [kw for _, kw, _ in scene.rival]
+    totals = [sum(sample.sessions_kw.values()) for sample in history] + [kw for _, kw, _ in data.shadow]
     boosts = [-sample.battery_kw for sample in history]
     return {
         "bars": _round_up(1.2 * max([40.0, *powers])),
@@ -98,7 +98,7 @@ def _tops(scene: Scene) -> dict[str, float]:
 
 
 def _round_up(kw: float) -> float:
-    """The next number that an axis can end at: 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8 with zeros."""
+    """Return the next number that an axis can end at: 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8 with zeros."""
     power = 10.0 ** math.floor(math.log10(kw))
     return next(step * power for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= kw)
 
@@ -134,13 +134,13 @@ def _title(text: str, across: float, top: float) -> dict[str, Any]:
     }
 
 
-def _time(scene: Scene) -> dict[str, Any]:
-    """The last hours, a little room on the right, and a tick at every full hour.
+def _time(data: ChartData) -> dict[str, Any]:
+    """Return the axis of the last hours, with some room on the right and a tick at every full hour.
 
     An axis of dates would lose its format at the first update of its data.
     """
-    begin_s, history = scene.clock_zero_s + scene.begin_s, scene.history
-    end_s = scene.clock_zero_s + (history[-1].now_s if history else 0.0)
+    begin_s, history = data.clock_zero_s + data.begin_s, data.history
+    end_s = data.clock_zero_s + (history[-1].now_s if history else 0.0)
     first_s, last_s = end_s - HOURS * HOUR_S, end_s + 0.05 * HOUR_S
     hours = range(math.ceil(first_s / HOUR_S), math.floor(last_s / HOUR_S) + 1)
     return {

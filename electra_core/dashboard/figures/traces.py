@@ -1,4 +1,4 @@
-"""The traces of the station's figure: always the same ones in the same order, so that none is made anew."""
+"""The traces of the station's figure: always the same in the same order, to be changed in place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from electra_core.dashboard.figures.bands import TO, ConnectorId, band_names, grouped
 from electra_core.dashboard.figures.colours import (
     BANDS,
     BATTERY,
@@ -21,15 +22,11 @@ from electra_core.dashboard.figures.colours import (
     STORED,
 )
 
-# Plotly forgets a label that was empty once; this one is not.
+# Plotly drops a label that was empty once; this one is not empty.
 BLANK = "\u00a0"
 
 # More bars than these leave no room for a number above each.
 NUMBERED = 14
-
-TO = " to "
-
-ConnectorId = tuple[str, int]
 
 
 class Sample(NamedTuple):
@@ -47,42 +44,42 @@ class Sample(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A connector now: what it gets and what its car could take, kW, and the words that go with it."""
+    """A connector now: power from grid and battery, the car's maximum, kW; label and words are HTML."""
 
-    place: ConnectorId
+    connector_id: ConnectorId
     label: str
     grid_kw: float
     battery_kw: float
-    ceiling_kw: float
+    max_kw: float
     words: str
 
 
-class Scene(NamedTuple):
-    """What the figure shows.
+class ChartData(NamedTuple):
+    """The data of the station's figure.
 
     Attributes
     ----------
     bars : one a connector
-    history : in the order of time
-    rival : time, s, power to all cars, kW, and SoC of a station under other rules
+    history : samples in the order of time
+    shadow : time, s, power to all cars, kW, and SoC of a station under other rules
     clock_zero_s : the time of day when the station's clock showed 0, s
     """
 
     bars: Sequence[Bar]
     history: Sequence[Sample]
-    rival: Sequence[tuple[float, float, float]] = ()
+    shadow: Sequence[tuple[float, float, float]] = ()
     clock_zero_s: float = 0.0
 
     @property
     def begin_s(self) -> float:
-        """The first moment of the curves: their times, and the axes below them, count from it."""
+        """The time of the first sample, s: times of the curves, and the axes below them, count from it."""
         return self.history[0].now_s if self.history else 0.0
 
 
 Times = NDArray[np.uint16 | np.float32]
 
 
-class Rival(NamedTuple):
+class ShadowColumns(NamedTuple):
     """Columns of a station under other rules: times from the beginning of the window, power, SoC."""
 
     times: Times
@@ -90,42 +87,15 @@ class Rival(NamedTuple):
     soc: NDArray[np.float32]
 
 
-def bands(bars: Sequence[Bar]) -> list[tuple[str, list[ConnectorId]]]:
-    """What is stacked over time: connectors, or chargers where they are many, or groups of chargers.
-
-    Nobody could tell more bands apart than there are colours.
-    """
-    if len(bars) <= len(BANDS):
-        return [(bar.label, [bar.place]) for bar in bars]
-    chargers: dict[str, list[ConnectorId]] = {}
-    for bar in bars:
-        chargers.setdefault(bar.label.rpartition("·")[0], []).append(bar.place)
-    names = list(chargers)
-    size = -(-len(names) // len(BANDS))
-    groups = [names[start : start + size] for start in range(0, len(names), size)]
+def station_traces(data: ChartData) -> list[dict[str, Any]]:
+    """Return the figure's traces, always the same ones in the same order."""
+    times = _since(data.begin_s, [sample.now_s for sample in data.history])
+    shadow = _shadow(data)
     return [
-        (
-            group[0] if len(group) == 1 else f"{group[0]}{TO}{group[-1]}",
-            [place for name in group for place in chargers[name]],
-        )
-        for group in groups
-    ]
-
-
-def place_colours(bars: Sequence[Bar]) -> dict[ConnectorId, str]:
-    """The colour of each connector: its band's."""
-    return {place: BANDS[number] for number, (_, places) in enumerate(bands(bars)) for place in places}
-
-
-def station_traces(scene: Scene) -> list[dict[str, Any]]:
-    """The figure's traces, always the same ones in the same order."""
-    times = _since(scene.begin_s, [sample.now_s for sample in scene.history])
-    rival = _rival(scene)
-    return [
-        *_bar_traces(scene.bars),
-        *_site_traces(scene.history, times),
-        *_battery_traces(scene.history, times, rival),
-        *_session_traces(scene, times, rival),
+        *_bar_traces(data.bars),
+        *_site_traces(data.history, times),
+        *_battery_traces(data.history, times, shadow),
+        *_session_traces(data, times, shadow),
     ]
 
 
@@ -135,14 +105,13 @@ def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
         ("grid", "From the grid", GRID, "", [bar.grid_kw for bar in bars]),
         ("battery", "From the battery", BATTERY, "/", [bar.battery_kw for bar in bars]),
     )
-    ceilings = [bar.ceiling_kw if bar.ceiling_kw > 0.0 else np.nan for bar in bars]
+    maxima = [bar.max_kw if bar.max_kw > 0.0 else np.nan for bar in bars]
     few = len(bars) <= NUMBERED
     powers = [bar.grid_kw + bar.battery_kw for bar in bars]
     # A number that would lie across the line over its bar goes above the line.
-    height_kw = 0.12 * max((bar.ceiling_kw for bar in bars), default=0.0)
+    height_kw = 0.12 * max((bar.max_kw for bar in bars), default=0.0)
     tops = [
-        bar.ceiling_kw if kw < bar.ceiling_kw < kw + height_kw else kw
-        for bar, kw in zip(bars, powers, strict=True)
+        bar.max_kw if kw < bar.max_kw < kw + height_kw else kw for bar, kw in zip(bars, powers, strict=True)
     ]
     return [
         *(
@@ -161,11 +130,11 @@ def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
         {
             # A short line over each bar: from its left to its right, and a gap.
             "type": "scatter",
-            "uid": "bar-ceiling",
-            "name": "The car could take",
+            "uid": "bar-max",
+            "name": "The car's maximum",
             "mode": "lines",
             "x": (x[:, None] + np.array([-0.36, 0.36, 0.36], np.float32)).ravel(),
-            "y": (np.array(ceilings)[:, None] * np.array([1.0, 1.0, np.nan])).ravel(),
+            "y": (np.array(maxima)[:, None] * np.array([1.0, 1.0, np.nan])).ravel(),
             "hoverinfo": "skip",
             "line": {"color": CEILING, "width": 4},
         },
@@ -178,7 +147,7 @@ def _bar_traces(bars: Sequence[Bar]) -> list[dict[str, Any]]:
             "mode": "text",
             "y": np.array(tops),
             "text": [
-                f"{kw:.1f}" if few and bar.ceiling_kw > 0.0 else BLANK
+                f"{kw:.1f}" if few and bar.max_kw > 0.0 else BLANK
                 for bar, kw in zip(bars, powers, strict=True)
             ],
             "textposition": "top center",
@@ -225,10 +194,10 @@ def _site_traces(history: Sequence[Sample], times: Times) -> list[dict[str, Any]
     ]
 
 
-def _battery_traces(history: Sequence[Sample], times: Times, rival: Rival) -> list[dict[str, Any]]:
+def _battery_traces(history: Sequence[Sample], times: Times, shadow: ShadowColumns) -> list[dict[str, Any]]:
     axes = {"xaxis": "x3", "yaxis": "y3", "hovertemplate": "%{y:.1f} %"}
     battery_kw = column(history, "battery_kw")
-    soc, rival_soc = (np.float32(100.0) * part for part in (column(history, "soc"), rival.soc))
+    soc, shadow_soc = (np.float32(100.0) * part for part in (column(history, "soc"), shadow.soc))
     power, taken = ({"color": color, "width": 1, "shape": "hv"} for color in (BATTERY, CHARGING))
     dotted = {"color": RIVAL, "width": 2, "dash": "dot"}
     right = {"xaxis": "x3", "yaxis": "y4", "hovertemplate": "%{y:.1f} kW", "fill": "tozeroy"}
@@ -237,22 +206,23 @@ def _battery_traces(history: Sequence[Sample], times: Times, rival: Rival) -> li
         _line("battery-charging", "Charging the battery", *_above_zero(times, battery_kw), taken, right),
         _line("battery-soc", "Battery SoC", times, soc, {"color": STORED, "width": 2.5}, axes),
         {
-            **_line("battery-rival", "Battery SoC, what if", rival.times, rival_soc, dotted, axes),
-            "visible": rival.times.size > 0,
+            **_line("battery-shadow", "Battery SoC, what if", shadow.times, shadow_soc, dotted, axes),
+            "visible": shadow.times.size > 0,
         },
     ]
 
 
 def _above_zero(times: Times, kw: NDArray[np.float32]) -> tuple[Times, NDArray[np.float32]]:
-    """A curve without what is below zero; of one that is nowhere above it nothing need be sent."""
+    """Return a curve cut at zero; one that is nowhere above it is empty, so that nothing is sent."""
     return (times, np.maximum(np.float32(0.0), kw)) if (kw > 0.0).any() else (times[:0], kw[:0])
 
 
-def _session_traces(scene: Scene, times: Times, rival: Rival) -> list[dict[str, Any]]:
-    found = bands(scene.bars)
+def _session_traces(data: ChartData, times: Times, shadow: ShadowColumns) -> list[dict[str, Any]]:
+    connector_ids, labels = [bar.connector_id for bar in data.bars], [bar.label for bar in data.bars]
+    found = list(zip(band_names(connector_ids, labels), grouped(connector_ids), strict=True))
     axes = {"xaxis": "x4", "yaxis": "y5", "hovertemplate": "%{y:.1f} kW"}
     dotted = {"color": RIVAL, "width": 2, "dash": "dot", "shape": "hv"}
-    powers = [_band(scene.history, places) for _, places in found]
+    powers = [_band(data.history, group) for _, group in found]
     areas = []
     for number, colour in enumerate(BANDS):
         used = number < len(found)
@@ -263,16 +233,16 @@ def _session_traces(scene: Scene, times: Times, rival: Rival) -> list[dict[str, 
     return [
         *areas,
         {
-            **_line("session-rival", "All cars, what if", rival.times, rival.cars_kw, dotted, axes),
-            "visible": rival.times.size > 0,
+            **_line("session-shadow", "All cars, what if", shadow.times, shadow.cars_kw, dotted, axes),
+            "visible": shadow.times.size > 0,
         },
         _band_names(found, powers, times),
     ]
 
 
-def _band(history: Sequence[Sample], places: Sequence[ConnectorId]) -> NDArray[np.float32]:
+def _band(history: Sequence[Sample], group: Sequence[ConnectorId]) -> NDArray[np.float32]:
     return np.array(
-        [sum(sample.sessions_kw.get(place, 0.0) for place in places) for sample in history], dtype=np.float32
+        [sum(sample.sessions_kw.get(each, 0.0) for each in group) for sample in history], dtype=np.float32
     )
 
 
@@ -281,7 +251,7 @@ def _band_names(
     powers: Sequence[NDArray[np.float32]],
     times: Times,
 ) -> dict[str, Any]:
-    """The name of each band at its right end, where it is wide enough."""
+    """Return the trace of names: each at the right end of its band, if that is wide enough."""
     last = [float(kw[-1]) if len(kw) else 0.0 for kw in powers]
     highest_kw = float(np.sum(powers, axis=0).max()) if times.size and powers else 0.0
     below, names = 0.0, []
@@ -307,7 +277,7 @@ def _band_names(
 
 
 def _short(name: str) -> str:
-    """A group's name has no room at the edge of the picture."""
+    """Return the first charger of a group: more has no room at the edge of the chart."""
     first, to, _ = name.partition(TO)
     return f"{first} …" if to else first
 
@@ -321,7 +291,7 @@ def _area(
     group: str,
     axes: Mapping[str, str],
 ) -> dict[str, Any]:
-    """A band of a stack."""
+    """Return a band of a stack."""
     line = {"color": color, "width": 0.5, "shape": "hv"}
     return {**_line(uid, name, x, y, line, axes), "stackgroup": group, "fillcolor": color}
 
@@ -334,7 +304,7 @@ def _line(
     line: Mapping[str, Any],
     axes: Mapping[str, str],
 ) -> dict[str, Any]:
-    """A curve over time."""
+    """Return a curve over time."""
     return {
         "type": "scatter",
         "uid": uid,
@@ -347,20 +317,20 @@ def _line(
     }
 
 
-def _since(begin_s: float, moments_s: Sequence[float]) -> Times:
-    """Seconds since a moment; a window of some hours takes half the room of other numbers."""
-    seconds = np.rint(np.array(moments_s, dtype=np.float64) - begin_s)
+def _since(begin_s: float, times_s: Sequence[float]) -> Times:
+    """Return seconds since a moment, in the smallest type that holds them: half the bytes for some hours."""
+    seconds = np.rint(np.array(times_s, dtype=np.float64) - begin_s)
     return seconds.astype(np.uint16 if seconds.max(initial=0.0) < 2**16 else np.float32)
 
 
-def _rival(scene: Scene) -> Rival:
-    """What of the other station lies in the window."""
-    seen = [each for each in scene.rival if each[0] >= scene.begin_s]
-    # Only what lies together in memory can be sent.
+def _shadow(data: ChartData) -> ShadowColumns:
+    """Return the samples of the other station that lie in the window."""
+    seen = [each for each in data.shadow if each[0] >= data.begin_s]
+    # An array that is not contiguous cannot be sent.
     cars_kw, soc = (np.array([each[part] for each in seen], dtype=np.float32) for part in (1, 2))
-    return Rival(_since(scene.begin_s, [each[0] for each in seen]), cars_kw, soc)
+    return ShadowColumns(_since(data.begin_s, [each[0] for each in seen]), cars_kw, soc)
 
 
 def column(history: Sequence[Sample], name: str) -> NDArray[np.float32]:
-    """One figure of each sample; a picture needs no more than seven digits."""
+    """Return one figure of each sample; a chart needs no more than seven digits."""
     return np.array([getattr(sample, name) for sample in history], dtype=np.float32)

@@ -1,17 +1,22 @@
-"""What a hand does: thin widgets, linked to the model's traits and methods."""
+"""The page's controls: thin widgets, linked to the model's traits and commands.
+
+Each group is refreshed once a frame; in between it follows only traits that change without a frame.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 
 from electra_core.allocation import STRATEGIES
-from electra_core.dashboard.station_page.model import CUSTOM_CAR, SPEEDS, StationModel
-from electra_core.dashboard.station_page.traffic import NAMELESS, label
+from electra_core.dashboard.station_page.frame import Frame
+from electra_core.dashboard.station_page.model import StationModel
+from electra_core.dashboard.station_page.playback_model import CUSTOM_CAR, SPEEDS
 from electra_core.dashboard.station_page.what_if import NO_BATTERY, ONE_MORE_CHARGER
+from electra_core.dashboard.widgets.connections import connect
 from electra_core.dashboard.widgets.file_transfer import Files
 from electra_core.dashboard.widgets.forms import LABEL, button, dropdown, enable, group, offer, plain_slider
 from electra_core.station import BATTERY_ID, WHOLE_CHARGER, ConnectorId, catalogue
@@ -20,31 +25,38 @@ from electra_core.station import BATTERY_ID, WHOLE_CHARGER, ConnectorId, catalog
 FIRST_CAR = "Tesla Model Y Long Range"
 STRATEGY_NAMES = [(name.replace("_", " ").capitalize(), name) for name in STRATEGIES]
 
+# The entry of the list of cars that stands for the first one that has reached its target.
+FIRST_DONE = "done"
+MAX_NAME = 60
 
-def time_controls(model: StationModel) -> widgets.Widget:
+
+class TimeControls:
     """Play, pause, steps, speed, back to the start."""
-    toggle = button("Pause", "Stop or start the station's clock", lambda: _flip(model), "el-primary")
 
-    def name_it(_: object = None) -> None:
-        toggle.description = "‖ Pause" if model.playing else "▶ Play"
+    def __init__(self, model: StationModel) -> None:
+        self.model = model
+        self.toggle = button("Pause", "Stop or start the station's clock", self._toggle, "el-primary")
+        self.steps = [
+            button(f"+{n} min", f"Let {n} minutes pass", partial(model.step, n)) for n in (1, 5, 15)
+        ]
+        self.start = button("↺ Start", "Back to before the first car", model.begin)
+        self.speed = dropdown("Speed", model, "speed", [(f"×{speed}", speed) for speed in SPEEDS])
+        connect(self.toggle, model, lambda _: self._name_toggle(), "playing")
+        self._name_toggle()
+        self.refresh(model.frame)
+        parts = [self.toggle, *self.steps, self.start, self.speed]
+        self.widget = widgets.Box(parts).add_class("el-time-controls")
 
-    model.observe(name_it, "playing")
-    name_it()
-    speed = dropdown("Speed", model, "speed", [(f"×{speed}", speed) for speed in SPEEDS])
-    steps = [button(f"+{n} min", f"Let {n} minutes pass", partial(model.step, n)) for n in (1, 5, 15)]
-    again = button("↺ Start", "Back to before the first car", model.begin)
+    def _toggle(self) -> None:
+        self.model.playing = not self.model.playing
 
-    def refresh(_: object = None) -> None:
-        enable(model.play.own_time, toggle, speed, *steps)
-        enable(not model.play.fixed, again)
+    def _name_toggle(self) -> None:
+        self.toggle.description = "‖ Pause" if self.model.playing else "▶ Play"
 
-    model.observe(refresh, "version")
-    refresh()
-    return widgets.Box([toggle, *steps, again, speed]).add_class("el-time-controls")
-
-
-def _flip(model: StationModel) -> None:
-    model.playing = not model.playing
+    def refresh(self, _: Frame) -> None:
+        """Enable what the station on show allows."""
+        enable(self.model.playback.own_time, self.toggle, self.speed, *self.steps)
+        enable(not self.model.playback.fixed, self.start)
 
 
 class CarControls:
@@ -52,228 +64,263 @@ class CarControls:
 
     def __init__(self, model: StationModel) -> None:
         self.model = model
-        self.place = widgets.Dropdown(description="Connector", style=LABEL)
+        self.connector = widgets.Dropdown(description="Connector", style=LABEL)
         self.search = widgets.Text(
             description="Search", placeholder=f"{len(catalogue())} cars", style=LABEL, continuous_update=True
         )
         self.car = widgets.Select(description="Car", rows=5, style=LABEL)
         self.power = plain_slider("Power, kW", 150, 10, 350, 5, ".0f")
-        self.soc = plain_slider("SoC, %", 20, 0, 100, 1, ".0f")
+        self.arrival = plain_slider("SoC, %", 20, 0, 100, 1, ".0f")
         self.target = plain_slider("Target, %", 80, 1, 100, 1, ".0f")
-        self.come = button("A car arrives", "Plug this car in", self._arrive, "el-primary")
+        self.arrive = button("A car arrives", "Plug this car in", self._arrive, "el-primary")
         self.leaving = widgets.Dropdown(description="Leaving", style=LABEL)
-        self.go = button("The car departs", "Unplug this car", self._depart)
-        self.search.observe(self._find, "value")
-        self.car.observe(self._show_what_fits, "value")
-        model.observe(self._refresh, "version")
-        self._find()
+        self.depart = button("The car departs", "Unplug this car", self._depart)
+        self.search.observe(self._on_search_changed, "value")
+        self.car.observe(self._on_car_changed, "value")
+        self._on_search_changed()
         self.car.value = FIRST_CAR
-        self._refresh()
-        arrival = [self.place, self.search, self.car, self.power, self.soc, self.target, self.come]
+        self.refresh(model.frame)
+        car = [self.connector, self.search, self.car, self.power, self.arrival, self.target, self.arrive]
         self.widget = widgets.VBox(
-            [group("A car arrives", arrival), group("A car departs", [self.leaving, self.go])]
+            [group("A car arrives", car), group("A car departs", [self.leaving, self.depart])]
         ).add_class("el-groups")
 
-    def open_at(self, place: ConnectorId) -> None:
-        """The next car is to arrive here."""
-        if place in [value for _, value in self.place.options]:
-            self.place.value = place
+    def open_at(self, connector_id: ConnectorId) -> None:
+        """Choose the connector of the next car."""
+        if connector_id in [value for _, value in self.connector.options]:
+            self.connector.value = connector_id
 
     def _arrive(self) -> None:
-        if self.place.value is None or self.car.value is None:
+        if self.connector.value is None or self.car.value is None:
             return
-        charger_id, connector = self.place.value
+        charger_id, number = self.connector.value
         self.model.arrive(
             charger_id,
-            connector,
+            number,
             self.car.value,
             custom_kw=self.power.value,
-            arrival_soc=self.soc.value / 100.0,
-            target_soc=self.target.value / 100.0,
+            arrival_soc=_soc_of(self.arrival),
+            target_soc=_soc_of(self.target),
         )
 
     def _depart(self) -> None:
-        place = self.model.done_place() if self.leaving.value == "done" else self.leaving.value
-        if place is not None:
-            self.model.depart(*place)
+        leaving = _first_done(self.model.frame) if self.leaving.value == FIRST_DONE else self.leaving.value
+        if leaving is not None:
+            self.model.depart(*leaving)
 
-    def _find(self, _: object = None) -> None:
-        """Cars in whose name every word that was typed occurs."""
+    def _on_search_changed(self, _: object = None) -> None:
+        """Offer the cars whose name has every word that was typed."""
         words = self.search.value.casefold().split()
         found = [name for name in catalogue() if all(word in name.casefold() for word in words)]
         offer(self.car, [(_car_words(name), name) for name in found] + [(CUSTOM_CAR, CUSTOM_CAR)])
         if words and found and self.car.value == CUSTOM_CAR:
             self.car.value = found[0]
 
-    def _show_what_fits(self, _: object = None) -> None:
+    def _on_car_changed(self, _: object = None) -> None:
         custom = self.car.value == CUSTOM_CAR
         self.power.layout.display = None if custom else "none"
-        for slider in (self.soc, self.target):
+        for slider in (self.arrival, self.target):
             slider.layout.display = "none" if custom else None
 
-    def _refresh(self, _: object = None) -> None:
-        free = [(label(place), place) for place in self.model.free_places()]
-        sessions = self.model.station.state.sessions
+    def refresh(self, frame: Frame) -> None:
+        """Offer the free connectors and the cars that are here."""
+        free = [(each.label, each.connector_id) for each in frame.free]
         here: list[tuple[str, Any]] = [
-            (f"{label(place)} {car.vehicle.name or NAMELESS}"[:60], place) for place, car in sessions.items()
+            (f"{connector.label} {car.name}"[:MAX_NAME], connector.connector_id)
+            for connector, car in frame.occupied
         ]
-        if self.model.done_place() is not None:
-            here.insert(0, ("the one that is done", "done"))
-        offer(self.place, free or [("none is free", None)])
+        if _first_done(frame) is not None:
+            here.insert(0, ("the one that is done", FIRST_DONE))
+        offer(self.connector, free or [("none is free", None)])
         offer(self.leaving, here or [("no car is here", None)])
-        enable(bool(free), self.place, self.come)
-        enable(bool(here), self.leaving, self.go)
+        enable(bool(free), self.connector, self.arrive)
+        enable(bool(here), self.leaving, self.depart)
+
+
+def _first_done(frame: Frame) -> ConnectorId | None:
+    """Return the connector of the first car that has reached its target."""
+    done = (connector.connector_id for connector, car in frame.occupied if car.session.remaining_kwh == 0.0)
+    return next(done, None)
+
+
+def _soc_of(slider: widgets.FloatSlider) -> float:
+    """Return the SoC, 0 to 1, of a slider in percent."""
+    return float(slider.value) / 100.0
 
 
 def _car_words(name: str) -> str:
-    car = catalogue()[name]
-    return f"{name}, {car.max_power_kw:.0f} kW"
+    return f"{name}, {catalogue()[name].max_power_kw:.0f} kW"
 
 
-def site_controls(model: StationModel) -> widgets.Widget:
+class SiteControls:
     """Station, day, limit, static load, strategy; and a visitor's own files."""
-    station = dropdown("Station", model, "station_name", options_from="stations")
-    day = dropdown("Day", model, "day_name", options_from="days")
-    limit = _slider("Grid limit", model, "site_limit_kw")
-    load = _slider("Static load", model, "static_load_kw")
-    strategy = dropdown("Strategy", model, "strategy", STRATEGY_NAMES)
-    own = Files(
-        [
-            {"kind": "load", "what": "station", "label": "A station's file (JSON)", "accept": ".json,.json5"},
-            {"kind": "load", "what": "day", "label": "A day of sessions (CSV)", "accept": ".csv,.json"},
-        ],
-        load=partial(_bring, model),
-    )
-    return widgets.VBox(
-        [group("Site", [station, day, limit, load, strategy]), group("Your own", [own])]
-    ).add_class("el-groups")
+
+    def __init__(self, model: StationModel) -> None:
+        station = dropdown("Station", model, "station_name", options_from="stations")
+        day = dropdown("Day", model, "day_name", options_from="days")
+        self.sliders = [
+            PowerSlider("Grid limit", model, "site_limit_kw"),
+            PowerSlider("Static load", model, "static_load_kw"),
+        ]
+        strategy = dropdown("Strategy", model, "strategy", STRATEGY_NAMES)
+        own = Files(
+            [
+                {
+                    "kind": "load",
+                    "what": "station",
+                    "label": "A station's file (JSON)",
+                    "accept": ".json,.json5",
+                },
+                {"kind": "load", "what": "day", "label": "A day of sessions (CSV)", "accept": ".csv,.json"},
+            ],
+            load=_upload_to(model),
+        )
+        site = [station, day, *(slider.box for slider in self.sliders), strategy]
+        self.widget = widgets.VBox([group("Site", site), group("Your own", [own])]).add_class("el-groups")
+
+    def refresh(self, frame: Frame) -> None:
+        """Follow the station's grid connection."""
+        for slider in self.sliders:
+            slider.refresh(frame)
 
 
-def _slider(title: str, model: StationModel, trait: str) -> widgets.Widget:
-    """A slider of a power between 0 and the grid connection's capacity.
+class PowerSlider:
+    """A slider of a power between 0 and the grid connection's capacity, in a box.
 
-    Another capacity gets a slider of its own: in the browser one whose range changes sends its old value as
-    if a hand had moved it, and its keys go on in the old range.
+    Another capacity gets another slider: in the browser one whose range changes sends its old value as if a
+    visitor had moved it, and its keys keep the old range.
     """
-    frame = widgets.Box().add_class("el-slider")
 
-    def follow(_: object = None) -> None:
-        value, old = getattr(model, trait), frame.children
-        most = max(1.0, model.config.grid_capacity_kw, value)
-        if old and old[0].max == most:
+    def __init__(self, title: str, model: StationModel, trait: str) -> None:
+        self.title, self.model, self.trait = title, model, trait
+        self.box = widgets.Box().add_class("el-slider")
+        connect(self.box, model, lambda _: self.refresh(model.frame), trait)
+        self.refresh(model.frame)
+
+    def refresh(self, frame: Frame) -> None:
+        """Show the model's value."""
+        value, old = getattr(self.model, self.trait), self.box.children
+        maximum = max(1.0, frame.status.grid_capacity, value)
+        if old and old[0].max == maximum:
             old[0].value = value
             return
-        slider = plain_slider(title, value, 0.0, most, 0.5, ".1f")
-        slider.observe(lambda change: model.set_trait(trait, change["new"]), "value")
-        frame.children = (slider,)
+        slider = plain_slider(self.title, value, 0.0, maximum, 0.5, ".1f")
+        slider.observe(lambda change: self.model.set_trait(self.trait, change["new"]), "value")
+        self.box.children = (slider,)
         for each in old:
             each.unobserve_all()
             each.close()
 
-    model.observe(follow, [trait, "version"])
-    follow()
-    return frame
+
+def _upload_to(model: StationModel) -> Callable[[str, str, bytes], str]:
+    def upload(what: str, name: str, content: bytes) -> str:
+        return "Loaded." if model.upload(what, name, content) else "Not loaded: the page says why."
+
+    return upload
 
 
-def _bring(model: StationModel, what: str, name: str, content: bytes) -> str:
-    return "Loaded." if model.bring(what, name, content) else "Not loaded: the page says why."
+class FaultControls:
+    """A part out of service, a silent meter, no power from the grid."""
 
+    def __init__(self, model: StationModel) -> None:
+        self.model = model
+        self.part = widgets.Dropdown(description="What", style=LABEL)
+        self.switch = button("Out of service", "Take it out of service, or bring it back", self._switch)
+        self.meter = button("The grid meter goes silent", "No reading comes any more", self._switch_meter)
+        tooltip = "As if the grid told us to stop"
+        self.limit = button("The grid limit falls to nothing", tooltip, self._switch_limit)
+        self.note = widgets.HTML()
+        self.part.observe(lambda _: self.refresh(model.frame), "value")
+        self.refresh(model.frame)
+        parts = [self.part, self.switch, self.meter, self.limit, self.note]
+        self.widget = group("Something breaks", parts)
 
-def fault_controls(model: StationModel) -> widgets.Widget:
-    """Something breaks."""
-    part = widgets.Dropdown(description="What", style=LABEL)
-    switch = button("Out of service", "Take it out of service, or bring it back", lambda: flip())
-    silence = button("The grid meter goes silent", "No reading comes any more", lambda: mute())
-    nothing = button("The grid limit falls to nothing", "As if the grid told us to stop", lambda: drop())
-    note = widgets.HTML()
+    @property
+    def _works(self) -> bool:
+        return self.part.value is None or self.part.value not in self.model.frame.around.out_of_service
 
-    def works() -> bool:
-        out = model.station.state.out_of_service
-        return part.value is None or part.value not in out
+    def _switch(self) -> None:
+        if self.part.value is not None:
+            charger_id, number = self.part.value
+            self.model.set_available(charger_id, None if number == WHOLE_CHARGER else number, not self._works)
 
-    def flip() -> None:
-        if part.value is not None:
-            charger_id, number = part.value
-            model.set_available(charger_id, None if number == WHOLE_CHARGER else number, not works())
+    def _switch_meter(self) -> None:
+        self.model.meter_silent = not self.model.meter_silent
 
-    def mute() -> None:
-        model.meter_silent = not model.meter_silent
-
-    def drop() -> None:
+    def _switch_limit(self) -> None:
+        model = self.model
         model.site_limit_kw = 0.0 if model.site_limit_kw > 0.0 else model.config.grid_capacity_kw
 
-    def refresh(_: object = None) -> None:
-        out, config = model.station.state.out_of_service, model.config
-        parts = [(f"Connector {label(place)}", place) for place in config.connectors]
-        parts += [(f"Charger {charger.id}", (charger.id, WHOLE_CHARGER)) for charger in config.chargers]
-        parts += [("Battery", BATTERY_ID)] if config.battery else []
-        offer(part, [(f"{name}{' (out)' if place in out else ''}", place) for name, place in parts])
-        switch.description = "Out of service" if works() else "Back in service"
-        silence.description = (
-            "The grid meter is heard again" if model.meter_silent else "The grid meter goes silent"
-        )
-        silence.disabled = config.limit_lease_s is None or bool(model.play.fixed)
+    def refresh(self, frame: Frame) -> None:
+        """Name the parts of the station and what each button would do now."""
+        model, status, out = self.model, frame.status, frame.around.out_of_service
+        chargers = [charger.charger_id for charger in status.chargers]
+        parts = [(f"Connector {each.label}", each.connector_id) for each in frame.connectors]
+        parts += [(f"Charger {charger_id}", (charger_id, WHOLE_CHARGER)) for charger_id in chargers]
+        parts += [("Battery", BATTERY_ID)] if status.battery else []
+        offer(self.part, [(f"{name}{' (out)' if part in out else ''}", part) for name, part in parts])
+        self.switch.description = "Out of service" if self._works else "Back in service"
+        lease_s, fail_safe_kw = model.config.limit_lease_s, model.config.fail_safe_limit_kw
+        silent = model.meter_silent
+        self.meter.description = f"The grid meter {'is heard again' if silent else 'goes silent'}"
+        self.meter.disabled = lease_s is None or bool(model.playback.fixed)
         falls = model.site_limit_kw > 0.0
-        nothing.description = "The grid limit falls to nothing" if falls else "The grid limit is back"
-        note.value = f'<p class="el-note">{_meter_words(model)}</p>'
-
-    part.observe(refresh, "value")
-    model.observe(refresh, "version")
-    refresh()
-    return group("Something breaks", [part, switch, silence, nothing, note])
+        self.limit.description = f"The grid limit {'falls to nothing' if falls else 'is back'}"
+        words = "This station has no limitLease: it believes a reading for ever."
+        if lease_s is not None:
+            words = f"Without a reading for {lease_s:g} s this station falls back to {fail_safe_kw:g} kW."
+        self.note.value = f'<p class="el-note">{words}</p>'
 
 
-def _meter_words(model: StationModel) -> str:
-    lease_s, limit_kw = model.config.limit_lease_s, model.config.fail_safe_limit_kw
-    if lease_s is None:
-        return "This station has no limitLease: it believes a reading for ever."
-    return f"Without a reading for {lease_s:g} s this station falls back to {limit_kw:g} kW."
-
-
-def what_if_controls(model: StationModel, table: widgets.Widget) -> widgets.Widget:
+class WhatIfControls:
     """The same cars under other rules, beside the first."""
-    choice = widgets.Dropdown(description="What if", style=LABEL)
 
-    def refresh(_: object = None) -> None:
-        choices = [("nothing else", ""), *((f"strategy {title}", name) for title, name in STRATEGY_NAMES)]
-        choices += [("without the battery", NO_BATTERY)] if model.config.battery else []
-        choices += [("one more charger", ONE_MORE_CHARGER)]
-        offer(choice, choices)
-        if choice.value != model.what_if:
-            choice.value = model.what_if
+    def __init__(self, model: StationModel, table: widgets.Widget) -> None:
+        self.model = model
+        self.choice = widgets.Dropdown(description="What if", style=LABEL)
+        self.refresh(model.frame)
+        self.choice.observe(self._on_chosen, "value")
+        connect(self.choice, model, lambda _: self.refresh(model.frame), "what_if")
+        note = widgets.HTML(
+            '<p class="el-note">The same cars so far, and from now on, at a second station beside this one.'
+            " Its curves are dotted.</p>"
+        )
+        self.widget = group("What if", [self.choice, note, table])
 
-    def take(change: Mapping[str, Any]) -> None:
+    def _on_chosen(self, change: Mapping[str, Any]) -> None:
         if change["new"] is not None:
-            model.what_if = change["new"]
+            self.model.what_if = change["new"]
 
-    refresh()
-    choice.observe(take, "value")
-    model.observe(refresh, ["what_if", "version"])
-    note = widgets.HTML(
-        '<p class="el-note">The same cars so far, and from now on, at a second station beside this one. Its'
-        " curves are dotted.</p>"
-    )
-    return group("What if", [choice, note, table])
+    def refresh(self, frame: Frame) -> None:
+        """Offer the changes that make sense at the station."""
+        choices = [("nothing else", ""), *((f"strategy {title}", name) for title, name in STRATEGY_NAMES)]
+        choices += [("without the battery", NO_BATTERY)] if frame.status.battery else []
+        choices += [("one more charger", ONE_MORE_CHARGER)]
+        offer(self.choice, choices)
+        if self.choice.value != self.model.what_if:
+            self.choice.value = self.model.what_if
 
 
-def file_controls(model: StationModel) -> widgets.Widget:
-    """What can be kept, a record that comes back, and a link."""
-    files = Files(
-        [
-            {"kind": "save", "what": "sessions", "label": "Sessions (CSV)"},
-            {"kind": "save", "what": "events", "label": "Events (JSON)"},
-            {"kind": "save", "what": "result", "label": "Result of simulate (Parquet)"},
-            {"kind": "save", "what": "python", "label": "Python lines"},
-            {"kind": "load", "what": "events", "label": "Load events", "accept": ".jsonl,.json"},
-            {"kind": "link", "label": "Link to this station, day and strategy"},
-        ],
-        load=partial(_bring, model),
-        save=model.keep,
-    )
+class FileControls:
+    """Files to take along, a record that comes back, and a link."""
 
-    def refresh(_: object = None) -> None:
-        files.query = model.link
+    def __init__(self, model: StationModel) -> None:
+        self.model = model
+        self.files = Files(
+            [
+                {"kind": "save", "what": "sessions", "label": "Sessions (CSV)"},
+                {"kind": "save", "what": "events", "label": "Events (JSON)"},
+                {"kind": "save", "what": "result", "label": "Result of simulate (Parquet)"},
+                {"kind": "save", "what": "python", "label": "Python lines"},
+                {"kind": "load", "what": "events", "label": "Load events", "accept": ".jsonl,.json"},
+                {"kind": "link", "label": "Link to this station, day and strategy"},
+            ],
+            load=_upload_to(model),
+            save=model.export,
+        )
+        self.refresh(model.frame)
+        self.widget = group("Keep it", [self.files])
 
-    model.observe(refresh, ["version", "strategy"])
-    refresh()
-    return group("Keep it", [files])
+    def refresh(self, _: Frame) -> None:
+        """Link to what is shown now."""
+        self.files.query = self.model.link

@@ -3,7 +3,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const GAP = 14;
 const SOURCE = { height: 62, drop: 46 };
 const HEAD = 40; // of a charger's box
-const ROOMY = 492; // px that the picture fills where there is room beside it
+const ROOMY = 492; // px that the diagram fills where there is room beside it
 
 function draw(name, attributes = {}, parent = null, text = null) {
   const node = document.createElementNS(SVG, name);
@@ -21,7 +21,7 @@ const say = (node, text) => {
 };
 const kw = (value) => `${value.toFixed(1)} kW`;
 
-// As much of a text as has room. A canvas measures it: asking the picture would lay the page out each time.
+// As much of a text as has room. A canvas measures it: measuring in the diagram would lay the page out each time.
 const ruler = document.createElement("canvas").getContext("2d");
 const fonts = {}; // by the class of a text
 const fontOf = (node) => {
@@ -84,12 +84,12 @@ const CELL = "M1 5h18v20H1zM7 5V1h6v4M11.5 8 7 16h3l-1 6 5-9h-3.5z";
 const HOUSE = "M1 12 10 3l9 9M4 10v15h12V10M8 25v-8h4v8";
 
 // A connector and, if there is one, its car.
-function tile(parent, plug, place, box, press) {
+function tile(parent, connector, connectorId, box, press) {
   const { x, y, width, height } = box;
   const group = draw("g", { class: "el-tile", role: "button", tabindex: 0 }, parent);
   const title = draw("title", {}, group);
-  const back = draw("rect", { x, y, width, height, rx: 8, class: "el-seat" }, group);
-  draw("rect", { x, y: y + 6, width: 4, height: height - 12, rx: 2, fill: plug.colour }, group);
+  const back = draw("rect", { x, y, width, height, rx: 8, class: "el-connector" }, group);
+  draw("rect", { x, y: y + 6, width: 4, height: height - 12, rx: 2, fill: connector.colour }, group);
   const radius = Math.min(40, height / 2 - 10);
   const cx = x + 14 + radius, cy = y + height / 2, round = 2 * Math.PI * radius;
   draw("circle", { cx, cy, r: radius, class: "el-ring" }, group);
@@ -99,7 +99,7 @@ function tile(parent, plug, place, box, press) {
   const soc = draw("text", { x: cx, y: cy + 5, class: "el-soc" }, group);
   const left = cx + radius + 14, room = x + width - left - 6;
   const lines = [-1, 0, 1].map((line) => draw("text", { x: left, y: cy + 5 + line * Math.min(26, height / 4) }, group));
-  const act = () => press(place);
+  const act = () => press(connectorId);
   group.addEventListener("click", act);
   group.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
@@ -109,61 +109,61 @@ function tile(parent, plug, place, box, press) {
   return (now, selected) => {
     const car = now.car;
     const words = car
-      ? [`${now.label}  ${car.name}`, `${car.power_kw.toFixed(1)} of ${kw(car.ceiling_kw)}`, car.why]
+      ? [`${now.label}  ${car.name}`, `${car.power_kw.toFixed(1)} of ${kw(car.max_kw)}`, car.reason]
       : [now.label, now.available ? "free" : "out of service", now.available ? "+ a car arrives" : ""];
     lines.forEach((line, at) => change(line, "class", [
       "el-name", car ? "el-power" : "el-quiet", car?.held ? "el-held" : now.available && !car ? "el-invite" : "el-quiet",
     ][at]));
     lines.forEach((line, at) => fit(line, words[at], room));
-    change(back, "class", `el-seat ${car ? "" : "el-free"} ${now.available ? "" : "el-out"} ${selected ? "el-chosen" : ""}`);
+    change(back, "class", `el-connector ${car ? "" : "el-free"} ${now.available ? "" : "el-out"} ${selected ? "el-chosen" : ""}`);
     const known = car && car.soc !== null;
     change(arc, "stroke-dasharray", `${known ? round * car.soc : 0} ${round}`);
     target.style.display = known ? "" : "none";
-    if (known) change(target, "transform", `rotate(${360 * car.target - 90} ${cx} ${cy})`);
+    if (known) change(target, "transform", `rotate(${360 * car.target_soc - 90} ${cx} ${cy})`);
     say(soc, car ? (known ? `${Math.round(100 * car.soc)}%` : "?") : now.available ? "+" : "✕");
-    const told = car
-      ? `${words.join(", ")}${known ? `, ${Math.round(100 * car.soc)} of ${Math.round(100 * car.target)} per cent` : ""}`
+    const said = car
+      ? `${words.join(", ")}${known ? `, ${Math.round(100 * car.soc)} of ${Math.round(100 * car.target_soc)} per cent` : ""}`
       : `${now.label}, ${words[1]}`;
-    say(title, told);
-    change(group, "aria-label", told);
+    say(title, said);
+    change(group, "aria-label", said);
     change(group, "aria-disabled", String(!car && !now.available));
   };
 }
 
 function charger(parent, now, x, y, width, across, height, press) {
-  const rows = Math.ceil(now.plugs.length / across);
+  const rows = Math.ceil(now.connectors.length / across);
   const whole = HEAD + rows * (height + 6) + 4;
   draw("rect", { x, y, width, height: whole, rx: 10, class: "el-box" }, parent);
   fit(draw("text", { x: x + 12, y: y + 18, class: "el-name" }, parent), now.id, width * 0.4);
   const power = draw("text", { x: x + width - 12, y: y + 18, class: "el-quiet el-end" }, parent);
   draw("rect", { x: x + 12, y: y + 26, width: width - 24, height: 4, rx: 2, class: "el-track" }, parent);
   const level = draw("rect", { x: x + 12, y: y + 26, width: 0, height: 4, rx: 2, class: "el-level" }, parent);
-  const seat = (width - 12 - 6 * (across - 1)) / across;
-  const tiles = now.plugs.map((plug, at) => tile(parent, plug, [now.id, at + 1], {
-    x: x + 6 + (at % across) * (seat + 6), y: y + HEAD + Math.floor(at / across) * (height + 6), width: seat, height,
+  const tileWidth = (width - 12 - 6 * (across - 1)) / across;
+  const tiles = now.connectors.map((connector, at) => tile(parent, connector, [now.id, at + 1], {
+    x: x + 6 + (at % across) * (tileWidth + 6), y: y + HEAD + Math.floor(at / across) * (height + 6), width: tileWidth, height,
   }, press));
   return (later, chosen) => {
     say(power, later.available ? `${later.power_kw.toFixed(1)} of ${later.limit_kw.toFixed(0)} kW` : "out of service");
     change(level, "width", Math.min(1, later.power_kw / later.limit_kw) * (width - 24));
-    tiles.forEach((update, at) => update(later.plugs[at], chosen === later.plugs[at].label));
+    tiles.forEach((update, at) => update(later.connectors[at], chosen === later.connectors[at].label));
   };
 }
 
-// Draws what does not change, and gives back what updates the rest.
-function plan(svg, scene, width, press) {
+// Draws what does not change, and returns the function that updates the rest.
+function plan(svg, content, width, press) {
   svg.replaceChildren();
   const updates = [];
   const sources = 3, box = Math.min(250, (width - GAP * (sources - 1)) / sources);
   const step = sources > 1 ? (width - box) / (sources - 1) : 0;
-  const count = scene.chargers.length;
-  const plugs = Math.max(...scene.chargers.map((each) => each.plugs.length));
+  const count = content.chargers.length;
+  const connectors = Math.max(...content.chargers.map((each) => each.connectors.length));
   const fits = Math.max(1, Math.floor((width + GAP) / (252 + GAP)));
   const columns = Math.min(count, fits);
   const each = Math.min(columns === 1 ? 760 : 420, (width - GAP * (columns - 1)) / columns);
-  const across = Math.max(1, Math.min(plugs, Math.floor(each / 250)));
-  const rows = Math.ceil(count / columns), deep = Math.ceil(plugs / across);
+  const across = Math.max(1, Math.min(connectors, Math.floor(each / 250)));
+  const rows = Math.ceil(count / columns), deep = Math.ceil(connectors / across);
   const least = count > 8 ? 62 : 74;
-  // What is left over makes seats taller, and then wires longer.
+  // Spare height makes tiles taller, and then wires longer.
   const needed = SOURCE.height + SOURCE.drop + rows * (34 + HEAD + deep * (least + 6) + 20);
   const spare = width > 560 ? Math.max(0, ROOMY - needed) : 0;
   const taller = Math.min(56, spare / (rows * deep)), longer = (spare - taller * rows * deep) / (rows + 1);
@@ -187,7 +187,7 @@ function plan(svg, scene, width, press) {
   const start = (width - columns * each - (columns - 1) * GAP) / 2;
   let y = bus;
   for (let first = 0; first < count; first += columns) {
-    const row = scene.chargers.slice(first, first + columns);
+    const row = content.chargers.slice(first, first + columns);
     draw("path", { d: `M3 ${y}H${first ? start + (row.length - 1) * (each + GAP) + each / 2 : width - 3}`, class: "el-bus" }, svg);
     const top = y + feeder;
     let deepest = 0;
@@ -198,24 +198,24 @@ function plan(svg, scene, width, press) {
       const label = draw("text", { x: middle + 14, y: y + feeder / 2 + 4, class: "el-quiet" }, svg);
       const update = charger(svg, now, x, top, each, across, height, press);
       const number = first + at;
-      updates.push((scene) => {
-        const later = scene.chargers[number];
+      updates.push((content) => {
+        const later = content.chargers[number];
         grid(later.grid_kw);
         battery(later.battery_kw);
         say(label, kw(later.power_kw));
-        update(later, scene.selected?.label);
+        update(later, content.selected?.label);
       });
-      deepest = Math.max(deepest, HEAD + Math.ceil(now.plugs.length / across) * (height + 6) + 4);
+      deepest = Math.max(deepest, HEAD + Math.ceil(now.connectors.length / across) * (height + 6) + 4);
     });
     y = top + deepest + 16;
     if (first + columns < count) draw("path", { d: `M3 ${bus}V${y}`, class: "el-bus" }, svg);
   }
   change(svg, "viewBox", `0 0 ${width} ${y - 14}`);
   change(svg, "height", y - 14);
-  return (scene) => updates.forEach((update) => update(scene));
+  return (content) => updates.forEach((update) => update(content));
 }
 
-// Why the chosen car gets what it gets, and its way out.
+// The explanation of the selected car's power, and its departure.
 function details(parent, send) {
   const box = document.createElement("div");
   box.className = "el-details";
@@ -233,7 +233,7 @@ function details(parent, send) {
   const go = put("button", "This car departs", buttons, "jupyter-button");
   const close = put("button", "Close", buttons, "jupyter-button");
   let shown = null;
-  go.onclick = () => shown && send({ kind: "depart", place: shown.place });
+  go.onclick = () => shown && send({ kind: "depart", connector_id: shown.connector_id });
   close.onclick = () => send({ kind: "close" });
   box.onkeydown = (event) => event.key === "Escape" && send({ kind: "close" });
   return (selected) => {
@@ -249,27 +249,27 @@ function details(parent, send) {
 }
 
 function render({ model, el }) {
-  el.classList.add("el-picture");
-  const svg = draw("svg", { width: "100%", role: "group", "aria-label": "The station as a picture" }, el);
+  el.classList.add("el-diagram");
+  const svg = draw("svg", { width: "100%", role: "group", "aria-label": "The station as a diagram" }, el);
   const send = (message) => model.send(message);
   const explain = details(el, send);
   let drawn = "", update = null;
 
   function show() {
-    const scene = model.get("scene"), width = Math.floor(el.clientWidth);
-    if (!width || !scene.chargers) return;
-    const shape = JSON.stringify([width, scene.station, scene.chargers.map((each) => [each.id, each.plugs.length])]);
+    const content = model.get("content"), width = Math.floor(el.clientWidth);
+    if (!width || !content.chargers) return;
+    const shape = JSON.stringify([width, content.station, content.chargers.map((each) => [each.id, each.connectors.length])]);
     if (shape !== drawn) {
       drawn = shape;
-      update = plan(svg, scene, width, (place) => send({ kind: "press", place }));
+      update = plan(svg, content, width, (connectorId) => send({ kind: "press", connector_id: connectorId }));
     }
-    update(scene);
-    explain(scene.selected);
+    update(content);
+    explain(content.selected);
   }
 
   const watch = new ResizeObserver(show);
   watch.observe(el);
-  model.on("change:scene", show);
+  model.on("change:content", show);
   show();
   return () => watch.disconnect();
 }

@@ -1,4 +1,4 @@
-"""The live window: what the curves show, a sample a minute at least; hours of play do not grow it."""
+"""The live window: at least one sample a minute for the curves, and no more of them after hours of play."""
 
 from __future__ import annotations
 
@@ -6,45 +6,47 @@ from collections import deque
 from typing import TypeVar
 
 from electra_core.dashboard.figures import Sample
-from electra_core.station import State, Station, StationConfig, site_limit_kw
+from electra_core.station import StationStatus
 
 SAMPLE_S = 60.0
 # The page draws the last four hours.
-SAMPLES = 260
+MAX_SAMPLES = 260
 
-# A tuple that begins with its moment, s.
-Moment = TypeVar("Moment", bound=tuple[object, ...])
+# A tuple that begins with its time, s.
+Timed = TypeVar("Timed", bound=tuple[object, ...])
 
 
-class Window(deque[Moment]):
-    """The last samples of something, in the order of time."""
+class Window(deque[Timed]):
+    """The last samples of a station, in the order of time."""
 
     def __init__(self) -> None:
-        super().__init__(maxlen=SAMPLES)
+        super().__init__(maxlen=MAX_SAMPLES)
 
-    def add(self, sample: Moment) -> None:
-        """Add a sample; of one moment the first and the last stay: a dragged slider adds nothing between."""
+    def add(self, sample: Timed) -> None:
+        """Add a sample; of one time the first and the last stay, so that a dragged slider adds no more."""
         if len(self) > 1 and self[-2][0] == sample[0]:
             self.pop()
         self.append(sample)
 
 
-def sample_of(station: Station) -> Sample:
-    """The station as it is now."""
-    state, allocation, config = station.state, station.allocation, station.config
-    charging_kw, offered = max(0.0, allocation.battery_kw), allocation.offered_kw
+def sample_of(status: StationStatus) -> Sample:
+    """Return the sample of a status."""
+    battery_kw = status.battery.power_kw if status.battery else 0.0
+    charging_kw = max(0.0, battery_kw)
     return Sample(
-        now_s=state.now_s,
-        limit_kw=site_limit_kw(config, state),
-        static_kw=state.static_load_kw + config.standing_kw,
-        cars_kw=allocation.grid_kw - charging_kw,
+        now_s=status.now_s,
+        limit_kw=status.site_limit_kw,
+        static_kw=status.static_load_kw + status.standby_kw,
+        cars_kw=status.grid_kw - charging_kw,
         charging_kw=charging_kw,
-        battery_kw=allocation.battery_kw,
-        soc=battery_soc(config, state),
-        sessions_kw={place: offered[session.session_id] for place, session in state.sessions.items()},
+        battery_kw=battery_kw,
+        soc=battery_soc(status),
+        sessions_kw={
+            (charger_id, number): session.allocated_power for charger_id, number, session in status.sessions
+        },
     )
 
 
-def battery_soc(config: StationConfig, state: State) -> float:
-    """SoC of the station's battery, 0 to 1; 0 where there is none."""
-    return state.battery_kwh / config.battery.initial_capacity_kwh if config.battery else 0.0
+def battery_soc(status: StationStatus) -> float:
+    """Return the SoC of the station's battery, 0 to 1; 0 without a battery."""
+    return status.battery.state_of_charge if status.battery else 0.0

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from electra_core.allocation import BATTERY, Strategy, name_of
 from electra_core.dashboard.station_page.history import SAMPLE_S
-from electra_core.dashboard.station_page.playback import MAX_EVENTS, Play
+from electra_core.dashboard.station_page.labels import arrives, label, leaves
+from electra_core.dashboard.station_page.playback import Playback
+from electra_core.dashboard.station_page.record import RecordedStation
 from electra_core.dashboard.station_page.remote_client import ANSWER_S, Wire, WireError, allowed
 from electra_core.dashboard.station_page.remote_stream import Beginning, Follower
-from electra_core.dashboard.station_page.traffic import Script, arrives, label, leaves
+from electra_core.dashboard.station_page.traffic import Script
+from electra_core.dashboard.station_page.what_if import Outcome
 from electra_core.dashboard.widgets.file_transfer import MAX_CONNECTORS
 from electra_core.errors import BadValueError
 from electra_core.station import FAIL_SAFE, Event, Session, Station, StationConfig, Vehicle, catalogue
@@ -28,7 +31,7 @@ PATIENCE_S = 5.0
 Say = Callable[[str, float], None]
 
 
-class ServedPlay(Play):
+class ServedPlay(Playback):
     """A mirror of a served station: every event of its journal is repeated here, exact to the last bit.
 
     Parameters
@@ -50,13 +53,13 @@ class ServedPlay(Play):
         self.address = str(origin)
         self.wire = Wire(origin, os.environ.get("ELECTRA_TOKEN", "").strip() or None)
         self._follower = Follower(self.wire)
-        self._mine, self._passing = "", False
+        self._mine, self._passing, self._known = "", False, 0
         self._beginning: Beginning | None = None
         self._follower.start()
         try:
             beginning = self._begun()
             super().__init__(_drawn(beginning), Script(()), lambda words: say(words, self.time_of_day_s))
-            self.hands = Hands(self)
+            self.commands = Hands(self)
             self._begin(beginning)
             self._catch_up()
         except BadValueError:
@@ -86,10 +89,11 @@ class ServedPlay(Play):
     def _begin(self, beginning: Beginning) -> None:
         self.station, self.number, self._beginning = _drawn(beginning), 0, beginning
         self.own_time, self.clock_zero_s = beginning.simulated, beginning.clock_zero_s
-        self._count = 0
+        self._count = self._known = 0
         self.history.clear()
-        if self.rivals is not None:
-            self.rivals = None
+        self.outcome = Outcome()
+        if self.shadow is not None:
+            self.shadow = None
             self._say("The comparison has ended: the station began anew")
 
     def close(self) -> None:
@@ -103,7 +107,7 @@ class ServedPlay(Play):
         """Why the page does not show the station as it is now; empty: it does."""
         return self._follower.notice(self.number)
 
-    def hear(self, seconds: float = SLICE_S) -> None:
+    def poll(self, seconds: float = SLICE_S) -> None:
         """Repeat here what has happened there, but no longer than this."""
         if len(self.station.events) != self._count:
             # Somebody changed the mirror in code: it shows nothing real until it begins anew.
@@ -149,10 +153,10 @@ class ServedPlay(Play):
     def wait_for(self, number: int) -> bool:
         """Until the mirror has an event, but not too long; whether it has."""
         end_s = time.monotonic() + PATIENCE_S
-        self.hear()
+        self.poll()
         while self.number < number and time.monotonic() < end_s and not self.notice.startswith("stale"):
             self._follower.wait(0.1)
-            self.hear()
+            self.poll()
         return self.number >= number
 
     def sample(self, *, passing: bool = True) -> None:
@@ -173,7 +177,7 @@ class ServedPlay(Play):
         StationError
             When it refuses, or nothing is known of it.
         """
-        self.hear()
+        self.poll()
         if self.notice:
             raise BadValueError(f"nothing was sent, the page is {self.notice}")
         self._mine = call
@@ -198,18 +202,17 @@ class ServedPlay(Play):
             self.do("advance", "POST", "/v1/clock/advance", {"seconds": min(SAMPLE_S, seconds)})
             seconds -= SAMPLE_S
 
-    def mute(self, silent: bool) -> None:
+    def set_meter_silent(self, silent: bool) -> None:
         """Its meter is at the station."""
         raise BadValueError(self.fixed if silent else "this station is served: its meter is its own")
 
-    def renew(self) -> None:
-        """Its meter's readings come to the server."""
+    def _new_events(self) -> Iterable[Event]:
+        # The record stays whole: the station's own notes are looked for in it.
+        known, self._known = self._known, len(self.station.events)
+        return self.station.events[known:]
 
-    def compare(self, change: str) -> None:
-        """Play the record from its beginning under a change; a long one is too much."""
-        if change and len(self.station.events) > MAX_EVENTS:
-            raise BadValueError("this station's journal is too long to be played again")
-        super().compare(change)
+    def _past_events(self) -> Iterable[Event]:
+        return self.station.events
 
 
 class Hands:
@@ -266,7 +269,7 @@ class Hands:
         self._play.do("set_strategy", "PUT", "/v1/strategy", {"strategy": strategy})
 
 
-def _drawn(beginning: Beginning) -> Station:
+def _drawn(beginning: Beginning) -> RecordedStation:
     """The station before its first event, if this page can draw it."""
     config: StationConfig = beginning.config
     if len(config.connectors) > MAX_CONNECTORS:
@@ -274,7 +277,7 @@ def _drawn(beginning: Beginning) -> Station:
             f"{config.station_id} has {len(config.connectors)} connectors, and this page draws"
             f" {MAX_CONNECTORS} at most"
         )
-    return Station(config)
+    return RecordedStation(config)
 
 
 def _words(event: Event, before: Any) -> str:

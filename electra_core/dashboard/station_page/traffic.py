@@ -7,11 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from electra_core.dashboard.station_page.labels import arrives, free_connectors, label, leaves
 from electra_core.sessions import Day
-from electra_core.station import ConnectorId, Session, Station, Vehicle
-
-# A car that came over the wire may be its power and nothing else.
-NAMELESS = "A car"
+from electra_core.station import ConnectorId, Station, Vehicle
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,33 +155,7 @@ class Script:
 def _free_place(station: Station, guest: Guest) -> ConnectorId | None:
     wanted = (
         place
-        for place in free_places(station)
+        for place in free_connectors(station)
         if guest.charger_id in (None, place[0]) and guest.connector in (None, place[1])
     )
     return next(wanted, None)
-
-
-def free_places(station: Station) -> list[ConnectorId]:
-    """Connectors where a car can plug in now."""
-    state = station.state
-    return [
-        place
-        for place in station.config.connectors
-        if place not in state.sessions and state.is_available(place)
-    ]
-
-
-def label(place: ConnectorId) -> str:
-    """What the page calls a connector: CP001·2."""
-    return f"{place[0]}·{place[1]}"
-
-
-def arrives(vehicle: Vehicle, place: ConnectorId, soc: float | None = None) -> str:
-    """Says that a car has come."""
-    charge = "" if soc is None else f" with {soc:.0%}"
-    return f"{vehicle.name or NAMELESS} arrives at {label(place)}{charge}"
-
-
-def leaves(session: Session) -> str:
-    """Says that a car has left."""
-    return f"{session.vehicle.name or NAMELESS} leaves {label(session.connector_id)} with {session.energy_kwh:.1f} kWh"

@@ -1,184 +1,153 @@
-"""What the page shows: its parts in their places, redrawn together once a version."""
+"""The page: its parts in their places, redrawn together once a frame."""
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
-from urllib.parse import parse_qsl
 
 import ipywidgets as widgets
-from traitlets import link
 
-from electra_core.dashboard.figures import Scene, station_changes, station_figure
-from electra_core.dashboard.figures.colours import BATTERY, CHARGING, GRID, STATIC, STORED
-from electra_core.dashboard.figures.traces import place_colours
+from electra_core.dashboard.figures import ChartData, station_changes, station_figure
 from electra_core.dashboard.station_page import controls, html
-from electra_core.dashboard.station_page.diagram import Picture, scene_of
-from electra_core.dashboard.station_page.model import TICK_S, StationModel
+from electra_core.dashboard.station_page.diagram import Diagram, diagram_content
+from electra_core.dashboard.station_page.links import read_query
+from electra_core.dashboard.station_page.model import StationModel
+from electra_core.dashboard.station_page.playback_model import TICK_S
 from electra_core.dashboard.widgets import forms
-from electra_core.dashboard.widgets.accessibility import Names
+from electra_core.dashboard.widgets.accessibility import AccessibleNames
 from electra_core.dashboard.widgets.chart import live_chart
-from electra_core.dashboard.widgets.ticker import Pulse
-from electra_core.station import ConnectorId, StationStatus
+from electra_core.dashboard.widgets.connections import connect, parts_of
+from electra_core.dashboard.widgets.styles import style
+from electra_core.dashboard.widgets.ticker import Ticker
+from electra_core.station import ConnectorId
 
 
-def station_page(model: StationModel) -> widgets.Widget:
-    """The whole page of a station."""
-    pulse = _pulse(model)
-    # The chart first: it takes longest to paint, and the words must not run ahead of it.
-    chart = _chart(model, pulse)
-    facts = _Facts(model)
-    cars = controls.CarControls(model)
-    pages = {
-        "Cars": cars.widget,
-        "Site": controls.site_controls(model),
-        "Faults": controls.fault_controls(model),
-        "What if": controls.what_if_controls(model, facts.comparison),
-        "Files": controls.file_controls(model),
-    }
-    hands, open_page = forms.tabs(pages)
-
-    def press(place: ConnectorId) -> None:
-        if place in model.station.state.sessions:
-            model.select(place)
-        elif place in model.free_places():
-            open_page("Cars")
-            cars.open_at(place)
-
-    picture = _picture(model, facts.picture, press)
-    charts = widgets.VBox([widgets.HTML(html.legend()), chart]).add_class("el-charts")
-    stage = widgets.Box([picture, hands]).add_class("el-stage")
-    below = widgets.Box([facts.sessions, facts.log]).add_class("el-below")
-    parts = [
-        style(),
-        pulse,
-        Names(),
-        facts.head,
-        controls.time_controls(model),
-        facts.cards,
-        stage,
-        charts,
-        below,
-    ]
-    return widgets.VBox([*parts, facts.refusal]).add_class("el-page")
-
-
-def style() -> widgets.HTML:
-    """The page's style sheet, and in it the colours of the figures."""
-    rules = resources.files("electra_core.dashboard").joinpath("page.css").read_text("utf-8")
-    colours = {
-        "grid": GRID,
-        "battery": BATTERY,
-        "charging": CHARGING,
-        "stored": STORED,
-        "static": STATIC,
-    }
-    named = "".join(f"--{name}: {colour};" for name, colour in colours.items())
-    return widgets.HTML(f"<style>.el-page {{{named}}}\n{rules}</style>").add_class("el-style")
-
-
-class _Facts:
-    """The parts of the page that are words, and the picture: redrawn together, once a version."""
+class StationPage(widgets.VBox):  # type: ignore[misc]  # ipywidgets publishes no types
+    """The page of a station. Closing it disconnects it from its model."""
 
     def __init__(self, model: StationModel) -> None:
         self.model = model
-        self.head, self.cards, self.sessions, self.log = (widgets.HTML() for _ in range(4))
-        self.refusal, self.comparison = widgets.HTML().add_class("el-said"), widgets.HTML()
-        self.picture = Picture()
-        self.draw()
-        model.observe(lambda _: self.draw(), ["version", "refusal", "notice", "speed", "selected"])
+        self._header, self._cards, self._sessions, self._log, self._comparison = (
+            widgets.HTML() for _ in range(5)
+        )
+        self._refusal = widgets.HTML().add_class("el-said")
+        self._diagram = Diagram()
+        self._diagram.on_msg(self._on_diagram_message)
+        self._ticker = _ticker(model)
+        self._texts = html.texts_of(model.frame)
+        chart, self._redraw_chart = live_chart(
+            station_figure(*self._data()), lambda: station_changes(*self._data())
+        )
+        self._ticker.observe(self._redraw_chart, "columns")
+        time, self._cars = controls.TimeControls(model), controls.CarControls(model)
+        tabs: dict[str, Any] = {
+            "Cars": self._cars,
+            "Site": controls.SiteControls(model),
+            "Faults": controls.FaultControls(model),
+            "What if": controls.WhatIfControls(model, self._comparison),
+            "Files": controls.FileControls(model),
+        }
+        self._controls: list[Any] = [time, *tabs.values()]
+        tabbed, self._open_tab = forms.tabs({name: each.widget for name, each in tabs.items()})
+        super().__init__(
+            [
+                style(),
+                self._ticker,
+                AccessibleNames(),
+                self._header,
+                time.widget,
+                self._cards,
+                widgets.Box([self._diagram, tabbed]).add_class("el-stage"),
+                widgets.VBox([widgets.HTML(html.legend()), chart]).add_class("el-charts"),
+                widgets.Box([self._sessions, self._log]).add_class("el-below"),
+                self._refusal,
+            ]
+        )
+        self.add_class("el-page")
+        self._write()
+        self._on_refusal_changed()
+        connect(self, model, self._on_frame, "version")
+        connect(self, model, self._on_refusal_changed, "refusal")
 
-    def draw(self) -> None:
-        model = self.model
-        status = model.status
-        colours = place_colours(html.connector_bars(status))
-        since = {session.session_id: model.clock(session.arrived_s) for _, _, session in status.sessions}
-        now = model.clock(model.station.now_s, seconds=model.speed <= 10)
-        self.head.value = html.header(status, *_day_words(model), now, model.notice)
-        self.cards.value = html.cards(status)
-        self.picture.scene = scene_of(status, colours, self._chosen(status))
-        self.sessions.value = html.panel("Sessions", html.session_table(status, since, colours))
-        self.log.value = html.panel("Events", html.event_log(model.log))
-        self.refusal.value = html.refusal(model.refusal)
-        self.comparison.value = self._compared()
+    def close(self) -> None:
+        """Close all widgets of the page: each ends its connections."""
+        for part in list(parts_of(self))[1:]:
+            part.close()
+        super().close()
 
-    def _chosen(self, status: StationStatus) -> Any:
-        place = self.model.place
-        names = {(charger, number): car.session_id for charger, number, car in status.sessions}
-        return None if place is None else (place, self.model.station.explain(names[place]))
+    def _on_frame(self, _: object) -> None:
+        self._texts = html.texts_of(self.model.frame)
+        # The chart first: it takes longest to paint, and the words must not run ahead of it.
+        self._redraw_chart(None)
+        self._write()
+        for each in self._controls:
+            each.refresh(self.model.frame)
 
-    def _compared(self) -> str:
-        if self.model.play.rivals is None:
-            return ""
-        here, there = (each.outcome for each in self.model.play.rivals)
-        change = self.model.what_if.replace("_", " ")
-        return html.comparison(change, here, there)
+    def _write(self) -> None:
+        """Set the texts of the frame, and the diagram."""
+        texts = self._texts
+        self._header.value, self._cards.value = texts.header, texts.cards
+        self._diagram.content = diagram_content(self.model.frame)
+        self._sessions.value, self._log.value = texts.sessions, texts.log
+        self._comparison.value = texts.comparison
 
+    def _data(self) -> tuple[ChartData, dict[str, str], int]:
+        around = self.model.frame.around
+        shadow = around.shadow.samples if around.shadow else ()
+        data = ChartData(self._texts.bars, list(around.history), list(shadow), around.clock_zero_s)
+        return data, self._texts.titles, self._ticker.columns
 
-def _day_words(model: StationModel) -> tuple[str, str]:
-    if model.day is not None:
-        return model.day.title, model.day.source
-    return model.day_name, ""
+    def _on_refusal_changed(self, _: object = None) -> None:
+        self._refusal.value = html.refusal(self.model.refusal)
 
-
-def _chart(model: StationModel, pulse: Pulse) -> widgets.Widget:
-    def now() -> tuple[Scene, dict[str, str], int]:
-        status, rivals = model.status, model.play.rivals
-        rival = list(rivals[1].samples) if rivals else ()
-        scene = Scene(html.connector_bars(status), list(model.play.history), rival, model.play.clock_zero_s)
-        return scene, html.chart_titles(status), pulse.columns
-
-    chart, redraw = live_chart(station_figure(*now()), lambda: station_changes(*now()))
-    model.observe(redraw, "version")
-    pulse.observe(redraw, "columns")
-    return chart
-
-
-def _picture(model: StationModel, picture: Picture, press: Any) -> Picture:
-    def hear(_: object, message: Any, __: object) -> None:
-        """A visitor can send anything: what is none of ours is not heard."""
+    def _on_diagram_message(self, _: object, message: Any, __: object) -> None:
+        # A visitor can send anything: malformed messages are ignored.
         kind = message.get("kind") if isinstance(message, dict) else None
         if kind == "close":
-            model.selected = ""
-            return
-        place = _read_place(message.get("place")) if kind in ("press", "depart") else None
-        if place in model.config.connectors and place is not None:
+            self.model.selected = None
+        elif kind in ("press", "depart"):
+            connector_id = _read_connector_id(message.get("connector_id"))
+            if connector_id is None or connector_id not in self.model.config.connectors:
+                return
             if kind == "press":
-                press(place)
+                self._press(connector_id)
             else:
-                model.depart(*place)
+                self.model.depart(*connector_id)
 
-    picture.on_msg(hear)
-    return picture
+    def _press(self, connector_id: ConnectorId) -> None:
+        """Explain the car at a connector, or open an arrival where it is free."""
+        frame = self.model.frame
+        if connector_id in [connector.connector_id for connector, _ in frame.occupied]:
+            self.model.select(connector_id)
+        elif connector_id in [connector.connector_id for connector in frame.free]:
+            self._open_tab("Cars")
+            self._cars.open_at(connector_id)
 
 
-def _read_place(place: Any) -> ConnectorId | None:
-    if not isinstance(place, list) or len(place) != 2:
+def _read_connector_id(message: Any) -> ConnectorId | None:
+    if not isinstance(message, list) or len(message) != 2:
         return None
-    charger_id, number = place
+    charger_id, number = message
     return (charger_id, number) if isinstance(charger_id, str) and type(number) is int else None
 
 
-def _pulse(model: StationModel) -> Pulse:
-    pulse = Pulse(interval_ms=int(1000 * TICK_S), playing=model.playing)
-    link((model, "playing"), (pulse, "playing"))
-    link((model, "following"), (pulse, "following"))
+def _ticker(model: StationModel) -> Ticker:
+    """Return the ticker of a page: its ticks let time pass, and its query opens a link."""
+    ticker = Ticker(interval_ms=int(1000 * TICK_S), playing=model.playing, following=model.following)
 
-    def tick(_: object) -> None:
+    def on_tick(_: object) -> None:
         try:
             model.tick()
         finally:
-            pulse.answered = pulse.ticks
+            ticker.answered = ticker.ticks
 
-    def follow(change: Any) -> None:
-        wanted = {key: text for key, text in parse_qsl(change["new"][:2000]) if key in LINKED}
-        if wanted:
+    def on_query(change: Any) -> None:
+        if wanted := read_query(change["new"]):
             model.follow_link(wanted)
 
-    pulse.observe(tick, "ticks")
-    pulse.observe(follow, "query")
-    return pulse
+    def on_model_changed(change: Any) -> None:
+        ticker.set_trait(change["name"], change["new"])
 
-
-# What a link to the page may name.
-LINKED = ("station", "day", "strategy")
+    ticker.observe(on_tick, "ticks")
+    ticker.observe(on_query, "query")
+    connect(ticker, model, on_model_changed, ["playing", "following"])
+    return ticker

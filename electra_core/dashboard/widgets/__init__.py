@@ -1,1 +1,1 @@
-"""Widgets that both pages and the lessons use."""
+"""Widgets that pages and lessons share; they know no page."""

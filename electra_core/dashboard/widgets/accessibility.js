@@ -1,4 +1,4 @@
-// Sliders come without names for those who do not see the label beside them, buttons without their state.
+// Names sliders for screen readers, which do not see the label beside them, and tells the state of buttons.
 function render({ el }) {
   el.hidden = true;
 

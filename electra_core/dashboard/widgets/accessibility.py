@@ -1,4 +1,4 @@
-"""What Jupyter's controls lack for those who do not see them: names of sliders, states of buttons."""
+"""Names of sliders and states of buttons for screen readers, which Jupyter's controls lack."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import resources
 import anywidget
 
 
-class Names(anywidget.AnyWidget):
-    """Names every slider of the page, and says which of its buttons is down."""
+class AccessibleNames(anywidget.AnyWidget):
+    """Names every slider of the page, and marks which of its buttons is down."""
 
     _esm = resources.files("electra_core.dashboard.widgets").joinpath("accessibility.js").read_text("utf-8")

@@ -1,4 +1,4 @@
-// Files that come and go: a file is measured before it is sent, and what is kept is made in the browser.
+// Loads and saves files: a file is measured before it is sent, and a saved one is made in the browser.
 function render({ model, el }) {
   el.classList.add("el-files");
   const said = document.createElement("p");
@@ -19,9 +19,9 @@ function render({ model, el }) {
       const [file] = input.files;
       input.value = ""; // the same file may come again
       if (!file) return;
-      if (file.size > model.get("most_bytes")) {
+      if (file.size > model.get("max_bytes")) {
         said.textContent = `${file.name.slice(0, 80)} has ${(file.size / 1e6).toFixed(0)} MB; `
-          + `this page takes ${(model.get("most_bytes") / 1e6).toFixed(0)} MB at most.`;
+          + `this page takes ${(model.get("max_bytes") / 1e6).toFixed(0)} MB at most.`;
         return;
       }
       said.textContent = `Reading ${file.name.slice(0, 80)} …`;

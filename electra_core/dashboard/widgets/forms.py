@@ -1,4 +1,4 @@
-"""What the pages' controls are made of: labelled widgets, and choices that follow a model."""
+"""Parts of the pages' controls: labelled widgets, and choices that follow a model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 import ipywidgets as widgets
 from traitlets import HasTraits
 
+from electra_core.dashboard.widgets.connections import connect
+
 LABEL = {"description_width": "92px"}
 
 
 def tabs(pages: Mapping[str, widgets.Widget]) -> tuple[widgets.Widget, Callable[[str], None]]:
-    """Pages of which one is shown; and what opens one."""
+    """Return tabs, of which one is shown, and the function that opens one."""
     choice = widgets.ToggleButtons(options=list(pages)).add_class("el-tabs")
 
     def show(_: object = None) -> None:
@@ -30,7 +32,7 @@ def tabs(pages: Mapping[str, widgets.Widget]) -> tuple[widgets.Widget, Callable[
 def dropdown(
     title: str, model: HasTraits, trait: str, options: Any = (), options_from: str | None = None
 ) -> widgets.Dropdown:
-    """A choice that sets a trait of a model and follows it.
+    """Return a choice that sets a trait of a model and follows it.
 
     Parameters
     ----------
@@ -43,26 +45,24 @@ def dropdown(
         return list(found.items()) if isinstance(found, Mapping) else [_pair(each) for each in found]
 
     choice = widgets.Dropdown(options=offered(), value=getattr(model, trait), description=title, style=LABEL)
-    following = False
 
-    def take(change: Mapping[str, Any]) -> None:
-        # New options move the choice by themselves; that is nobody's wish.
-        if change["new"] is not None and not following:
+    def on_chosen(change: Mapping[str, Any]) -> None:
+        if change["new"] is not None:
             model.set_trait(trait, change["new"])
 
-    def follow(_: object) -> None:
-        nonlocal following
-        following = True
+    def on_model_changed(_: object) -> None:
+        # New options move the choice by themselves: that must not set the trait.
+        choice.unobserve(on_chosen, "value")
         try:
             offer(choice, offered())
-            # A choice that is not among the options any more gets them in a moment.
+            # A value that is not among the options gets them with the next change of the model.
             if getattr(model, trait) in [value for _, value in choice.options]:
                 choice.value = getattr(model, trait)
         finally:
-            following = False
+            choice.observe(on_chosen, "value")
 
-    choice.observe(take, "value")
-    model.observe(follow, [trait] if options_from is None else [trait, options_from])
+    choice.observe(on_chosen, "value")
+    connect(choice, model, on_model_changed, [trait] if options_from is None else [trait, options_from])
     return choice
 
 
@@ -71,7 +71,7 @@ def _pair(option: Any) -> tuple[str, Any]:
 
 
 def offer(choice: Any, options: list[tuple[str, Any]]) -> None:
-    """New options, keeping the choice where it is still there."""
+    """Set new options, and keep the choice if it is among them."""
     if tuple(options) == tuple(choice.options):
         return
     kept, values = choice.value, [value for _, value in options]
@@ -80,22 +80,28 @@ def offer(choice: Any, options: list[tuple[str, Any]]) -> None:
 
 
 def enable(able: bool, *parts: Any) -> None:
-    """Whether they can be pressed."""
+    """Enable or disable widgets."""
     for part in parts:
         part.disabled = not able
 
 
 def plain_slider(
-    title: str, value: float, least: float, most: float, step: float, form: str
+    title: str, value: float, minimum: float, maximum: float, step: float, readout_format: str
 ) -> widgets.FloatSlider:
-    """A slider with its label and its number."""
+    """Return a slider with its label and its number."""
     return widgets.FloatSlider(
-        value=value, min=least, max=most, step=step, description=title, readout_format=form, style=LABEL
+        value=value,
+        min=minimum,
+        max=maximum,
+        step=step,
+        description=title,
+        readout_format=readout_format,
+        style=LABEL,
     )
 
 
 def button(text: str, tooltip: str, action: Callable[[], object], *classes: str) -> widgets.Button:
-    """A button that does something."""
+    """Return a button that calls an action."""
     made = widgets.Button(description=text, tooltip=tooltip)
     made.on_click(lambda _: action())
     for name in classes:
@@ -104,5 +110,5 @@ def button(text: str, tooltip: str, action: Callable[[], object], *classes: str)
 
 
 def group(title: str, parts: Sequence[widgets.Widget]) -> widgets.VBox:
-    """Controls that belong together, under a title."""
+    """Return controls that belong together, under a title."""
     return widgets.VBox([widgets.HTML(f"<h2>{title}</h2>"), *parts]).add_class("el-group")

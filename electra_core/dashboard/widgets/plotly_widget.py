@@ -2,7 +2,7 @@
 
 An ordinary `FigureWidget` sends plotly.js over the websocket as one of its values, once for every figure.
 Under Voila the browser fetches the same file from the server instead, early and cached:
-`voila_server_config.py` serves it and tells the kernels where. Elsewhere the widget is the ordinary one.
+`voila/server_config.py` serves it and tells the kernels where. Elsewhere the widget is the ordinary one.
 """
 
 import json
@@ -31,8 +31,8 @@ export default () => {
     render(context) {
       const { el } = context, model = quiet(context.model);
       let remove, drawn, followed = false;
-      // Whoever changes the height of a plot pins its width; only one without a width follows its place.
-      // And whoever follows forgets the height, so its place has to remember it.
+      // A change of a plot's height pins its width, and only one without a width follows its element.
+      // Following drops the height, so that the element has to keep it.
       const follow = () => {
         if (el.layout.height) el.style.height = `${el.layout.height}px`;
         delete el.layout.width;
@@ -59,9 +59,9 @@ export default () => {
 
 
 def bundle_url(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Where the browser finds plotly's widget bundle; None where nobody serves it."""
+    """Return the address of plotly's widget bundle; None where it is not served."""
     bundle = environ.get("ELECTRA_PLOTLY_BUNDLE")
-    base = environ.get("VOILA_BASE_URL")  # of the page; Voila gives it to its kernels, and nobody else does.
+    base = environ.get("VOILA_BASE_URL")  # of the page; only Voila gives it to its kernels.
     # Not the first alone: a JupyterLab that has Voila installed hands that one to its own kernels too.
     return base + bundle if base and bundle else None
 

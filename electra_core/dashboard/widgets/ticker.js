@@ -1,4 +1,4 @@
-// The page's clock, and what the page itself has to see to: its width and its address.
+// The page's ticker, and what only the browser knows: the page's width and its address.
 function render({ model, el }) {
   el.hidden = true;
 
@@ -18,7 +18,7 @@ function render({ model, el }) {
     model.save_changes();
   }
 
-  // A chart measures its place only once, perhaps before the page is laid out; it listens to the window.
+  // A chart measures its element only once, perhaps before the page is laid out; it listens to the window.
   const observer = new ResizeObserver(([entry]) => {
     window.dispatchEvent(new Event("resize"));
     const columns = entry.contentRect.width < 760 ? 1 : 2;

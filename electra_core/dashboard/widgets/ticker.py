@@ -1,7 +1,7 @@
-"""The page's clock: the browser counts, the kernel answers.
+"""The page's ticker: a browser timer that the kernel answers.
 
-A clock in the kernel would go on when the page is gone, and `ipywidgets.Play` cannot start by itself.
-This one starts with the page, sends no tick before the last one was answered, and rests in the dark.
+A timer in the kernel would go on after the page is gone, and `ipywidgets.Play` cannot start by itself. This
+one starts with the page, pauses while the tab is hidden, and sends no tick until the last was answered.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import anywidget
 from traitlets import Bool, Int, Unicode
 
 
-class Pulse(anywidget.AnyWidget):
-    """A clock without a face.
+class Ticker(anywidget.AnyWidget):
+    """A browser timer; it shows nothing.
 
     Attributes
     ----------
