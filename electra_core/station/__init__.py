@@ -32,7 +32,7 @@ from electra_core.station.config import StationConfig, load_config
 from electra_core.station.config_errors import ConfigError
 from electra_core.station.config_parts import MAX_AMOUNT, BatteryConfig, ChargerConfig, ConnectorConfig
 from electra_core.station.demand import site_limit_kw
-from electra_core.station.engine import Decision, holds_s
+from electra_core.station.engine import Decision, decisions, holds_s
 from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events
 from electra_core.station.explain import Explanation
 from electra_core.station.hourly_ledger import ledger_by_hour
@@ -86,6 +86,7 @@ __all__ = [
     "catalogue",
     "climb",
     "conversion_loss_kwh",
+    "decisions",
     "energy_above_kwh",
     "has_reserve",
     "holds_s",

@@ -16,7 +16,7 @@ from electra_core.dashboard.station_page.playback import Playback
 from electra_core.dashboard.station_page.record import RecordedStation
 from electra_core.dashboard.station_page.remote_client import ANSWER_S, Wire, WireError, allowed
 from electra_core.dashboard.station_page.remote_stream import Beginning, Follower
-from electra_core.dashboard.station_page.traffic import Script
+from electra_core.dashboard.station_page.traffic import Traffic
 from electra_core.dashboard.station_page.what_if import Outcome
 from electra_core.dashboard.widgets.file_transfer import MAX_CONNECTORS
 from electra_core.errors import BadValueError
@@ -58,7 +58,9 @@ class ServedPlay(Playback):
         self._follower.start()
         try:
             beginning = self._begun()
-            super().__init__(_drawn(beginning), Script(()), lambda words: say(words, self.time_of_day_s))
+            station = _drawn(beginning)
+            traffic = Traffic((), station.config)
+            super().__init__(station, traffic, lambda words: say(words, self.time_of_day_s))
             self.commands = Hands(self)
             self._begin(beginning)
             self._catch_up()
