@@ -1,4 +1,4 @@
-"""The page of comparisons: its model, words and figure, without a browser."""
+"""The comparison page without a browser: model, text and figure."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_bad_log_is_a_sentence_and_changes_nothing(model: ComparisonModel, kin
     assert len(model.message.splitlines()) <= 8
     assert ("and 95 more" in model.message) == (kind == "nonsense")
     assert (model.logs, model.log_name, model.version) == (logs, chosen, version)
-    shown = progress_bar(0.0, model.message, refused=True)
+    shown = progress_bar(0.0, model.message, is_alert=True)
     assert "<img" not in shown
     assert "<script" not in shown
 
