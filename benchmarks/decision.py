@@ -1,7 +1,7 @@
-"""How long one decision takes at a station with 200 connectors, all of them taken.
+"""Measure one decision at a station with 200 connectors, all of them taken.
 
-Run ``python benchmarks/decision.py``. It prints CPU time, which other programs on the machine disturb less
-than the clock on the wall, for arrivals and departures: at a plain station, and at one with everything on.
+Run ``python benchmarks/decision.py``. It prints CPU time, which other programs disturb less than wall time,
+for arrivals and departures: at a plain station, and at one with every feature on.
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ STATIONS: dict[str, dict[str, Any]] = {
 
 
 def full_station(parts: dict[str, Any], dice: random.Random) -> Station:
-    """A station with a car at each connector."""
+    """Return a station with a car at each connector."""
     chargers = [parts["chargers"] | {"id": f"C{number:03d}"} for number in range(CHARGERS)]
     station = Station(load_config({"stationId": "200", "gridCapacity": 6000, **parts, "chargers": chargers}))
     for charger in chargers:
         for connector in (1, 2):
-            arrive(station, charger["id"], connector, dice)
+            plug_in(station, charger["id"], connector, dice)
     return station
 
 
-def arrive(station: Station, charger_id: str, connector: int, dice: random.Random) -> None:
-    """A car of the catalogue arrives, rather empty."""
+def plug_in(station: Station, charger_id: str, connector: int, dice: random.Random) -> None:
+    """Plug in a car of the catalogue, rather empty."""
     station.plug_in(
         charger_id, connector, dice.choice(CARS), arrival_soc=dice.uniform(0.05, 0.5), target_soc=0.9
     )
 
 
 def measure(name: str) -> None:
-    """Cars leave and others come; now and then time passes."""
+    """Unplug cars and plug in others, and advance time now and then."""
     dice = random.Random(1)
     station = full_station(STATIONS[name], dice)
     times_ms = []
     for call in range(CALLS // 2):
-        place = f"C{dice.randrange(CHARGERS):03d}", dice.choice((1, 2))
+        connector_id = f"C{dice.randrange(CHARGERS):03d}", dice.choice((1, 2))
         start = time.process_time()
-        station.unplug(*place)
+        station.unplug(*connector_id)
         middle = time.process_time()
-        arrive(station, *place, dice)
+        plug_in(station, *connector_id, dice)
         times_ms += [1e3 * (middle - start), 1e3 * (time.process_time() - middle)]
         if call % 10 == 0:
             station.advance(60)

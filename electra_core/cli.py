@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 def _check(wanted: argparse.Namespace) -> int:
     config = load_config(wanted.config)
     battery = "a battery" if config.battery else "no battery"
-    plugs = f"{len(config.chargers)} chargers, {len(config.plugs)} connectors"
+    plugs = f"{len(config.chargers)} chargers, {len(config.connectors)} connectors"
     print(
         f"{config.station_id}: {plugs}, {config.grid_capacity_kw:g} kW from the grid, {battery}: all is well"
     )

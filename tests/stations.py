@@ -6,7 +6,7 @@ Nothing here asks `electra_core.violations`: limits are added up again from the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from electra_core import (
     Demand,
     Snapshot,
     Station,
+    StationConfig,
     StationError,
     Vehicle,
     catalogue,
     load_config,
 )
+from electra_core.allocation import Strategy
+from electra_core.station.config_errors import camel
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,9 +48,51 @@ BASE = {
 }
 
 
+def make_config(**keys: Any) -> StationConfig:
+    """Return the configuration `BASE` with some keys changed.
+
+    Parameters
+    ----------
+    keys : keys of a configuration file, spelt as in the file (``staticLoad``) or as in Python
+        (``static_load_kw``); ``grid_kw`` stands for ``gridCapacity``. ``chargers`` is a number of chargers, or
+        a list of mappings; a charger is named CP1, CP2, … in the order of the list and shares 200 kW between
+        two connectors, unless its mapping says otherwise
+
+    Examples
+    --------
+    >>> make_config(grid_kw=50, chargers=[{"id": "A", "connectors": 4}], staticLoad=3).charger_kw
+    {'A': 200.0}
+    """
+    changes = in_file_spelling(keys)
+    if "grid" in changes:
+        changes["gridCapacity"] = changes.pop("grid")
+    given = changes.get("chargers", BASE["chargers"])
+    changes["chargers"] = [
+        {"id": f"CP{number}", "maxPower": 200, "connectors": 2, **in_file_spelling(charger)}
+        for number, charger in enumerate([{}] * given if isinstance(given, int) else given, start=1)
+    ]
+    return load_config({**BASE, **changes})
+
+
+def in_file_spelling(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with its keys spelt as in a file: ``max_power_kw`` becomes ``maxPower``."""
+    return {camel(name): value for name, value in keys.items()}
+
+
+def make_station(strategy: str | Strategy = "max_min", **keys: Any) -> Station:
+    """Return a station without cars; the keys are those of `make_config`.
+
+    Examples
+    --------
+    >>> make_station("uniform", chargers=3, rotation_s=90).config.rotation_s
+    90.0
+    """
+    return Station(make_config(**keys), strategy)
+
+
 def station(strategy: Any = "max_min", **changes: Any) -> Station:
     """That station, with what a test changes in it."""
-    return Station(load_config({**BASE, **changes}), strategy)
+    return make_station(strategy, **changes)
 
 
 def shared_file(path: str) -> Path:

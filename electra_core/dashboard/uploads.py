@@ -50,10 +50,10 @@ def uploaded_config(name: str, content: bytes) -> StationConfig:
         When it is none, or has more connectors than the page can draw.
     """
     config = _from_file(name, content, load_config)
-    if len(config.plugs) > MAX_CONNECTORS:
+    if len(config.connectors) > MAX_CONNECTORS:
         raise BadValueError(
-            f"{plain_name(name)} has {len(config.plugs)} connectors, and this page draws {MAX_CONNECTORS} at"
-            " most; simulate has no such limit"
+            f"{plain_name(name)} has {len(config.connectors)} connectors, and this page draws {MAX_CONNECTORS}"
+            " at most; simulate has no such limit"
         )
     return config
 
@@ -190,7 +190,7 @@ def plain_name(name: str) -> str:
 
 def guests_of_table(visits: SessionTable, config: StationConfig) -> tuple[Guest, ...]:
     """The cars of a checked table, in the order of their arrival."""
-    places, chargers = list(config.plugs), [charger.id for charger in config.chargers]
+    places, chargers = list(config.connectors), [charger.id for charger in config.chargers]
     guests = []
     for row in range(len(visits)):
         slot, charger = int(visits.slot[row]), int(visits.charger[row])

@@ -1,136 +1,139 @@
-"""Charging curves as straight limits, so that a linear program can hold them.
+"""Charging curves as linear limits (cuts) of a program.
 
-From one SoC nobody gains more in an interval than a car that takes all that its curve allows: F(soc). Under
-the curve's concave hull ``f`` that is found in closed form, and it is concave as well: the SoC at the end has
-the derivative exp(integral of f'/battery along the way) = f(at the end) / f(at the start), and f' only falls
-along a concave curve. So each tangent of F is a straight limit,
+From one SoC no trajectory gains more in an interval than charging at full power along the curve: F(soc).
+For the curve's concave hull ``f`` that has a closed form and is concave as well: the SoC at the end has the
+derivative exp(integral of f'/battery along the way) = f(at the end) / f(at the start), and f' only falls
+along a concave curve. So each tangent of F is a linear limit,
 
-    energy <= F(soc) + (f(at the end) / f(soc) - 1) * (energy gained before - that at soc),
+    energy <= F(soc) + (f(at the end) / f(soc) - 1) * (energy gained before - energy gained at soc),
 
-which every real trajectory keeps, however its power changes inside the interval: what is found under the
-tangents is never below what is possible.
+which every real trajectory keeps, however its power changes inside the interval: an optimum under these cuts
+is never below what is possible.
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from electra_core.optimization.intervals import Intervals, Stays
+from electra_core.optimization.intervals import Intervals, Presence
 from electra_core.optimization.linear_program import Floats, Ints
 from electra_core.sessions import SessionTable
-from electra_core.station import vehicles
+from electra_core.station import climb, power_at
 
-# Tangents stand at the corners of the hull, and evenly between arrival and target.
-EVENLY = 9
+# Tangents touch at the corners of the hull, and at so many even distances between arrival and target.
+EVEN_TANGENTS = 9
 
-# What rounding may have taken from a sum.
-ROUNDING = 1e-12
+# Rounding of a sum of climbed energies, as a share.
+CLIMB_ROUNDING = 1e-12
+
+# A cut must lie below the highest energy of an interval by this share to be worth a row.
+CUT_MARGIN = 1e-9
 
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Limits ``energy of a stay <= most + slope * energy that the car has gained before``, an entry each.
+class Cuts(NamedTuple):
+    """Limits ``energy <= max_kwh + slope * energy that the session has gained before``, an entry each.
 
     Attributes
     ----------
-    stay : number of the stay
-    most_kwh : kWh
+    pair : index of the pair of session and interval
+    max_kwh : kWh
     slope : kWh per kWh
     """
 
-    stay: Ints
-    most_kwh: Floats
+    pair: Ints
+    max_kwh: Floats
     slope: Floats
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """What cars can take.
+class EnergyBounds:
+    """Upper bounds of the energy that cars can take.
 
     Attributes
     ----------
-    most_kw : of each visitor, at any SoC, kW
-    most_kwh : of each visitor in all, kWh
-    before_kwh : of each stay, what the car can have gained at its start, kWh
-    lines : the limits of those with curves
+    max_kw : of each session, at any SoC, kW
+    max_kwh : of each session in all, kWh
+    before_kwh : of each pair, energy that the session can have gained before the interval, kWh
+    cuts : limits of the sessions with curves
     """
 
-    most_kw: Floats
-    most_kwh: Floats
+    max_kw: Floats
+    max_kwh: Floats
     before_kwh: Floats
-    lines: Lines
+    cuts: Cuts
 
 
-def reach_of(visits: SessionTable, intervals: Intervals, stays: Stays, allowed_kw: Floats) -> Reach:
-    """What cars can take: without a curve, up to a power; with one, what the curve allows.
+def energy_bounds(
+    table: SessionTable, intervals: Intervals, presence: Presence, allowed_kw: Floats
+) -> EnergyBounds:
+    """Return the bounds of all sessions: a power without a curve, and cuts with one.
 
     Parameters
     ----------
-    visits, intervals, stays : who is there when
-    allowed_kw : what car, connector and charger allow each visitor, kW
+    table, intervals, presence : the sessions, and the intervals in which they are present
+    allowed_kw : limit of each session by its car, connector and charger, kW
     """
-    most_kw, most_kwh = allowed_kw.copy(), visits.requested_kwh.copy()
-    before_kwh = most_kwh[stays.visit]
-    found = [Lines(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))]
-    ends = np.searchsorted(stays.visit, np.arange(len(visits) + 1))
-    for visit in np.flatnonzero((visits.curve >= 0) & (np.diff(ends) > 0)).tolist():
-        stay = np.arange(ends[visit], ends[visit + 1])
-        hours = intervals.hours[stays.interval[stay]]
-        kwh = _climbed_kwh(visits, visit, float(most_kw[visit]), np.cumsum(hours).tolist())
-        before_kwh[stay], most_kwh[visit] = [0.0, *kwh[:-1]], kwh[-1]
-        climb = Climb(ceiling(visits, visit, float(most_kw[visit])), float(visits.battery_kwh[visit]))
-        most_kw[visit] = climb.kw.max()
-        found.append(_tangents(climb, stay, hours))
-    lines = Lines(
-        np.concatenate([one.stay for one in found]),
-        np.concatenate([one.most_kwh for one in found]),
-        np.concatenate([one.slope for one in found]),
-    )
-    return Reach(most_kw, most_kwh, before_kwh, lines)
+    max_kw, max_kwh = allowed_kw.copy(), table.requested_kwh.copy()
+    before_kwh = max_kwh[presence.session]
+    cuts = [Cuts(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))]
+    ends = np.searchsorted(presence.session, np.arange(len(table) + 1))
+    for session in np.flatnonzero((table.curve >= 0) & (np.diff(ends) > 0)).tolist():
+        pair = np.arange(ends[session], ends[session + 1])
+        hours = intervals.hours[presence.interval[pair]]
+        kwh = _climbed_kwh(table, session, float(max_kw[session]), np.cumsum(hours).tolist())
+        before_kwh[pair], max_kwh[session] = [0.0, *kwh[:-1]], kwh[-1]
+        hull = power_hull(table, session, float(max_kw[session]))
+        charge = FullPowerCharge(hull, float(table.battery_kwh[session]))
+        max_kw[session] = charge.kw.max()
+        cuts.append(_tangents(charge, pair, hours))
+    all_cuts = Cuts(*(np.concatenate(column) for column in zip(*cuts, strict=True)))
+    return EnergyBounds(max_kw, max_kwh, before_kwh, all_cuts)
 
 
-def _climbed_kwh(visits: SessionTable, visit: int, most_kw: float, moments_h: list[float]) -> list[float]:
-    """What a car has gained along its own curve where nothing else limits it, kWh, at hours from arrival."""
-    soc, kw = _curve(visits, visit)
-    battery_kwh, requested_kwh = float(visits.battery_kwh[visit]), float(visits.requested_kwh[visit])
-    way = float(visits.arrival_soc[visit]), float(visits.target_soc[visit])
+def _climbed_kwh(table: SessionTable, session: int, max_kw: float, times_h: list[float]) -> list[float]:
+    """Return the energy gained along the car's own curve without other limits, kWh, at h from arrival."""
+    soc, kw = _curve(table, session)
+    battery_kwh, requested_kwh = float(table.battery_kwh[session]), float(table.requested_kwh[session])
+    arrival_soc, target_soc = float(table.arrival_soc[session]), float(table.target_soc[session])
     gained_kwh: list[float] = []
-    for hours in moments_h:
+    for hours in times_h:
         if gained_kwh and gained_kwh[-1] >= requested_kwh:
-            gained_kwh.append(requested_kwh)  # nothing more to look up, perhaps for days
+            gained_kwh.append(requested_kwh)  # full, perhaps for days: no need to climb again
         else:
-            rise, _ = vehicles.climb(soc, kw, battery_kwh, *way, most_kw, hours)
-            gained_kwh.append(min(requested_kwh, rise * battery_kwh * (1.0 + ROUNDING)))
+            rise, _ = climb(soc, kw, battery_kwh, arrival_soc, target_soc, max_kw, hours)
+            gained_kwh.append(min(requested_kwh, rise * battery_kwh * (1.0 + CLIMB_ROUNDING)))
     return gained_kwh
 
 
-def _curve(visits: SessionTable, visit: int) -> tuple[list[float], list[float]]:
-    first, end = visits.curve_start[visits.curve[visit]], visits.curve_start[visits.curve[visit] + 1]
-    return visits.curve_soc[first:end].tolist(), visits.curve_kw[first:end].tolist()
+def _curve(table: SessionTable, session: int) -> tuple[list[float], list[float]]:
+    """Return the SoC and kW of the points of a session's curve."""
+    points = slice(*table.curve_start[table.curve[session] :][:2])
+    return table.curve_soc[points].tolist(), table.curve_kw[points].tolist()
 
 
-def _tangents(climb: Climb, stay: Ints, hours: Floats) -> Lines:
-    """Those tangents of one car that limit more than its highest power and its target do."""
-    soc = np.unique(np.concatenate([climb.soc, np.linspace(climb.soc[0], climb.soc[-1], EVENLY)]))
-    soc = soc[climb.power_kw(soc) > 0.0]
-    end_soc = climb.soc_after(soc, hours[:, np.newaxis])
-    energy_kwh = climb.battery_kwh * (end_soc - soc)
-    slope = climb.power_kw(end_soc) / climb.power_kw(soc) - 1.0
-    before_kwh = climb.battery_kwh * (soc - climb.soc[0])
+def _tangents(charge: FullPowerCharge, pair: Ints, hours: Floats) -> Cuts:
+    """Return the tangents of one car that limit more than its highest power and its target do."""
+    soc = np.unique(np.concatenate([charge.soc, np.linspace(charge.soc[0], charge.soc[-1], EVEN_TANGENTS)]))
+    soc = soc[charge.power_kw(soc) > 0.0]
+    end_soc = charge.soc_after(soc, hours[:, np.newaxis])
+    energy_kwh = charge.battery_kwh * (end_soc - soc)
+    slope = charge.power_kw(end_soc) / charge.power_kw(soc) - 1.0
+    before_kwh = charge.battery_kwh * (soc - charge.soc[0])
     at_arrival_kwh = energy_kwh - slope * before_kwh
-    at_target_kwh = at_arrival_kwh + slope * climb.battery_kwh * (climb.soc[-1] - climb.soc[0])
-    highest_kwh = climb.kw.max() * hours[:, np.newaxis] * (1.0 - 1e-9)
-    counts = (end_soc < climb.soc[-1]) & (np.minimum(at_arrival_kwh, at_target_kwh) < highest_kwh)
-    return Lines(stay[np.nonzero(counts)[0]], at_arrival_kwh[counts], slope[counts])
+    at_target_kwh = at_arrival_kwh + slope * charge.battery_kwh * (charge.soc[-1] - charge.soc[0])
+    highest_kwh = charge.kw.max() * hours[:, np.newaxis] * (1.0 - CUT_MARGIN)
+    limits = (end_soc < charge.soc[-1]) & (np.minimum(at_arrival_kwh, at_target_kwh) < highest_kwh)
+    return Cuts(pair[np.nonzero(limits)[0]], at_arrival_kwh[limits], slope[limits])
 
 
-class Climb:
-    """A car that takes all that its curve allows.
+class FullPowerCharge:
+    """Charging at the full power of a concave curve.
 
     Parameters
     ----------
@@ -146,12 +149,12 @@ class Climb:
         self.at_h = np.concatenate([[0.0], np.cumsum(each_h)])
 
     def power_kw(self, soc: Floats) -> Floats:
-        """Power at a SoC, kW."""
+        """Return the power at a SoC, kW."""
         power_kw: Floats = np.interp(soc, self.soc, self.kw)
         return power_kw
 
     def soc_after(self, soc: Floats, hours: Floats) -> Floats:
-        """SoC after so many hours, the target at most."""
+        """Return the SoC after so many hours, the target at most."""
         last = len(self.gradient) - 1
         piece = np.clip(np.searchsorted(self.soc, soc, side="right") - 1, 0, last)
         end_h = self.at_h[piece] + self._hours(piece, soc) + hours
@@ -164,7 +167,7 @@ class Climb:
         return end_soc
 
     def _hours(self, piece: Ints, soc: Floats) -> Floats:
-        """Hours from the beginning of a piece up to a SoC in it: infinite up to where the power ends."""
+        """Return the h from the start of a piece to a SoC in it; infinite to a point of 0 kW."""
         rise = soc - self.soc[piece]
         growth = self.gradient[piece] * rise / self.kw[piece]
         with np.errstate(divide="ignore"):
@@ -174,43 +177,41 @@ class Climb:
 
 
 def _quotient(function: np.ufunc, value: Floats) -> Floats:
-    """The value of a function that goes through 0 with slope 1, divided by its argument; 1 there."""
+    """Return ``function(value) / value`` of a function with value 0 and slope 1 at 0."""
     quotient = np.ones_like(value)
     np.divide(function(value), value, out=quotient, where=value != 0.0)
     return quotient
 
 
-def ceiling(visits: SessionTable, visit: int, most_kw: float) -> list[Point]:
-    """Concave hull of what one car can take between its arrival and its target: pairs of SoC and kW.
+def power_hull(table: SessionTable, session: int, max_kw: float) -> list[Point]:
+    """Return the concave hull of a car's power between arrival and target: pairs of SoC and kW.
 
     Parameters
     ----------
-    visits : all of them
-    visit : one that has a curve
-    most_kw : what connector and car allow at any SoC, kW
+    table : all sessions
+    session : index of one that has a curve
+    max_kw : limit by connector and car at any SoC, kW
     """
-    soc, kw = _curve(visits, visit)
-    arrival, target = float(visits.arrival_soc[visit]), float(visits.target_soc[visit])
-    places = {arrival, target, *(place for place in soc if arrival < place < target)}
-    # Where the curve crosses the ceiling it has a corner too.
+    soc, kw = _curve(table, session)
+    arrival, target = float(table.arrival_soc[session]), float(table.target_soc[session])
+    corners = {arrival, target, *(point for point in soc if arrival < point < target)}
+    # Where the curve crosses the limit it has a corner too.
     for (left, left_kw), (right, right_kw) in itertools.pairwise(zip(soc, kw, strict=True)):
-        if min(left_kw, right_kw) < most_kw < max(left_kw, right_kw):
-            cross = left + (right - left) * (most_kw - left_kw) / (right_kw - left_kw)
+        if min(left_kw, right_kw) < max_kw < max(left_kw, right_kw):
+            cross = left + (right - left) * (max_kw - left_kw) / (right_kw - left_kw)
             if arrival < cross < target:
-                places.add(cross)
-    return hull([(place, min(most_kw, vehicles.power_at(soc, kw, place))) for place in sorted(places)])
+                corners.add(cross)
+    return concave_hull([(point, min(max_kw, power_at(soc, kw, point))) for point in sorted(corners)])
 
 
-def hull(points: list[Point]) -> list[Point]:
-    """The upper concave hull of points that are sorted by their first number."""
-    kept: list[Point] = []
-    for point in points:
-        while len(kept) > 1 and _below(kept[-1], kept[-2], point):
-            kept.pop()
-        kept.append(point)
-    return kept
-
-
-def _below(middle: Point, left: Point, right: Point) -> bool:
-    """Whether a point is not above the line between two others."""
-    return (middle[1] - left[1]) * (right[0] - left[0]) <= (right[1] - left[1]) * (middle[0] - left[0])
+def concave_hull(points: list[Point]) -> list[Point]:
+    """Return the upper concave hull of points that are sorted by their first number."""
+    hull: list[Point] = []
+    for right, right_kw in points:
+        while len(hull) > 1:
+            (left, left_kw), (middle, middle_kw) = hull[-2:]
+            if (middle_kw - left_kw) * (right - left) > (right_kw - left_kw) * (middle - left):
+                break  # the middle point is above the line between the others
+            hull.pop()
+        hull.append((right, right_kw))
+    return hull

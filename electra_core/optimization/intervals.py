@@ -1,8 +1,8 @@
-"""The time of a run cut into intervals in which nothing changes, and who is there in each.
+"""Time of a run cut into intervals in which nothing changes, and the sessions present in each.
 
-Inside such an interval only the mean power of a car counts: whatever a strategy does in it, its means keep
-the same limits. So a month of five-minute steps is as many intervals as there are events, and no answer
-is lost by it.
+In such an interval only the mean power of a car counts: whatever a strategy does in it, its means keep the
+same limits. So a month of five-minute steps becomes as many intervals as there are events, and no solution is
+lost by it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import numpy as np
 
 from electra_core.optimization.linear_program import Floats, Ints, OptimizationError
 from electra_core.sessions import Scenario
+from electra_core.station import HOUR_S
 
-HOUR_S = 3600.0
+# Cars on charging curves need more than means: an interval with such a car is at most this long.
+MAX_CURVE_INTERVAL_S = 900.0
 
-# Where cars move along their curves means are not enough, and an interval is at most this long.
-CURVE_S = 900.0
+# With more pairs of a session and an interval a solve would take hours and gigabytes.
+MAX_PAIRS = 5_000_000
 
-# With more stays a solve would take hours and gigabytes.
-MAX_STAYS = 5_000_000
-
-# Events are the same when they are this close: decimal places of a second.
-PLACES = 6
+# Events are at the same time when they agree to so many decimal places of a second.
+TIME_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +32,15 @@ class Intervals:
 
     Attributes
     ----------
-    start_s : s; with the end of the last one as one more entry
+    edges_s : start of each interval, and the end of the last one, s
     hours : h
-    own_kw : what site, chargers and battery take by themselves, kW
-    pv_kw : what the photovoltaic plant could give, kW
+    own_kw : power of site, chargers and battery before any car, kW
+    pv_kw : available power of the photovoltaic plant, kW
     limit_kw : import limit, kW
-    price_per_kwh : of import; None: nobody asked
+    price_per_kwh : of import; None: unknown
     """
 
-    start_s: Floats
+    edges_s: Floats
     hours: Floats
     own_kw: Floats
     pv_kw: Floats
@@ -52,21 +51,20 @@ class Intervals:
         return len(self.hours)
 
     @property
-    def most_import_kwh(self) -> Floats:
-        """What the site can import; where its own load is above the limit, that load all the same, kWh."""
-        most_kw: Floats = np.maximum(self.limit_kw, self.own_kw - self.pv_kw)
-        return most_kw * self.hours
+    def max_import_kwh(self) -> Floats:
+        """Energy that the site can import, kWh; its own load above the limit is imported all the same."""
+        return np.maximum(self.limit_kw, self.own_kw - self.pv_kw) * self.hours
 
 
 @dataclass(frozen=True, slots=True)
-class Stays:
-    """Visitors in intervals: an entry for each interval in which a visitor is there, by visitor and time."""
+class Presence:
+    """Pairs of a session and an interval in which it is present, by session and time."""
 
-    visit: Ints
+    session: Ints
     interval: Ints
 
     def __len__(self) -> int:
-        return len(self.visit)
+        return len(self.session)
 
 
 def cut(scenario: Scenario, end_s: float, window_s: float | None) -> Intervals:
@@ -76,26 +74,25 @@ def cut(scenario: Scenario, end_s: float, window_s: float | None) -> Intervals:
     ----------
     scenario : the run
     end_s : s
-    window_s : s; where something is measured over windows, those with an event in them are cut out
+    window_s : length of the windows over which import is averaged, s; those with an event in them become
+        intervals of their own. None: there are none
     """
-    visits, step_s = scenario.sessions, scenario.step_s
+    table, step_s = scenario.sessions, scenario.step_s
     profiles = [scenario.static_load_kw, scenario.pv_kw, scenario.site_limit_kw]
     if scenario.price_per_kwh is not None:
         profiles.append(scenario.price_per_kwh)
     changes = np.any([np.diff(profile) != 0.0 for profile in profiles], axis=0)
     steps_s = (np.flatnonzero(changes) + 1) * step_s
-    events_s = np.concatenate(
-        [steps_s, visits.arrival_s, visits.departure_s, _curve_marks_s(scenario, end_s)]
-    )
+    events_s = np.concatenate([steps_s, table.arrival_s, table.departure_s, _curve_edges_s(scenario, end_s)])
     events_s = np.append(events_s[events_s < end_s], [0.0, end_s])
     if window_s is not None:
         windows = events_s / window_s
         events_s = np.concatenate([events_s, np.floor(windows) * window_s, np.ceil(windows) * window_s])
-    edges_s = np.unique(np.round(events_s[events_s <= end_s], PLACES))
+    edges_s = np.unique(np.round(events_s[events_s <= end_s], TIME_DECIMALS))
     middle_s = 0.5 * (edges_s[:-1] + edges_s[1:])
     step = np.minimum((middle_s / step_s).astype(np.int64), scenario.steps - 1)
     return Intervals(
-        start_s=edges_s,
+        edges_s=edges_s,
         hours=np.diff(edges_s) / HOUR_S,
         own_kw=scenario.static_load_kw[step] + scenario.config.standing_kw,
         pv_kw=scenario.pv_kw[step],
@@ -104,39 +101,65 @@ def cut(scenario: Scenario, end_s: float, window_s: float | None) -> Intervals:
     )
 
 
-def _curve_marks_s(scenario: Scenario, end_s: float) -> Floats:
-    """Moments at which an interval ends because a car with a curve and a departure is there.
+def _curve_edges_s(scenario: Scenario, end_s: float) -> Floats:
+    """Return the times at which an interval ends because a car with a curve and a departure is present.
 
-    A car without a departure has all the time that there is, and its curve hardly matters.
+    A car without a departure has all the time of the run, and its curve hardly matters.
     """
-    visits = scenario.sessions
-    curved = (visits.curve >= 0) & np.isfinite(visits.departure_s)
-    marks: list[float] = []
-    if curved.any():
-        marks = [number * CURVE_S for number in range(1, math.ceil(end_s / CURVE_S))]
-    marks_s = np.array(marks)
-    came = np.searchsorted(visits.arrival_s[curved], marks_s, side="left")
-    left = np.searchsorted(np.sort(visits.departure_s[curved]), marks_s, side="right")
-    return marks_s[came > left]
+    table = scenario.sessions
+    curved = (table.curve >= 0) & np.isfinite(table.departure_s)
+    count = math.ceil(end_s / MAX_CURVE_INTERVAL_S) if curved.any() else 1
+    edges_s = np.arange(1, count, dtype=np.float64) * MAX_CURVE_INTERVAL_S
+    arrived = np.searchsorted(table.arrival_s[curved], edges_s, side="left")
+    departed = np.searchsorted(np.sort(table.departure_s[curved]), edges_s, side="right")
+    return edges_s[arrived > departed]
 
 
-def stays_of(scenario: Scenario, intervals: Intervals) -> Stays:
-    """Who is there when: from arrival to departure, whoever wants energy.
+def find_presence(scenario: Scenario, intervals: Intervals) -> Presence:
+    """Return the intervals of each session from arrival to departure, of those that request energy.
 
     Raises
     ------
     OptimizationError
-        Where they are too many for one solve.
+        When they are too many for one solve.
     """
-    visits, edges_s = scenario.sessions, intervals.start_s
-    first = np.searchsorted(edges_s, np.round(visits.arrival_s, PLACES))
-    last = np.searchsorted(edges_s, np.round(np.minimum(visits.departure_s, edges_s[-1]), PLACES))
-    count = np.where(visits.requested_kwh > 0.0, np.maximum(0, last - first), 0)
-    if count.sum() > MAX_STAYS:
+    first, count = _first_and_count(scenario, intervals)
+    if count.sum() > MAX_PAIRS:
         raise OptimizationError(
-            f"{len(visits):,} drivers in {len(intervals):,} intervals are too much for one solve:"
+            f"{len(count):,} drivers in {len(intervals):,} intervals are too much for one solve:"
             " take a shorter time, or say when drivers leave"
         )
-    visit = np.repeat(np.arange(len(visits)), count)
+    session = np.repeat(np.arange(len(count)), count)
     before = np.cumsum(count) - count
-    return Stays(visit, np.arange(len(visit)) - before[visit] + first[visit])
+    return Presence(session, np.arange(len(session)) - before[session] + first[session])
+
+
+def _first_and_count(scenario: Scenario, intervals: Intervals) -> tuple[Ints, Ints]:
+    """Return the first interval of each session, and their number: 0 without a request."""
+    table, edges_s = scenario.sessions, intervals.edges_s
+    first = np.searchsorted(edges_s, np.round(table.arrival_s, TIME_DECIMALS))
+    last = np.searchsorted(edges_s, np.round(np.minimum(table.departure_s, edges_s[-1]), TIME_DECIMALS))
+    return first, np.where(table.requested_kwh > 0.0, np.maximum(0, last - first), 0)
+
+
+def program_size(scenario: Scenario, *, end_s: float | None = None) -> int:
+    """Return the size of the program of `hindsight`: its pairs of a session and an interval.
+
+    The time of a solve grows faster than this number; it is cheap to compute.
+
+    Parameters
+    ----------
+    scenario : the run
+    end_s : s; the end of the run; None: its horizon
+
+    Examples
+    --------
+    >>> from electra_core import load_config
+    >>> from electra_core.sessions import day_sessions, read_scenario
+    >>> chargers = [{"id": "L3", "maxPower": 345, "connectors": 2}]
+    >>> config = load_config({"stationId": "ST", "gridCapacity": 172.5, "chargers": chargers})
+    >>> program_size(read_scenario(config, day_sessions("epfl_2022-10-18")))
+    46
+    """
+    intervals = cut(scenario, scenario.horizon_s if end_s is None else end_s, None)
+    return int(_first_and_count(scenario, intervals)[1].sum())

@@ -1,4 +1,4 @@
-"""A linear program, built of numpy arrays in bulk and solved by HiGHS; some columns may be whole numbers."""
+"""Linear programs built from arrays and solved by HiGHS; some columns may be whole numbers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from electra_core.errors import ElectraError
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-# What rounding may add to a limit or take from a best value, in the units of the program; and the same where
-# the solver cannot promise that.
+# Feasibility and optimality tolerances, in the units of the program: the second one where the solver does not
+# reach the first.
 TOLERANCES = (1e-9, 1e-7)
 TIGHT = TOLERANCES[0]
 
@@ -34,34 +34,35 @@ SENTENCES = {
 
 
 class OptimizationError(ElectraError):
-    """There is no best schedule, or it was not found; with a sentence that says why."""
+    """An optimization without a solution, or with arguments out of range."""
 
 
-class _Silent(highspy.Highs):
-    """HiGHS without a word: else it prints its banner before anybody can ask it not to."""
+class _SilentHighs(highspy.Highs):
+    """HiGHS without output.
+
+    Its constructor prints a banner when it enables callbacks, which are not used here.
+    """
 
     def enableCallbacks(self) -> None:  # noqa: N802
-        """Called by the constructor; nothing here is called back."""
         self.silent()
 
 
 class Program:
-    """Columns with bounds and costs, rows that limit sums of them, and the least cost.
+    """A linear program: columns with bounds and costs, rows that limit sums of them, and the minimal cost.
 
-    It stays open: after a solve the costs may change and rows may be added, and the next solve starts from
-    the solution of the last one.
+    After a solve the costs may change and rows may be added; the next solve starts from the last solution.
 
     Parameters
     ----------
-    time_limit_s : s of each solve; None: as long as it takes
+    time_limit_s : time limit of each solve, s; None: unlimited
     """
 
     def __init__(self, time_limit_s: float | None = None) -> None:
-        self._highs = _Silent()  # type: ignore[no-untyped-call]
+        self._highs = _SilentHighs()  # type: ignore[no-untyped-call]
         self._time_limit_s = time_limit_s
         # One thread: the same program always has the same solution, and many run side by side. Dual simplex
         # without presolve: interior points took twice as long, and presolve took more time than it saved (and
-        # with whole numbers it found no schedule where there was one, at these tolerances).
+        # with whole numbers it missed feasible schedules at these tolerances).
         options: dict[str, str | float] = {
             "threads": 1,
             "presolve": "off",
@@ -72,37 +73,37 @@ class Program:
         for name, value in options.items():
             self._highs.setOptionValue(name, value)
 
-    def columns(
+    def add_columns(
         self,
         lower: npt.ArrayLike,
         upper: npt.ArrayLike,
         cost: npt.ArrayLike = 0.0,
         kind: highspy.HighsVarType = CONTINUOUS,
     ) -> Ints:
-        """Add columns, one for each entry of the bounds, and give back their numbers."""
+        """Add a column for each entry of the bounds; return the columns' indices."""
         arrays = np.broadcast_arrays(np.atleast_1d(lower), upper, cost)
         lowers, uppers, costs = (np.array(array, np.float64) for array in arrays)
         first, count = self._highs.getNumCol(), len(costs)
         none = np.zeros(0, np.int32)
-        numbers = np.arange(first, first + count)
+        indices = np.arange(first, first + count)
         if count:
             self._highs.addCols(count, costs, lowers, uppers, 0, none, none, np.zeros(0))
         if count and kind != CONTINUOUS:
             kinds = np.full(count, int(kind), np.uint8)
-            self._highs.changeColsIntegrality(count, numbers.astype(np.int32), kinds)
-        return numbers
+            self._highs.changeColsIntegrality(count, indices.astype(np.int32), kinds)
+        return indices
 
-    def rows(
+    def add_rows(
         self, row: Ints, column: Ints, value: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike
     ) -> None:
         """Add rows: ``lower <= sum of value * column <= upper``.
 
         Parameters
         ----------
-        row : of each entry, its row among those that are added here, from 0
-        column : of each entry, the number of its column; each at most once in a row
+        row : row of each entry, counted from 0 among those that are added here
+        column : index of each entry's column; each at most once in a row
         value : of each entry, or one for all
-        lower, upper : one for each row, or one for all (a single row then)
+        lower, upper : of each row, or one for all (a single row then)
         """
         lowers, uppers = (
             np.array(one, np.float64) for one in np.broadcast_arrays(np.atleast_1d(lower), upper)
@@ -122,19 +123,19 @@ class Program:
             np.broadcast_to(np.asarray(value, float), row.shape)[order],
         )
 
-    def aim(self, column: Ints, cost: npt.ArrayLike) -> None:
-        """Let these columns cost so much, and all others nothing."""
+    def set_costs(self, column: Ints, cost: npt.ArrayLike) -> None:
+        """Set the costs of these columns, and 0 for all others."""
         costs = np.zeros(self._highs.getNumCol())
         costs[column] = cost
         self._highs.changeColsCost(len(costs), np.arange(len(costs), dtype=np.int32), costs)
 
     def solve(self) -> Floats:
-        """The value of each column where the cost is least.
+        """Return the value of each column at the minimal cost.
 
         Raises
         ------
         OptimizationError
-            Where there is no such solution, or none in time.
+            When there is no such solution, or none was found in time.
         """
         highs, status = self._highs, STATUS.kNotset
         if self._time_limit_s is not None:
@@ -150,6 +151,6 @@ class Program:
         if status == STATUS.kModelEmpty:
             return np.zeros(0)
         if status != STATUS.kOptimal:
-            said = highs.modelStatusToString(status)
-            raise OptimizationError(SENTENCES.get(status, f"the solver gave up: {said}"))
+            unknown = f"the solver gave up: {highs.modelStatusToString(status)}"
+            raise OptimizationError(SENTENCES.get(status, unknown))
         return np.array(highs.getSolution().col_value)

@@ -77,8 +77,7 @@ class View:
     @cached_property
     def status(self) -> StationStatus:
         """The station in words and numbers."""
-        decision = self.decision
-        return read_status(self.config, decision.state, decision.snapshot, decision.allocation)
+        return read_status(self.config, self.decision)
 
     @cached_property
     def text(self) -> bytes:
@@ -283,7 +282,7 @@ def _replayed(config: StationConfig, store: Journal) -> Station:
             )
         last = number
         try:
-            station.repeat(event)
+            station.apply_event(event)
         except (ValueError, TypeError) as error:
             raise JournalError(f"{store.name}: event {number} cannot have happened: {error}") from None
     station.take_events()

@@ -325,7 +325,7 @@ def _here(decision: Decision, session_id: str) -> Session:
 
 def _one(decision: Decision, session_id: str) -> dict[str, Any]:
     place = _here(decision, session_id).connector_id
-    session = read_session(place, decision.state, decision.snapshot, decision.allocation)
+    session = read_session(decision, place)
     assert session is not None, "it is here"
     return _session(*place, session)
 

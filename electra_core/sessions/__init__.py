@@ -1,4 +1,9 @@
-"""Who comes when: tables of sessions, readers of real logs, a generator, shipped days, and a run's scenario."""
+"""Sessions of a run: tables, readers of real logs, a generator, shipped days, and the scenario.
+
+``table`` is the checked table of sessions and ``columns`` its reader; ``plain``, ``epfl`` and ``acn`` are
+file formats, ``csv_files`` and ``timestamps`` their common parts; ``generator`` draws random sessions,
+``days`` are shipped, ``scenario`` is everything that a run depends on but the strategy.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +14,9 @@ if TYPE_CHECKING:
     from electra_core.sessions.acn import read_acn
     from electra_core.sessions.columns import SessionsError
     from electra_core.sessions.csv_files import SessionsWarning
-    from electra_core.sessions.epfl import day_sessions, read_epfl, read_sessions
+    from electra_core.sessions.epfl import read_epfl
     from electra_core.sessions.generator import generate
+    from electra_core.sessions.plain import day_sessions, read_sessions
     from electra_core.sessions.scenario import Profile, Scenario, ScenarioError, constant, read_scenario
     from electra_core.sessions.table import ANY, SessionTable, read_session_table
 
@@ -36,15 +42,16 @@ __all__ = [
     "read_sessions",
 ]
 
-# These need pandas: they are loaded on first use, so that a page that plays a shipped day starts without it.
+# These need pandas, and are loaded on first use, so that a page that plays a shipped day starts without it.
 _ON_DEMAND = {
     **dict.fromkeys(("ANY", "SessionTable", "read_session_table"), "table"),
     **dict.fromkeys(("Profile", "Scenario", "ScenarioError", "constant", "read_scenario"), "scenario"),
-    **dict.fromkeys(("day_sessions", "read_epfl", "read_sessions"), "epfl"),
+    **dict.fromkeys(("day_sessions", "read_sessions"), "plain"),
     "SessionsError": "columns",
     "SessionsWarning": "csv_files",
     "generate": "generator",
     "read_acn": "acn",
+    "read_epfl": "epfl",
 }
 
 

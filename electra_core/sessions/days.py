@@ -1,4 +1,4 @@
-"""Shipped days: who comes when, as small tables of figures."""
+"""Shipped days: arrivals at a station on one day, as small tables of figures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day at a station, real or (its title says so) made up; arrivals in the order of their arrival."""
+    """A day at a station, real or (as its title says) made up, with its arrivals in order."""
 
     name: str
     title: str
@@ -40,7 +40,7 @@ class Day:
 
     @property
     def busiest_s(self) -> float:
-        """When the most cars are together for the longest time begins, s from midnight; 0 without cars."""
+        """Start of the longest time with the most cars together, s from midnight; 0 without cars."""
         moments = sorted(
             {moment for arrival in self.arrivals for moment in (arrival.arrival_s, arrival.departure_s)}
         )
@@ -56,30 +56,41 @@ class Day:
 
 
 def day_names() -> tuple[str, ...]:
-    """Names of the shipped days."""
+    """Return the names of the shipped days."""
     folder = resources.files("electra_core").joinpath("data/days")
     return tuple(sorted(entry.name.removesuffix(".json") for entry in folder.iterdir()))
 
 
 @functools.cache
 def load_day(name: str) -> Day:
-    """A shipped day.
+    """Load a shipped day.
 
     The log has no curves and no cars' names. Each car gets the typical curve, scaled to its peak: the
-    highest power that was measured, or, where the log says that the station limited the car, what the car
-    said it could take (at most the station's own power). Its battery is the measured energy divided by
-    the SoC gained, so that it wants exactly the energy that was measured at the charger. Over the 982
-    usable sessions of the log's year, each alone at the station for as long as it stayed, the median car
-    would take 1.04 times the measured energy where it was not limited, and 1.22 times where it was.
+    highest power that was measured, or, where the log says that the station limited the car, the power that
+    the car requested (at most the station's own). Its battery is the measured energy divided by the SoC
+    gained, so that it wants exactly the energy that was measured at the charger. Over the 982 usable
+    sessions of the log's year, each alone at the station for as long as it stayed, the median car would
+    take 1.04 times the measured energy where it was not limited, and 1.22 times where it was.
 
     Parameters
     ----------
     name : one of `day_names`
 
+    Returns
+    -------
+    Day
+        Arrivals in order, s from midnight.
+
     Raises
     ------
     KeyError
         On an unknown name.
+
+    Examples
+    --------
+    >>> day = load_day("epfl_2022-10-18")
+    >>> len(day.arrivals), day.arrivals[0].charger_id, day.arrivals[0].arrival_s / 3600
+    (10, 'L3', 10.75)
     """
     if name not in day_names():
         raise KeyError(f"there is no day {name!r}; there are {', '.join(day_names())}")
@@ -106,15 +117,15 @@ def _arrival(table: dict[str, Any], row: dict[str, Any]) -> Arrival:
 
 
 def logged_car(station_kw: float, row: Mapping[str, Any]) -> Vehicle:
-    """A car that fits a row of a log, which names neither its model nor its curve: see `load_day`.
+    """Return a car that fits a row of a log with neither model nor curve: see `load_day`.
 
     Parameters
     ----------
-    station_kw : the most that a car is thought to take, kW: the station's own power, or infinite where the
-        station is there to limit it
+    station_kw : upper bound of a limited car's power, kW: the station's own, or infinite where a station
+        model is to limit the car itself
     row : ``session``; ``energy_kwh`` measured between ``soc_arrival`` and ``soc_departure`` (0 to 1);
         ``battery_kwh``, the log's own estimate, for the name only; ``measured_kw`` and ``requested_kw``, the
-        highest of each; ``limited``, whether the station limited the car
+        highest of each; ``limited``: True if the station limited the car
 
     Raises
     ------

@@ -1,7 +1,6 @@
-"""Loaders of real logs: published formats as they are, in the columns of `read_session_table`.
+"""Log of EPFL's Level-3 fast-charging station of 2022.
 
-A loader looks at each row before it gives any back. Whatever it gives back, `read_session_table` takes at a station
-that has the log's chargers.
+Source: github.com/DESL-EPFL/Level-3-EV-charging-dataset (MIT).
 """
 
 from __future__ import annotations
@@ -14,101 +13,23 @@ import numpy as np
 import pandas as pd
 
 from electra_core.errors import BadValueError
-from electra_core.sessions.columns import Reader, SessionsError
+from electra_core.sessions import timestamps
+from electra_core.sessions.columns import ColumnReader
 from electra_core.sessions.csv_files import OnError, check_choice, read_csv, read_text, usable
-from electra_core.sessions.days import Day, load_day, logged_car
-from electra_core.sessions.timestamps import begun, count_from_start, moment_given, seconds, stays
+from electra_core.sessions.days import logged_car
 from electra_core.station import Vehicle, VehicleError
 
-# What the EPFL log calls its only charger's plugs.
-EPFL_PLUGS = {"CCS1": 1, "CCS2": 2}
+CONNECTORS = {"CCS1": 1, "CCS2": 2}
 
-# Its columns of numbers: W, Wh and %.
-EPFL_FIGURES = (
-    "energy_wh",
-    "pmax_w",
-    "preq_max_w",
-    "controlled",
-    "soc_arrival",
-    "soc_departure",
-    "energy_capacity_wh",
-)
-
-# Columns of `read_session_table` that are numbers.
-NUMBERS = (
-    "arrival_s",
-    "departure_s",
-    "energy_kwh",
-    "max_power_kw",
-    "min_power_kw",
-    "arrival_soc",
-    "target_soc",
-    "connector",
-    "priority",
-    "weight",
-    "patience_s",
-)
-
-
-def read_sessions(path: str | os.PathLike[str], *, on_error: OnError = "raise") -> pd.DataFrame:
-    """Read a plain CSV of sessions.
-
-    The first line names the columns, in any order; an empty cell counts as a missing column.
-
-    ==================  =====================================================================================
-    column              what it says
-    ==================  =====================================================================================
-    ``session_id``      a name, each once; without the column: 1, 2, 3 ...
-    ``arrival_s``       s from the beginning; must be there
-    ``departure_s``     s from the beginning; empty: leaves when done
-    ``energy_kwh``      wanted energy; or ``target_soc`` with ``vehicle``
-    ``arrival_soc``     0 to 1; empty, with a target: the typical one, 0.29
-    ``target_soc``      0 to 1
-    ``max_power_kw``    the most that the car takes; or ``vehicle``. Both: the lower counts
-    ``min_power_kw``    least useful power; empty: the vehicle's, or 0
-    ``vehicle``         the car's name in the catalogue
-    ``charger_id``      where; empty: the first connector that is free
-    ``connector``       from 1; empty: the first one of the charger that is free
-    ``priority``        default 0; the higher comes first under strategy ``priority``
-    ``weight``          default 1; with 2 a session gets twice the share
-    ``patience_s``      s that the driver waits for a connector; empty: until the departure
-    ==================  =====================================================================================
-
-    Other columns stay in the frame as text.
-
-    Parameters
-    ----------
-    path : CSV in UTF-8 with commas; also packed with gzip
-    on_error : ``raise``, or ``skip``: leave bad rows out, with a `SessionsWarning`
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of the file; ``attrs["skipped"]`` has what was left out, and why.
-
-    Raises
-    ------
-    SessionsError
-        With every bad row, by its line in the file; also when the file is missing, damaged or lacks columns.
-    ValueError
-        On another ``on_error``.
-    """
-    check_choice("on_error", on_error, "raise", "skip")
-    read = read_csv(*read_text(path), ["arrival_s"])
-    for one, other in (("energy_kwh", "target_soc"), ("max_power_kw", "vehicle")):
-        if one not in read.table.columns and other not in read.table.columns:
-            raise SessionsError(read.source, [f"there is neither a column {one} nor a column {other}"])
-    frame = usable(read, read.table, on_error)
-    for name in NUMBERS:
-        if name in frame.columns:
-            frame[name] = pd.to_numeric(frame[name])
-    return frame
+# Columns of numbers: W, Wh and %.
+POWERS_AND_ENERGY = ("energy_wh", "pmax_w", "preq_max_w")
+NUMBER_COLUMNS = (*POWERS_AND_ENERGY, "controlled", "soc_arrival", "soc_departure", "energy_capacity_wh")
 
 
 def read_epfl(
     path: str | os.PathLike[str], *, on_error: OnError = "raise", from_time: str | datetime | None = None
 ) -> pd.DataFrame:
-    """Read the log of EPFL's Level-3 station (github.com/DESL-EPFL/Level-3-EV-charging-dataset, MIT) as CSV.
+    """Read the log of EPFL's Level-3 station as CSV.
 
     Its columns are ``session``, ``ccs``, ``arrival``, ``departure``, ``energy_wh``, ``pmax_w``,
     ``preq_max_w``, ``controlled``, ``soc_arrival`` and ``soc_departure`` (%), ``energy_capacity_wh``; others
@@ -119,39 +40,56 @@ def read_epfl(
     ----------
     path : CSV; also packed with gzip
     on_error : ``raise``, or ``skip``: leave bad rows out, with a `SessionsWarning`
-    from_time : from when seconds count, as the log writes dates; sessions that began before it are left out.
+    from_time : time of second 0, as the log writes dates; sessions that began before it are left out.
         Default: midnight before the first arrival
 
     Returns
     -------
     pandas.DataFrame
         Columns of `read_session_table`, and of the log ``measured_kwh`` and ``measured_kw`` (highest), at the
-        charger, ``requested_kw`` (highest), ``limited`` (by the station). ``attrs``: ``start``, when second 0
-        is, as ISO text; ``skipped``.
+        charger, ``requested_kw`` (highest), ``limited`` (by the station). ``attrs``: ``start``, the time of
+        second 0 as ISO text; ``skipped``, the rows that were left out, and why.
 
     Raises
     ------
     SessionsError
         With every bad row, by its line in the file; also when the file is missing, damaged or lacks columns.
-    ValueError
-        On another ``on_error``, or a ``from_time`` that is no date.
+    BadValueError
+        On another ``on_error``, or a ``from_time`` that is no date or has an offset from UTC.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> header = "session,ccs,arrival,departure,energy_wh,pmax_w,preq_max_w,controlled,"
+    >>> header += "soc_arrival,soc_departure,energy_capacity_wh"
+    >>> row = "7,CCS1,2022-10-18 10:45:00,2022-10-18 11:15:00,43541,122856,137406,1,26,80,76600"
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "log.csv")
+    ...     _ = path.write_text(f"{header}\\n{row}\\n")
+    ...     sessions = read_epfl(path)
+    >>> sessions.attrs["start"]
+    '2022-10-18T00:00:00'
+    >>> sessions[["connector", "arrival_s", "arrival_soc", "measured_kwh", "limited"]]
+       connector  arrival_s  arrival_soc  measured_kwh  limited
+    0          1    38700.0         0.26        43.541     True
     """
     check_choice("on_error", on_error, "raise", "skip")
-    since = moment_given(from_time)
+    since = timestamps.checked_from_time(from_time)
     if since is not None and since.tzinfo is not None:
         raise BadValueError(f"from_time must have no offset from UTC, as the log's dates, got {since}")
-    needed = ["session", "ccs", "arrival", "departure", *EPFL_FIGURES]
-    read = read_csv(*read_text(path), needed, ids="session")
-    arrivals, departures = stays(read, "arrival", "departure", zoned=False)
-    log = _epfl_log(read)
+    required = ["session", "ccs", "arrival", "departure", *NUMBER_COLUMNS]
+    read = read_csv(*read_text(path), required, ids="session")
+    arrivals, departures = timestamps.read_presence(read, "arrival", "departure", zoned=False)
+    log = _read_log(read)
     frame = pd.DataFrame(
         {
             "session_id": log["session"],
             "charger_id": "L3",
-            "connector": [EPFL_PLUGS.get(plug, 0) for plug in read.table["ccs"]],
-            "arrival_s": seconds(arrivals),
-            "departure_s": seconds(departures),
-            "vehicle": _epfl_cars(read, log),
+            "connector": [CONNECTORS.get(name, 0) for name in read.table["ccs"]],
+            "arrival_s": timestamps.seconds(arrivals),
+            "departure_s": timestamps.seconds(departures),
+            "vehicle": _read_vehicles(read, log),
             "arrival_soc": log["soc_arrival"],
             "target_soc": log["soc_departure"],
             "measured_kwh": log["energy_kwh"],
@@ -161,84 +99,53 @@ def read_epfl(
         }
     )
     since = None if since is None else since.replace(tzinfo=UTC)
-    frame = usable(read, begun(frame, since), on_error)
-    start = count_from_start(frame, UTC, since)
+    frame = usable(read, timestamps.begun_since(frame, since), on_error)
+    start = timestamps.count_from_start(frame, UTC, since)
     frame.attrs["start"] = None if start is None else start.replace(tzinfo=None).isoformat()
     return frame
 
 
-def _epfl_log(read: Reader) -> pd.DataFrame:
-    """The log in the units and under the names that `logged_car` knows."""
-    figures = {name: read.numbers(name, np.nan) for name in EPFL_FIGURES}
-    for name, column in figures.items():
-        read.fault(np.isnan(column), f"{name} is empty")
-    for name in ("energy_wh", "pmax_w", "preq_max_w"):
-        bad = ~((figures[name] > 0.0) & (figures[name] < np.inf))
-        read.fault(bad, f"{name} must be a finite number above 0, got {{}}", figures[name])
-    energy, limited = figures["energy_wh"], figures["controlled"]
-    arrival, departure = figures["soc_arrival"], figures["soc_departure"]
-    plugs = read.table["ccs"]
-    read.fault(~plugs.isin(list(EPFL_PLUGS)).to_numpy(), "ccs must be CCS1 or CCS2, got {}", plugs.to_numpy())
-    read.fault(~np.isin(limited, (0.0, 1.0)), "controlled must be 0 or 1, got {}", limited)
-    read.fault(~(departure > arrival), "soc_departure {} is not above soc_arrival {}", departure, arrival)
+def _read_log(read: ColumnReader) -> pd.DataFrame:
+    """Return the log in the units and under the names that `logged_car` expects."""
+    columns = {name: read.numbers(name) for name in NUMBER_COLUMNS}
+    for name, values in columns.items():
+        read.add_faults(np.isnan(values), f"{name} is empty")
+    for name in POWERS_AND_ENERGY:
+        bad = ~((columns[name] > 0.0) & (columns[name] < np.inf))
+        read.add_faults(bad, f"{name} must be a finite number above 0, got {{}}", columns[name])
+    energy_wh, limited = columns["energy_wh"], columns["controlled"]
+    arrival, departure = columns["soc_arrival"], columns["soc_departure"]
+    ccs = read.table["ccs"]
+    read.add_faults(
+        ~ccs.isin(list(CONNECTORS)).to_numpy(), "ccs must be CCS1 or CCS2, got {}", ccs.to_numpy()
+    )
+    read.add_faults(~np.isin(limited, (0.0, 1.0)), "controlled must be 0 or 1, got {}", limited)
+    read.add_faults(
+        ~(departure > arrival), "soc_departure {} is not above soc_arrival {}", departure, arrival
+    )
     return pd.DataFrame(
         {
             "session": read.table["session_id"],
-            "energy_kwh": energy / 1000.0,
+            "energy_kwh": energy_wh / 1000.0,
             "soc_arrival": arrival / 100.0,
             "soc_departure": departure / 100.0,
-            "battery_kwh": figures["energy_capacity_wh"] / 1000.0,
-            "measured_kw": figures["pmax_w"] / 1000.0,
-            "requested_kw": figures["preq_max_w"] / 1000.0,
+            "battery_kwh": columns["energy_capacity_wh"] / 1000.0,
+            "measured_kw": columns["pmax_w"] / 1000.0,
+            "requested_kw": columns["preq_max_w"] / 1000.0,
             "limited": limited == 1.0,
         }
     )
 
 
-def _epfl_cars(read: Reader, log: pd.DataFrame) -> list[Vehicle | None]:
-    """The car of each row; None where the row has a fault."""
-    cars: list[Vehicle | None] = []
+def _read_vehicles(read: ColumnReader, log: pd.DataFrame) -> list[Vehicle | None]:
+    """Return the car of each row; None where the row has a fault."""
+    vehicles: list[Vehicle | None] = [None] * read.rows
     for row, figures in enumerate(log.to_dict("records")):
-        car = None
-        if row not in read.faults:
-            try:
-                # As much as the car asked for, if the station limited it: the station is to do so again.
-                car = logged_car(math.inf, figures)
-            except VehicleError as error:
-                read.faults[row] = str(error)
-        cars.append(car)
-    return cars
-
-
-def day_sessions(day: str | Day) -> pd.DataFrame:
-    """A shipped day as a table of sessions.
-
-    Parameters
-    ----------
-    day : its name, one of `electra_core.sessions.days.day_names`, or the day
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of `read_session_table`, and ``measured_kwh`` at the charger, where the day was measured. Seconds
-        from midnight.
-
-    Raises
-    ------
-    KeyError
-        On an unknown name.
-    """
-    visits = (load_day(day) if isinstance(day, str) else day).arrivals
-    return pd.DataFrame(
-        {
-            "session_id": [visit.name for visit in visits],
-            "charger_id": [visit.charger_id for visit in visits],
-            "connector": [visit.connector for visit in visits],
-            "arrival_s": [visit.arrival_s for visit in visits],
-            "departure_s": [visit.departure_s for visit in visits],
-            "vehicle": [visit.vehicle for visit in visits],
-            "arrival_soc": [visit.arrival_soc for visit in visits],
-            "target_soc": [visit.target_soc for visit in visits],
-            "measured_kwh": np.array([visit.measured_kwh for visit in visits], dtype=np.float64),
-        }
-    )
+        if row in read.faults:
+            continue
+        try:
+            # A limited car gets the power that it requested, because a station model has to limit it itself.
+            vehicles[row] = logged_car(math.inf, figures)
+        except VehicleError as error:
+            read.add_fault(row, str(error))
+    return vehicles

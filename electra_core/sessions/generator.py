@@ -1,4 +1,4 @@
-"""Made-up sessions: a Poisson process with a rhythm of hours and weekdays, and cars that differ."""
+"""Random sessions: a Poisson process whose rate changes by the hour and weekday, and cars that differ."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from electra_core.errors import BadValueError, checked_number, shortened
+from electra_core.errors import BadValueError, checked_number, checked_whole, shortened
 from electra_core.sessions.columns import Floats
-from electra_core.station import catalogue
+from electra_core.sessions.timestamps import DAY_S
+from electra_core.station import HOUR_S, catalogue
 
-# The defaults are figures of EPFL's Level-3 log: 992 sessions at a public station with two fast plugs in
+# The defaults are figures of EPFL's Level-3 log: 992 sessions at a public station with two fast connectors in
 # Switzerland, 12 April to 6 December 2022, on 107 days with any session. Source:
 # github.com/DESL-EPFL/Level-3-EV-charging-dataset; MIT, Copyright (c) 2025 Distributed Electrical Systems
 # Laboratory (DESL), EPFL.
@@ -36,13 +37,11 @@ EPFL_WEEKDAYS = (0.88, 0.89, 0.83, 0.94, 1.11, 1.22, 1.13)
 EPFL_ARRIVAL_SOC = (1.7, 3.4)
 EPFL_FILLED = (2.0, 0.84)
 
-# Longer or fuller tables are slips of the finger.
+# Upper bounds against typing errors.
 MAX_DAYS = 36_525
 MAX_SESSIONS = 10_000_000
 
-HOUR_S, DAY_S = 3600.0, 86_400.0
-
-# The same for everybody, or the two parameters of a Beta distribution.
+# The same value for all sessions, or the two parameters of a Beta distribution.
 OneOrBeta: TypeAlias = float | tuple[float, float]
 
 
@@ -60,31 +59,31 @@ def generate(
     dwell_s: tuple[float, float] | None = None,
     patience_s: float | None = None,
 ) -> pd.DataFrame:
-    """Make up who comes: a Poisson process whose rate changes by the hour and by the weekday.
+    """Draw random sessions: a Poisson process whose rate changes by the hour and by the weekday.
 
     Every driver is independent of the others and takes the first connector that is free. The same arguments
-    and seed give the same table (with the same numpy). In the EPFL log, where the defaults are from, days
+    and seed give the same table (with the same numpy). In the EPFL log, the source of the defaults, days
     differ somewhat more than a Poisson process makes them differ: the variance of the daily count is 1.4
     times its mean.
 
     Parameters
     ----------
-    days : how many, from midnight
-    seed : a whole number, or a generator of random numbers, which goes on from where it is
+    days : number of days, from midnight
+    seed : a whole number, or a generator of random numbers, whose present state counts
     arrivals_per_day : mean number of drivers on a day whose weekday has factor 1
     hours : 24 numbers, the rates from 0 o'clock on relative to each other. Default: the EPFL log's
     weekdays : 7 factors, Monday first. Default: the EPFL log's, whose mean is 1
     first_weekday : of the first day; 0 is Monday
     cars : names in the catalogue, and their shares relative to each other. Default: every car of the
         catalogue with the same share, which is no picture of any market
-    arrival_soc : SoC on arrival, of everybody; or two parameters of a Beta distribution. Default: the EPFL
+    arrival_soc : SoC on arrival of all cars; or two parameters of a Beta distribution. Default: the EPFL
         log's, Beta(1.7, 3.4)
-    target_soc : SoC that everybody wants (who arrives with that much wants a full battery); or two parameters
-        of a Beta distribution of the part of what is missing on arrival that is filled. Default: the EPFL
-        log's, Beta(2.0, 0.84)
-    dwell_s : None: drivers leave when they are done, or median, s, and sigma of a log-normal distribution of
-        how long they stay, done or not; ``(1740, 0.56)`` fits the EPFL log
-    patience_s : how long a driver waits for a connector, s; None: until the departure
+    target_soc : target of all cars (1 for a car that arrives with as much); or two parameters of a Beta
+        distribution of the part of the empty capacity on arrival that is filled. Default: the EPFL log's,
+        Beta(2.0, 0.84)
+    dwell_s : median, s, and sigma of a log-normal distribution of the time between arrival and departure;
+        ``(1740, 0.56)`` fits the EPFL log. None: cars leave when done
+    patience_s : s that a driver waits for a connector; None: until the departure
 
     Returns
     -------
@@ -95,30 +94,36 @@ def generate(
 
     Raises
     ------
-    ValueError
-        On arguments that cannot be meant; nothing is drawn then.
-    """
-    rates = _hourly(_whole("days", days, 1, MAX_DAYS), arrivals_per_day, hours, weekdays, first_weekday)
-    names, shares = _market(cars)
-    arrival_soc, target_soc = _one_or_beta("arrival_soc", arrival_soc), _one_or_beta("target_soc", target_soc)
-    dwell_s = None if dwell_s is None else _dwell(dwell_s)
-    patience_s = math.nan if patience_s is None else checked_number("patience_s", patience_s, 0.0)
-    random = _random(seed)
+    BadValueError
+        On arguments out of range; nothing is drawn then.
 
-    arrivals = _arrivals(random, rates)
-    count = len(arrivals)
+    Examples
+    --------
+    >>> week = generate(7, seed=1, arrivals_per_day=20, dwell_s=(1740, 0.56))
+    >>> len(week) > 7, list(week.columns[:4])
+    (True, ['session_id', 'arrival_s', 'departure_s', 'vehicle'])
+    """
+    rates = _hourly_rates(days, arrivals_per_day, hours, weekdays, first_weekday)
+    names, shares = _checked_cars(cars)
+    arrival_soc, target_soc = _one_or_beta("arrival_soc", arrival_soc), _one_or_beta("target_soc", target_soc)
+    dwell_s = None if dwell_s is None else _checked_dwell(dwell_s)
+    patience_s = math.nan if patience_s is None else checked_number("patience_s", patience_s, 0.0)
+    random = _random_generator(seed)
+
+    arrivals_s = _draw_arrivals_s(random, rates)
+    count = len(arrivals_s)
     car = random.choice(len(names), count, p=shares)
     soc = _draw(random, arrival_soc, count)
     if isinstance(target_soc, tuple):
         target = soc + (1.0 - soc) * _draw(random, target_soc, count)
     else:
         target = np.where(soc < target_soc, target_soc, 1.0)
-    stays = np.nan if dwell_s is None else dwell_s[0] * random.lognormal(0.0, dwell_s[1], count)
+    drawn_dwell_s = np.nan if dwell_s is None else dwell_s[0] * random.lognormal(0.0, dwell_s[1], count)
     return pd.DataFrame(
         {
-            "session_id": [f"G{place}" for place in range(1, count + 1)],
-            "arrival_s": arrivals,
-            "departure_s": arrivals + stays,
+            "session_id": [f"G{number}" for number in range(1, count + 1)],
+            "arrival_s": arrivals_s,
+            "departure_s": arrivals_s + drawn_dwell_s,
             "vehicle": np.array(names, dtype=object)[car],
             "arrival_soc": soc,
             "target_soc": np.minimum(target, 1.0),
@@ -127,28 +132,30 @@ def generate(
     )
 
 
-def _arrivals(random: np.random.Generator, rates: Floats) -> Floats:
-    """Moments of a Poisson process whose rate, arrivals an hour, is constant in each hour, s.
+def _draw_arrivals_s(random: np.random.Generator, rates: Floats) -> Floats:
+    """Draw the times of a Poisson process whose rate, arrivals an hour, is constant in each hour.
 
-    Exact: the number in each hour is Poisson's, and given their number they are spread evenly in it.
+    Exact: the number in each hour is Poisson distributed, and the times of a given number are uniform in it.
     """
     hour = np.repeat(np.arange(len(rates)), random.poisson(rates))
     return np.sort((hour + random.random(len(hour))) * HOUR_S)
 
 
 def _draw(random: np.random.Generator, one_or_beta: OneOrBeta, count: int) -> Floats:
+    """Draw so many values, or repeat the one."""
     if isinstance(one_or_beta, tuple):
         return random.beta(*one_or_beta, count)
     return np.full(count, one_or_beta)
 
 
-def _hourly(
+def _hourly_rates(
     days: int, arrivals_per_day: float, hours: Sequence[float], weekdays: Sequence[float], first_weekday: int
 ) -> Floats:
-    """Mean number of arrivals in each hour of all days."""
+    """Return the mean number of arrivals in each hour of all days."""
+    days = checked_whole("days", days, 1, MAX_DAYS)
     mean = checked_number("arrivals_per_day", arrivals_per_day, 0.0, MAX_SESSIONS)
     parts, factors = _weights("hours", hours, 24), _weights("weekdays", weekdays, 7)
-    weekday = (_whole("first_weekday", first_weekday, 0, 6) + np.arange(days)) % 7
+    weekday = (checked_whole("first_weekday", first_weekday, 0, 6) + np.arange(days)) % 7
     rates = mean * np.outer(factors[weekday], parts / parts.sum()).ravel()
     if rates.sum() > MAX_SESSIONS:
         raise BadValueError(
@@ -158,7 +165,7 @@ def _hourly(
 
 
 def _weights(name: str, given: object, count: int) -> Floats:
-    """So many numbers of 0 or more that are not all 0."""
+    """Return so many numbers of 0 or more that are not all 0."""
     if isinstance(given, str | Mapping) or not hasattr(given, "__iter__"):
         raise BadValueError(f"{name} must be {count} numbers, got {shortened(given)}")
     found = list(given)
@@ -166,12 +173,12 @@ def _weights(name: str, given: object, count: int) -> Floats:
         raise BadValueError(f"{name} must be {count} numbers, got {len(found)}")
     weights = np.array([checked_number(f"{name}: each", value, 0.0, MAX_SESSIONS) for value in found])
     if not weights.any():
-        raise BadValueError(f"{name} are all 0: nobody would ever come")
+        raise BadValueError(f"{name} are all 0: no driver would ever come")
     return weights
 
 
-def _market(cars: Mapping[str, float] | None) -> tuple[list[str], Floats]:
-    """Names of cars and their shares, which add up to 1."""
+def _checked_cars(cars: Mapping[str, float] | None) -> tuple[list[str], Floats]:
+    """Return names of cars, and their shares, which add up to 1."""
     known = catalogue()
     if cars is None:
         cars = dict.fromkeys(known, 1.0)
@@ -185,31 +192,26 @@ def _market(cars: Mapping[str, float] | None) -> tuple[list[str], Floats]:
 
 
 def _one_or_beta(name: str, given: OneOrBeta) -> OneOrBeta:
-    """A SoC, or the two parameters of a Beta distribution."""
+    """Return a SoC, or the two parameters of a Beta distribution."""
     if not isinstance(given, tuple | list):
         return checked_number(name, given, 0.0, 1.0)
     if len(given) != 2:
         raise BadValueError(f"{name} must be a number or the two parameters of a Beta distribution")
-    # Beyond these bounds a Beta distribution is one or two needles, and drawing it fails.
+    # Beyond these bounds nearly all of a Beta distribution is at one or two values, and drawing it fails.
     first, second = (checked_number(f"{name}: each parameter", value, 0.01, 1e6) for value in given)
     return first, second
 
 
-def _dwell(given: tuple[float, float]) -> tuple[float, float]:
-    """Median, s, and sigma of a log-normal distribution."""
+def _checked_dwell(given: tuple[float, float]) -> tuple[float, float]:
+    """Return the median, s, and sigma of a log-normal distribution."""
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise BadValueError(f"dwell_s must be a median, s, and a sigma, got {shortened(given)}")
     median_s = checked_number("the median of dwell_s", given[0], 0.0, MAX_DAYS * DAY_S)
     return median_s, checked_number("the sigma of dwell_s", given[1], 0.0, 5.0)
 
 
-def _whole(name: str, given: object, least: int, most: int) -> int:
-    if isinstance(given, numbers.Integral) and not isinstance(given, bool) and least <= int(given) <= most:
-        return int(given)
-    raise BadValueError(f"{name} must be a whole number from {least} to {most}, got {shortened(given)}")
-
-
-def _random(seed: int | np.random.Generator) -> np.random.Generator:
+def _random_generator(seed: int | np.random.Generator) -> np.random.Generator:
+    """Return a generator of random numbers for a seed, or the one that was given."""
     if isinstance(seed, np.random.Generator):
         return seed
     if isinstance(seed, numbers.Integral) and not isinstance(seed, bool) and int(seed) >= 0:

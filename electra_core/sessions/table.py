@@ -1,8 +1,4 @@
-"""A table of sessions, checked row by row and read into columns of numbers.
-
-A row is a driver who comes. What the columns mean is said in `read_session_table`; a table may have others beside
-them, which are left alone.
-"""
+"""A table of sessions, checked row by row and read into arrays of numbers."""
 
 from __future__ import annotations
 
@@ -12,50 +8,44 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from electra_core.allocation import MAX_DEMAND, MAX_WEIGHT, MIN_WEIGHT
 from electra_core.errors import StationError, UnknownChargerError, UnknownConnectorError, shortened
-from electra_core.sessions.columns import Floats, Objects, Reader, SessionsError
-from electra_core.station import MAX_KW, ChargingCurve, StationConfig, Vehicle, catalogue
+from electra_core.sessions.columns import ColumnReader, Floats, Ints, Objects, SessionsError
+from electra_core.station import MAX_KW, SOC_ROUNDING, ChargingCurve, StationConfig, Vehicle, catalogue
 
-Ints: TypeAlias = npt.NDArray[np.int64]
+# From a charger's id and a connector's number (None where a row has none) to their indices.
+FindIndices: TypeAlias = Callable[[Any, Any], tuple[int, int]]
 
-# From a charger's id and a connector's number, None where nobody named one, to their places.
-PlaceOf: TypeAlias = Callable[[Any, Any], tuple[int, int]]
-
-# Nobody chose a charger, or a connector.
+# Index of a charger or connector in a session that takes any.
 ANY = -1
 
-# SoC on arrival where a table has a target and nothing else: the median of EPFL's log of 2022
+# SoC on arrival of a row with a target and neither energy nor SoC: the median of EPFL's log of 2022
 # (DESL-EPFL/Level-3-EV-charging-dataset, MIT).
 TYPICAL_ARRIVAL_SOC = 0.29
-
-# What rounding may add to a wish that fills a battery exactly.
-ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class SessionTable:
-    """Who comes when: one entry a driver, in the order of arrival.
+    """Sessions as arrays: one entry a session, in the order of arrival.
 
     Attributes
     ----------
-    session_id : names, as the table has them
-    arrival_s, departure_s : s; an infinite departure: leaves when done
+    session_id : ids, as the table has them
+    arrival_s, departure_s : s; an infinite departure: the car leaves when done
     patience_s : s that the driver waits for a connector; may be infinite
-    charger : place of the wanted charger in the configuration; -1: any
-    slot : place of the wanted connector among all of the station; -1: any of the charger
-    battery_kwh, arrival_soc, target_soc : what fills. Where only an energy is known it is a battery of that
-        size, from 0 to 1
+    charger : index of the wanted charger in the configuration; -1: any
+    slot : index of the wanted connector among all of the station; -1: any of the charger
+    battery_kwh, arrival_soc, target_soc : capacity, and SoC before and after charging, 0 to 1. Where only an
+        energy is known the battery has that size and charges from 0 to 1
     requested_kwh : energy up to the target
-    max_kw, min_kw : the most and the least useful that the car can take, kW
+    max_kw, min_kw : highest and least useful power of the car, kW
     priority, weight : see `Station.plug_in`
     curve : number of the car's charging curve; -1: none, ``max_kw`` up to the target
-    curve_start : where each curve begins in ``curve_soc`` and ``curve_kw``, and where the last one ends
+    curve_start : index of each curve's first point in ``curve_soc`` and ``curve_kw``, and the end of the last
     curve_soc, curve_kw : the points of all curves
-    row : place of each driver in the table
+    row : row of each session in the table, from 0
     """
 
     session_id: Objects
@@ -87,82 +77,89 @@ def read_session_table(sessions: pd.DataFrame, config: StationConfig) -> Session
 
     Parameters
     ----------
-    sessions : one row a driver. An empty cell counts as a missing column.
+    sessions : one row a session. An empty cell counts as a missing column; other columns are not read.
 
-        - ``session_id``: a name, each once; default: the number of the row, from 1
-        - ``arrival_s``: s from the beginning
-        - ``departure_s``: s; empty: leaves when done
-        - ``energy_kwh``: wanted; or ``target_soc`` (0 to 1) with a car
+        - ``session_id``: unique; default: the number of the row, from 1
+        - ``arrival_s``: s from the start; must be there
+        - ``departure_s``: s from the start; empty: the car leaves when done
+        - ``energy_kwh``: wanted energy; or ``target_soc`` (0 to 1) with a vehicle
         - ``arrival_soc``: 0 to 1; empty, with a target: the typical one, 0.29
-        - ``max_power_kw``: the most that the car takes; or ``vehicle``: a `Vehicle` or its name in the
-          catalogue, which then moves along its curve if ``arrival_soc`` is known. Both: the lower counts
-        - ``min_power_kw``: least useful power; default: the vehicle's, or 0
-        - ``charger_id``, ``connector``: where; connectors count from 1. Empty: the first one that is free
-        - ``priority`` (default 0), ``weight`` (default 1): see `Station.plug_in`
-        - ``patience_s``: how long the driver waits for a connector; empty: until the departure
+        - ``max_power_kw``: highest power of the car; or ``vehicle``: a `Vehicle` or its name in the
+          catalogue, which then follows its curve if ``arrival_soc`` is known. Both: the lower counts
+        - ``min_power_kw``: least useful power; empty: the vehicle's, or 0
+        - ``charger_id``, ``connector``: connectors count from 1; empty: the first one that is free
+        - ``priority``: default 0; the higher comes first under the strategy ``priority``
+        - ``weight``: default 1; with 2 a session gets twice the share
+        - ``patience_s``: s that the driver waits for a connector; empty: until the departure
     config : the station that they come to
 
     Raises
     ------
     SessionsError
-        With every row that cannot be meant, and why.
+        With every row that cannot be used, and why.
+
+    Examples
+    --------
+    >>> from electra_core import load_config
+    >>> chargers = [{"id": "CP1", "maxPower": 150, "connectors": 2}]
+    >>> config = load_config({"stationId": "ST", "gridCapacity": 400, "chargers": chargers})
+    >>> sessions = pd.DataFrame({"arrival_s": [600, 0], "energy_kwh": [20, 30], "max_power_kw": 50})
+    >>> table = read_session_table(sessions, config)
+    >>> table.arrival_s, table.requested_kwh
+    (array([  0., 600.]), array([30., 20.]))
     """
     if not isinstance(sessions, pd.DataFrame):
         raise SessionsError("sessions", [f"must be a pandas DataFrame, got {type(sessions).__name__}"])
     if "arrival_s" not in sessions.columns and len(sessions):
         known = ", ".join(map(str, sessions.columns)) or "none"
         raise SessionsError("sessions", [f"there is no column arrival_s; there are {known}"])
-    read = Reader(sessions)
-    visits = _read_rows(read, _places_at(config))
-    read.refuse()
-    return visits
+    read = ColumnReader(sessions)
+    table = _read_rows(read, _indices_at(config))
+    read.raise_faults()
+    return table
 
 
-def row_faults(sessions: pd.DataFrame, where: Sequence[str]) -> dict[int, str]:
-    """What `read_session_table` would refuse at any station, whatever chargers it has.
+def row_faults(sessions: pd.DataFrame, positions: Sequence[str]) -> dict[int, str]:
+    """Return what `read_session_table` would refuse at any station, whatever its chargers.
 
     Parameters
     ----------
     sessions : the table, with a column ``arrival_s``
-    where : what a message calls the place of each row
+    positions : position of each row in messages
 
     Returns
     -------
     dict
         The first fault of each bad row, by the row's number from 0. The table without these rows has none.
     """
-    read = Reader(sessions, where=where)
-    _read_rows(read, _places_by_name())
+    read = ColumnReader(sessions, positions=positions)
+    _read_rows(read, _indices_by_name())
     return read.faults
 
 
-def _read_rows(read: Reader, place_of: PlaceOf) -> SessionTable:
-    """The visits; they mean something where the reader found no fault."""
-    arrival = read.numbers("arrival_s", np.nan)
-    departure = read.numbers("departure_s", np.inf)
-    patience = read.numbers("patience_s", np.inf)
+def _read_rows(read: ColumnReader, find_indices: FindIndices) -> SessionTable:
+    """Read all rows; they are usable if the reader has found no fault."""
+    arrival_s, departure_s = read.numbers("arrival_s"), read.numbers("departure_s", np.inf)
+    patience_s = read.numbers("patience_s", np.inf)
     priority, weight = read.numbers("priority", 0.0), read.numbers("weight", 1.0)
-    read.fault(~(np.isfinite(arrival) & (arrival >= 0.0)), "arrival_s must be 0 s or more, got {}", arrival)
-    read.fault(
-        departure < arrival,
-        "it ends at departure_s {1} before it begins at arrival_s {0}",
-        arrival,
-        departure,
-    )
-    read.fault(~(patience >= 0.0), "patience_s must be 0 s or more, got {}", patience)
-    read.fault(~np.isfinite(priority), "priority must be a finite number, got {}", priority)
-    share = f"weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, got {{}}"
-    read.fault(~((weight >= MIN_WEIGHT) & (weight <= MAX_WEIGHT)), share, weight)
-    _check_names(read)
-    charger, slot = _places(read, place_of)
+    bad = ~(np.isfinite(arrival_s) & (arrival_s >= 0.0))
+    read.add_faults(bad, "arrival_s must be 0 s or more, got {}", arrival_s)
+    late = "it ends at departure_s {1} before it begins at arrival_s {0}"
+    read.add_faults(departure_s < arrival_s, late, arrival_s, departure_s)
+    read.add_faults(~(patience_s >= 0.0), "patience_s must be 0 s or more, got {}", patience_s)
+    read.add_faults(~np.isfinite(priority), "priority must be a finite number, got {}", priority)
+    bad = ~((weight >= MIN_WEIGHT) & (weight <= MAX_WEIGHT))
+    read.add_faults(bad, f"weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, got {{}}", weight)
+    _check_ids(read)
+    charger, slot = _read_connectors(read, find_indices)
     cars = _Cars(read)
-    _check_overlaps(read, slot, arrival, departure)
-    order = np.argsort(arrival, kind="stable")
+    _check_overlaps(read, slot, arrival_s, departure_s)
+    order = np.argsort(arrival_s, kind="stable")
     return SessionTable(
         session_id=read.ids[order],
-        arrival_s=arrival[order],
-        departure_s=departure[order],
-        patience_s=patience[order],
+        arrival_s=arrival_s[order],
+        departure_s=departure_s[order],
+        patience_s=patience_s[order],
         charger=charger[order],
         slot=slot[order],
         battery_kwh=cars.battery_kwh[order],
@@ -181,113 +178,94 @@ def _read_rows(read: Reader, place_of: PlaceOf) -> SessionTable:
     )
 
 
-def _check_names(read: Reader) -> None:
-    """Each session has a name, and no two the same."""
-    if len(set(read.ids)) == read.rows and not any(name is None for name in read.ids):
-        return
+def _check_ids(read: ColumnReader) -> None:
+    """Find empty and repeated session ids."""
     first: dict[object, int] = {}
-    for row, name in enumerate(read.ids):
-        if name is None:
-            read.faults.setdefault(row, "session_id is empty")
-        elif first.setdefault(name, row) != row:
-            read.faults.setdefault(row, f"{read.place(first[name])} has the same session_id")
+    for row, session_id in enumerate(read.ids):
+        if session_id is None:
+            read.add_fault(row, "session_id is empty")
+        elif first.setdefault(session_id, row) != row:
+            read.add_fault(row, f"{read.position(first[session_id])} has the same session_id")
 
 
-def _places(read: Reader, place_of: PlaceOf) -> tuple[Ints, Ints]:
-    """Charger and connector of each row, by their places in the configuration."""
+def _read_connectors(read: ColumnReader, find_indices: FindIndices) -> tuple[Ints, Ints]:
+    """Return the indices of each row's charger and connector."""
     charger, slot = np.full(read.rows, ANY, dtype=np.int64), np.full(read.rows, ANY, dtype=np.int64)
-    names, numbers = read.texts("charger_id"), read.numbers("connector", np.nan)
-    if names is None and np.isnan(numbers).all():
-        return charger, slot
-    asked = [None] * read.rows if names is None else names.tolist()
-    for row, (name, number) in enumerate(zip(asked, numbers.tolist(), strict=True)):
-        if name is None:
+    pairs = zip(read.objects("charger_id"), read.numbers("connector").tolist(), strict=True)
+    for row, (charger_id, number) in enumerate(pairs):
+        if charger_id is None:
             if not math.isnan(number):
-                read.faults.setdefault(row, f"connector {number:g} of which charger? charger_id is empty")
+                read.add_fault(row, f"connector {number:g} of which charger? charger_id is empty")
             continue
-        whole = int(number) if number.is_integer() else None if math.isnan(number) else number
+        connector = int(number) if number.is_integer() else None if math.isnan(number) else number
         try:
-            charger[row], slot[row] = place_of(name, whole)
+            charger[row], slot[row] = find_indices(charger_id, connector)
         except StationError as error:
-            read.faults.setdefault(row, str(error))
+            read.add_fault(row, str(error))
     return charger, slot
 
 
-def _places_at(config: StationConfig) -> PlaceOf:
-    """Places in a configuration."""
-    chargers = {name: place for place, name in enumerate(config.charger_kw)}
-    slots = {place: number for number, place in enumerate(config.plugs)}
-    known = {place: (chargers[place[0]], slot) for place, slot in slots.items()}
+def _indices_at(config: StationConfig) -> FindIndices:
+    """Return a function that finds indices in a configuration."""
+    chargers = {charger_id: index for index, charger_id in enumerate(config.charger_kw)}
+    slots = {place: index for index, place in enumerate(config.connectors)}
 
-    def place_of(name: Any, connector: Any) -> tuple[int, int]:
-        if isinstance(name, str) and (name, connector) in known:
-            return known[name, connector]
-        charger = chargers[config.known_charger(name)]
-        return charger, ANY if connector is None else slots[config.known_connector(name, connector)]
+    def find_indices(charger_id: Any, connector: Any) -> tuple[int, int]:
+        if isinstance(charger_id, str) and (charger_id, connector) in slots:
+            return chargers[charger_id], slots[charger_id, connector]
+        charger = chargers[config.known_charger(charger_id)]
+        return charger, ANY if connector is None else slots[config.known_connector(charger_id, connector)]
 
-    return place_of
+    return find_indices
 
 
-def _places_by_name() -> PlaceOf:
-    """Connectors numbered as they come, where nobody knows the station yet."""
+def _indices_by_name() -> FindIndices:
+    """Return a function that numbers connectors as they come, for a station that is not known yet."""
     slots: dict[tuple[str, int], int] = {}
 
-    def place_of(name: Any, connector: Any) -> tuple[int, int]:
-        if not isinstance(name, str):
-            raise UnknownChargerError(f"charger_id must be text, got {shortened(name)}")
+    def find_indices(charger_id: Any, connector: Any) -> tuple[int, int]:
+        if not isinstance(charger_id, str):
+            raise UnknownChargerError(f"charger_id must be text, got {shortened(charger_id)}")
         if connector is None:
             return ANY, ANY
         if not isinstance(connector, int) or connector < 1:
             raise UnknownConnectorError(f"a connector is a whole number from 1, got {shortened(connector)}")
-        return ANY, slots.setdefault((name, connector), len(slots))
+        return ANY, slots.setdefault((charger_id, connector), len(slots))
 
-    return place_of
+    return find_indices
 
 
 class _Cars:
-    """What fills in each row, and how fast: a battery along a curve, or an energy at a power."""
+    """Battery, wanted energy and power of each row's car: along a curve, or an energy at a power."""
 
-    def __init__(self, read: Reader) -> None:
+    def __init__(self, read: ColumnReader) -> None:
         self.read = read
-        rows = read.rows
-        self.max_kw, self.min_kw = read.numbers("max_power_kw", np.nan), read.numbers("min_power_kw", np.nan)
-        self.battery_kwh, self.curve = np.full(rows, np.nan), np.full(rows, -1, dtype=np.int64)
-        self.arrival_soc = read.numbers("arrival_soc", np.nan)
-        self.target_soc = read.numbers("target_soc", np.nan)
-        self.energy_kwh = read.numbers("energy_kwh", np.nan)
+        self.max_kw, self.min_kw = read.numbers("max_power_kw"), read.numbers("min_power_kw")
+        self.battery_kwh, self.curve = np.full(read.rows, np.nan), np.full(read.rows, -1, dtype=np.int64)
+        self.arrival_soc, self.target_soc = read.numbers("arrival_soc"), read.numbers("target_soc")
+        self.energy_kwh = read.numbers("energy_kwh")
         unknown = np.isnan(self.arrival_soc) & np.isnan(self.energy_kwh)
         self.arrival_soc[unknown] = np.fmin(TYPICAL_ARRIVAL_SOC, self.target_soc[unknown])
-        self.curves: list[ChargingCurve] = []
-        self._vehicles()
-        read.fault(np.isnan(self.max_kw), "neither max_power_kw nor a vehicle is given")
+        self.curves = self._read_vehicles()
+        read.add_faults(np.isnan(self.max_kw), "neither max_power_kw nor a vehicle is given")
         bad = ~((self.max_kw > 0.0) & (self.max_kw <= MAX_KW))
-        read.fault(bad, f"max_power_kw must be above 0 and at most {MAX_KW:g}, got {{}}", self.max_kw)
+        read.add_faults(bad, f"max_power_kw must be above 0 and at most {MAX_KW:g}, got {{}}", self.max_kw)
         self.min_kw[np.isnan(self.min_kw)] = 0.0
         bad = ~((self.min_kw >= 0.0) & (self.min_kw <= self.max_kw))
-        read.fault(
-            bad,
-            "min_power_kw must be from 0 to the most that the car takes, {1}, got {0}",
-            self.min_kw,
-            self.max_kw,
-        )
-        self._wishes()
+        words = "min_power_kw must be from 0 to the most that the car takes, {1}, got {0}"
+        read.add_faults(bad, words, self.min_kw, self.max_kw)
+        self.requested_kwh = self._read_energy()
 
-    def _vehicles(self) -> None:
-        """Fill in what a row's vehicle says."""
-        vehicles = self.read.texts("vehicle")
-        if vehicles is None:
-            return
+    def _read_vehicles(self) -> list[ChargingCurve]:
+        """Fill in the figures of each row's vehicle; return the curves that the rows number."""
         numbers: dict[ChargingCurve, int] = {}
-        for row, named in enumerate(vehicles):
+        for row, named in enumerate(self.read.objects("vehicle")):
             if named is None:
                 continue
-            car = (
-                named
-                if isinstance(named, Vehicle)
-                else catalogue().get(named if isinstance(named, str) else "")
-            )
+            by_name = catalogue().get(named) if isinstance(named, str) else None
+            car = named if isinstance(named, Vehicle) else by_name
             if car is None:
-                self.read.faults.setdefault(row, f"there is no vehicle {shortened(named)} in the catalogue")
+                self.read.add_fault(row, f"there is no vehicle {shortened(named)} in the catalogue")
                 continue
             self.max_kw[row] = np.fmin(self.max_kw[row], car.max_power_kw)
             if np.isnan(self.min_kw[row]):
@@ -295,57 +273,52 @@ class _Cars:
             self.battery_kwh[row] = np.nan if car.battery_kwh is None else car.battery_kwh
             if car.curve is not None and not np.isnan(self.arrival_soc[row]):
                 self.curve[row] = numbers.setdefault(car.curve, len(numbers))
-        self.curves = list(numbers)
+        return list(numbers)
 
-    def _wishes(self) -> None:
-        """From where to where each battery fills."""
-        read, energy = self.read, self.energy_kwh
+    def _read_energy(self) -> Floats:
+        """Check and complete from where to where each battery charges; return the requested energy, kWh."""
+        read, energy, battery = self.read, self.energy_kwh, self.battery_kwh
         target, arrival = self.target_soc, self.arrival_soc
         by_soc = np.isnan(energy)
-        read.fault(by_soc & np.isnan(target), "neither energy_kwh nor target_soc is given")
-        read.fault(
-            by_soc & np.isnan(self.battery_kwh), "target_soc needs a vehicle whose battery_kwh is known"
-        )
+        read.add_faults(by_soc & np.isnan(target), "neither energy_kwh nor target_soc is given")
+        unknown = by_soc & np.isnan(battery)
+        read.add_faults(unknown, "target_soc needs a vehicle whose battery_kwh is known")
         for name, soc in (("arrival_soc", arrival), ("target_soc", target)):
-            read.fault((soc < 0.0) | (soc > 1.0), f"{name} must be from 0 to 1, got {{}}", soc)
+            read.add_faults((soc < 0.0) | (soc > 1.0), f"{name} must be from 0 to 1, got {{}}", soc)
         bad = (energy < 0.0) | (energy > MAX_DEMAND)
-        read.fault(bad, f"energy_kwh must be from 0 to {MAX_DEMAND:g}, got {{}}", energy)
-        # Energy that nobody can put at a place on a curve fills a battery of that size.
-        flat = ~by_soc & (np.isnan(arrival) | np.isnan(self.battery_kwh))
+        read.add_faults(bad, f"energy_kwh must be from 0 to {MAX_DEMAND:g}, got {{}}", energy)
+        # An energy without a known start on a curve fills a battery of that size.
+        flat = ~by_soc & (np.isnan(arrival) | np.isnan(battery))
         self.curve[flat] = -1
-        self.battery_kwh[flat] = np.where(energy[flat] > 0.0, energy[flat], 1.0)
+        battery[flat] = np.where(energy[flat] > 0.0, energy[flat], 1.0)
         arrival[flat], target[flat] = np.where(energy[flat] > 0.0, 0.0, 1.0), 1.0
-        placed = ~by_soc & ~flat
-        wanted = arrival[placed] + energy[placed] / self.battery_kwh[placed]
-        target[placed] = np.where(wanted <= 1.0 + ROUNDING, np.minimum(1.0, wanted), np.nan)
-        read.fault(
-            np.isnan(target),
-            "energy_kwh {0} does not fit into the battery above arrival_soc {1}",
-            energy,
-            arrival,
-        )
-        self.requested_kwh = np.where(by_soc, np.maximum(0.0, target - arrival) * self.battery_kwh, energy)
+        on_curve = ~by_soc & ~flat
+        end = arrival[on_curve] + energy[on_curve] / battery[on_curve]
+        target[on_curve] = np.where(end <= 1.0 + SOC_ROUNDING, np.minimum(1.0, end), np.nan)
+        words = "energy_kwh {} does not fit into the battery above arrival_soc {}"
+        read.add_faults(np.isnan(target), words, energy, arrival)
+        with np.errstate(invalid="ignore"):  # rows with faults may hold infinities
+            return np.where(by_soc, np.maximum(0.0, target - arrival) * battery, energy)
 
 
-def _check_overlaps(read: Reader, slot: Ints, arrival: Floats, departure: Floats) -> None:
-    """Nobody can be put at a connector where another one stands at that time."""
-    end = np.where(np.isfinite(departure), departure, -np.inf)  # who leaves when done blocks nobody yet
-    order = np.lexsort((arrival, slot))
+def _check_overlaps(read: ColumnReader, slot: Ints, arrival_s: Floats, departure_s: Floats) -> None:
+    """Find sessions that begin while another one is at their connector."""
+    # A car that leaves when done blocks no later one: it may be gone by then.
+    end_s = np.where(np.isfinite(departure_s), departure_s, -np.inf)
+    order = np.lexsort((arrival_s, slot))
     order = order[slot[order] != ANY]
     before, after = order[:-1], order[1:]
-    # Where any two clash, two neighbours do; only then is it worth a loop to say who is in whose way.
-    if not ((slot[before] == slot[after]) & (arrival[after] < end[before])).any():
+    # Where any two overlap, two neighbours do; only then is it worth a loop to find out which.
+    if not ((slot[before] == slot[after]) & (arrival_s[after] < end_s[before])).any():
         return
-    standing: int | None = None
+    last: int | None = None
     for row in order.tolist():
         if row in read.faults:
             continue
-        if standing is None or slot[standing] != slot[row]:
-            standing = row
-        elif arrival[row] < end[standing]:
-            read.faults[row] = (
-                f"{read.place(standing)} (session {shortened(read.ids[standing])}) still stands at the same"
-                f" connector when it begins"
-            )
-        elif end[row] > end[standing]:
-            standing = row
+        if last is None or slot[last] != slot[row]:
+            last = row
+        elif arrival_s[row] < end_s[last]:
+            blocking = f"{read.position(last)} (session {shortened(read.ids[last])})"
+            read.add_fault(row, f"{blocking} still stands at the same connector when it begins")
+        elif end_s[row] > end_s[last]:
+            last = row

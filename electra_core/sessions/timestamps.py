@@ -1,4 +1,4 @@
-"""The dates of a log, and seconds from its beginning."""
+"""Timestamps of a log, and their conversion to seconds from the log's start."""
 
 from __future__ import annotations
 
@@ -9,38 +9,42 @@ import numpy as np
 import pandas as pd
 
 from electra_core.errors import BadValueError, shortened
-from electra_core.sessions.columns import Floats, Reader
+from electra_core.sessions.columns import ColumnReader, Floats
+from electra_core.station import HOUR_S
 
-# Logs of charging stations are of these years; others are slips, and the ends of the calendar have no zones.
-FIRST_YEAR, LAST_YEAR = 1971, 2199
+DAY_S = 24 * HOUR_S
+
+# Bounds against typing errors: logs of charging stations are of these years, and at the ends of the calendar
+# a date has no offset from UTC.
+MIN_YEAR, MAX_YEAR = 1971, 2199
 
 
-def moments(read: Reader, name: str, *, zoned: bool) -> list[datetime | None]:
-    """A column of dates; where one cannot be meant, a fault and None.
+def read_column(read: ColumnReader, name: str, *, zoned: bool) -> list[datetime | None]:
+    """Return a column of timestamps, with a fault and None for each that cannot be read.
 
     Parameters
     ----------
-    read : the log
+    read : reader of the log
     name : of the column; ISO 8601, or as mail and HTTP write dates: ``Wed, 25 Apr 2018 11:08:04 GMT``
-    zoned : whether each date must have an offset from UTC; otherwise none may have one, and the log's own
+    zoned : True: each timestamp must have an offset from UTC; False: none may have one, and the log's own
         clock is read as if it were UTC
     """
     found: list[datetime | None] = []
     for row, cell in enumerate(read.table[name]):
-        moment = _moment(cell)
+        moment = _parse(cell)
         if moment is None:
-            what = f"must be a date and time of the years {FIRST_YEAR} to {LAST_YEAR}, got {shortened(cell)}"
-            read.faults.setdefault(row, f"{name} is empty" if pd.isna(cell) is True else f"{name} {what}")
+            must = f"must be a date and time of the years {MIN_YEAR} to {MAX_YEAR}, got {shortened(cell)}"
+            read.add_fault(row, f"{name} is empty" if pd.isna(cell) is True else f"{name} {must}")
         elif (moment.tzinfo is not None) != zoned:
             must = "must" if zoned else "must not"
-            read.faults.setdefault(row, f"{name} {must} have an offset from UTC, got {shortened(cell)}")
+            read.add_fault(row, f"{name} {must} have an offset from UTC, got {shortened(cell)}")
             moment = None
         found.append(moment if moment is None or zoned else moment.replace(tzinfo=UTC))
     return found
 
 
-def _moment(cell: object) -> datetime | None:
-    """A date in one of the two spellings, or None."""
+def _parse(cell: object) -> datetime | None:
+    """Return a timestamp in one of the two spellings, or None."""
     if not isinstance(cell, str):
         return None
     try:
@@ -50,51 +54,52 @@ def _moment(cell: object) -> datetime | None:
             moment = parsedate_to_datetime(cell)
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
-    return moment if FIRST_YEAR <= moment.year <= LAST_YEAR else None
+    return moment if MIN_YEAR <= moment.year <= MAX_YEAR else None
 
 
-def seconds(found: list[datetime | None]) -> Floats:
-    """Dates as s since 1970; not a number where there is none."""
-    return np.array([np.nan if moment is None else moment.timestamp() for moment in found], dtype=np.float64)
+def seconds(timestamps: list[datetime | None]) -> Floats:
+    """Convert timestamps to s since 1970; None becomes NaN."""
+    return np.array([np.nan if moment is None else moment.timestamp() for moment in timestamps], np.float64)
 
 
-def stays(
-    read: Reader, arrival: str, departure: str, *, zoned: bool
+def read_presence(
+    read: ColumnReader, arrival: str, departure: str, *, zoned: bool
 ) -> tuple[list[datetime | None], list[datetime | None]]:
-    """When each session begins and ends."""
-    arrivals, departures = moments(read, arrival, zoned=zoned), moments(read, departure, zoned=zoned)
-    for row, (begins, ends) in enumerate(zip(arrivals, departures, strict=True)):
-        if begins is not None and ends is not None and ends < begins:
+    """Return the columns of arrivals and departures, with a fault where a session ends before it begins."""
+    arrivals = read_column(read, arrival, zoned=zoned)
+    departures = read_column(read, departure, zoned=zoned)
+    for row, (begin, end) in enumerate(zip(arrivals, departures, strict=True)):
+        if begin is not None and end is not None and end < begin:
             early, late = (shortened(read.table[name].iloc[row]) for name in (departure, arrival))
-            read.faults.setdefault(row, f"{departure} {early} is before {arrival} {late}")
+            read.add_fault(row, f"{departure} {early} is before {arrival} {late}")
     return arrivals, departures
 
 
-def moment_given(from_time: str | datetime | None) -> datetime | None:
-    """The user's own date, or a `BadValueError`."""
+def checked_from_time(from_time: str | datetime | None) -> datetime | None:
+    """Return the time from which a user wants a log, or raise a `BadValueError`."""
     if from_time is None:
         return None
-    moment = from_time if isinstance(from_time, datetime) else _moment(from_time)
-    if moment is None or pd.isna(moment) or not FIRST_YEAR <= moment.year <= LAST_YEAR:
+    moment = from_time if isinstance(from_time, datetime) else _parse(from_time)
+    if moment is None or pd.isna(moment) or not MIN_YEAR <= moment.year <= MAX_YEAR:
         raise BadValueError(
-            f"from_time must be a date and time of the years {FIRST_YEAR} to {LAST_YEAR}, like"
+            f"from_time must be a date and time of the years {MIN_YEAR} to {MAX_YEAR}, like"
             f" '2022-10-18 06:00', got {shortened(from_time)}"
         )
     return moment
 
 
-def begun(frame: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
-    """The rows but those that began before; a row whose arrival nobody can read stays."""
+def begun_since(frame: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
+    """Leave out the rows that began earlier; keep those whose arrival could not be read."""
     return frame if since is None else frame[~(frame["arrival_s"] < since.timestamp())]
 
 
 def count_from_start(frame: pd.DataFrame, zone: tzinfo, since: datetime | None) -> datetime | None:
-    """Turn s since 1970 into s from the beginning: ``since``, or midnight before the first arrival.
+    """Turn s since 1970 into s from the start, which is ``since`` or midnight before the first arrival.
 
     Returns
     -------
     datetime or None
-        The beginning; None where nobody arrives and nobody said.
+        The start; None for an empty frame without ``since``.
     """
     if since is None and len(frame):
         first = datetime.fromtimestamp(frame["arrival_s"].min(), zone)

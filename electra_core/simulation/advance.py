@@ -1,6 +1,6 @@
 """Time passes on the records of a simulation: the same physics as `electra_core.station.engine`.
 
-How a car climbs its curve and what a battery holds is the very same code: `vehicles.climb`, `storage`.
+How a car climbs its curve and what a battery holds is the very same code: `charging_curve.climb`, `battery`.
 """
 
 from __future__ import annotations

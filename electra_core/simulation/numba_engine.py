@@ -29,14 +29,14 @@ from electra_core.simulation import advance, decide, drivers, loop, records, tim
 from electra_core.simulation.loop import play
 from electra_core.simulation.records import World
 from electra_core.simulation.setup import build
-from electra_core.station import battery, load_config, vehicles
+from electra_core.station import battery, charging_curve, load_config
 
 # Whose functions run compiled, each knowing only those before it.
 MODULES: tuple[ModuleType, ...] = (
     waterfill,
     solver,
     battery,
-    vehicles,
+    charging_curve,
     strategies,
     records,
     timers,

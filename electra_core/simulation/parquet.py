@@ -123,8 +123,8 @@ def _result(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Result:
         totals=about["totals"],
         imports=_records(Import, parts["imports"]),
         steps=_records(Step, parts["steps"]),
-        slot_kwh=_of_matrix(parts["connectors"], len(scenario.config.plugs)),
-        slot_boost_kwh=_of_matrix(parts["connectors_boost"], len(scenario.config.plugs)),
+        slot_kwh=_of_matrix(parts["connectors"], len(scenario.config.connectors)),
+        slot_boost_kwh=_of_matrix(parts["connectors_boost"], len(scenario.config.connectors)),
         ideal=None,
     )
     # Found once, when it was written: a strategy of one's own cannot be run from a file.

@@ -91,7 +91,7 @@ class Result:
         """
         visits, fates = self.scenario.sessions, self.fates
         requested, got = visits.requested_kwh, self.delivered_kwh
-        places = list(self.scenario.config.plugs)
+        places = list(self.scenario.config.connectors)
         at = [None if slot == NOBODY else places[slot] for slot in fates.slot]
         frame = pd.DataFrame(
             {
@@ -223,7 +223,9 @@ class Result:
         power_kw = np.vstack(
             [energies_kwh / hours[:, None], np.zeros((1, energies_kwh.shape[1]), np.float32)]
         )
-        names = pd.MultiIndex.from_tuples(list(self.scenario.config.plugs), names=["charger_id", "connector"])
+        names = pd.MultiIndex.from_tuples(
+            list(self.scenario.config.connectors), names=["charger_id", "connector"]
+        )
         return pd.DataFrame(power_kw, index=self._moments(), columns=names)
 
     @functools.cached_property

@@ -40,7 +40,7 @@ def _zeros(kind: str, *shape: int) -> Any:
 def build(scenario: Scenario, *, divided: bool, timeless: bool, keeps_steps: bool) -> World:
     """The world of a scenario before anything has happened."""
     config, visits = scenario.config, scenario.sessions
-    places, steps = len(config.plugs), scenario.steps if keeps_steps else 0
+    places, steps = len(config.connectors), scenario.steps if keeps_steps else 0
     settings = _settings(scenario)
     settings.divided, settings.timeless, settings.keeps_steps = divided, timeless, keeps_steps
     battery = _battery(config.battery)
@@ -85,7 +85,7 @@ def _settings(scenario: Scenario) -> Any:
     settings.grid_kw, settings.standing_kw = config.grid_capacity_kw, config.standing_kw
     settings.takes_turns = config.rotation_s is not None
     settings.has_modules = bool(config.module_kw)
-    plugs = config.plugs.values()
+    plugs = config.connectors.values()
     settings.has_minima = bool(visits.min_kw.any()) or any(plug.min_power_kw > 0.0 for plug in plugs)
     settings.whole_session = whole_session
     settings.each_call = config.rotation_s is not None or bool(config.module_kw) or whole_session
@@ -132,10 +132,10 @@ def _site(scenario: Scenario) -> Any:
 
 
 def _slots(config: StationConfig) -> Any:
-    slots = blank(Slot, len(config.plugs))
+    slots = blank(Slot, len(config.connectors))
     numbers = {name: number for number, name in enumerate(config.charger_kw)}
-    slots.charger = [numbers[charger_id] for charger_id, _ in config.plugs]
-    plugs = config.plugs.values()
+    slots.charger = [numbers[charger_id] for charger_id, _ in config.connectors]
+    plugs = config.connectors.values()
     slots.plug_kw = [math.inf if plug.max_power_kw is None else plug.max_power_kw for plug in plugs]
     slots.plug_least_kw = [plug.min_power_kw for plug in plugs]
     slots.visit = slots.claim = NOBODY

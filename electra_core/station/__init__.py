@@ -1,8 +1,10 @@
-"""The live station: what it is made of, its state, and what it does on each call and as time passes.
+"""The live station: its parts, its state, and its decisions on each call and as time passes.
 
-``config`` is the file, ``vehicles`` the cars, ``battery`` the stationary battery, ``state`` everything that changes,
-``demand`` reads a state into a snapshot, ``timers`` act as time passes, ``engine`` decides and advances, ``explain`` and
-``status`` say it to people, ``events`` is the record, ``station`` is `Station`.
+``config`` and ``config_parts`` are the checked file, read by ``json_file``; ``vehicles`` the cars and
+``charging_curve`` how they charge; ``battery`` the stationary battery, ``exercise_battery`` the exercise's
+rule for it; ``state`` everything that changes; ``demand`` reads a state into a snapshot; ``timers`` act as
+time passes; ``engine`` decides and advances; ``explain`` and ``status`` describe a decision; ``events`` is
+the record, ``hourly_ledger`` its energy by the hour; ``calls`` checks calls; ``station`` is `Station`.
 """
 
 from electra_core.station.battery import (
@@ -16,19 +18,25 @@ from electra_core.station.battery import (
     room_below_kwh,
     stored_after_kwh,
 )
-from electra_core.station.config import (
-    MAX_AMOUNT,
-    BatteryConfig,
-    ChargerConfig,
-    ConnectorConfig,
-    StationConfig,
-    load_config,
+from electra_core.station.charging_curve import (
+    MAX_KW,
+    MIN_OFFER_KW,
+    SOC_ROUNDING,
+    ChargingCurve,
+    VehicleError,
+    climb,
+    power_at,
+    typical_curve,
 )
+from electra_core.station.config import StationConfig, load_config
 from electra_core.station.config_errors import ConfigError
+from electra_core.station.config_parts import MAX_AMOUNT, BatteryConfig, ChargerConfig, ConnectorConfig
 from electra_core.station.demand import site_limit_kw
 from electra_core.station.engine import Decision, holds_s
 from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events
 from electra_core.station.explain import Explanation
+from electra_core.station.hourly_ledger import ledger_by_hour
+from electra_core.station.json_file import JsonFileError, parse_json, read_json
 from electra_core.station.state import BATTERY_ID, WHOLE_CHARGER, ConnectorId, Session, State
 from electra_core.station.station import MAX_ADVANCE_S, Station
 from electra_core.station.status import (
@@ -40,18 +48,7 @@ from electra_core.station.status import (
     read_session,
     read_status,
 )
-from electra_core.station.vehicles import (
-    MAX_KW,
-    MIN_OFFER_KW,
-    SOC_ROUNDING,
-    ChargingCurve,
-    Vehicle,
-    VehicleError,
-    catalogue,
-    climb,
-    power_at,
-    typical_curve,
-)
+from electra_core.station.vehicles import Vehicle, catalogue
 
 __all__ = [
     "BATTERY_ID",
@@ -75,6 +72,7 @@ __all__ = [
     "Decision",
     "Event",
     "Explanation",
+    "JsonFileError",
     "Session",
     "SessionStatus",
     "State",
@@ -91,11 +89,14 @@ __all__ = [
     "has_reserve",
     "holds_s",
     "lasts_s",
+    "ledger_by_hour",
     "load_config",
     "max_charge_kw",
     "max_discharge_kw",
+    "parse_json",
     "power_at",
     "read_events",
+    "read_json",
     "read_session",
     "read_status",
     "room_below_kwh",

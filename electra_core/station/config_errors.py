@@ -1,4 +1,4 @@
-"""The words of a configuration's faults: a place that an editor can go to, and a plain sentence."""
+"""Mistakes in a configuration: each has a place that an editor can go to, and a plain sentence."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from electra_core.errors import ElectraError, clipped, shortened
+from electra_core.station.json_file import join_keys
 
 _WORDS = {
     "missing": "is missing",
@@ -34,14 +35,14 @@ _WORDS = {
 }
 
 
-class Fault(NamedTuple):
-    """One fault: where, and what is wrong there."""
+class ConfigMistake(NamedTuple):
+    """One mistake in a configuration: its place, and what is wrong there."""
 
     place: str
-    words: str
+    sentence: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.words}" if self.place else self.words
+        return f"{self.place}: {self.sentence}" if self.place else self.sentence
 
 
 class ConfigError(ElectraError):
@@ -50,70 +51,60 @@ class ConfigError(ElectraError):
     Attributes
     ----------
     source : the file's name
-    faults : every fault at once, each with its place: ``chargers[1].maxPower: must be ...``
+    faults : every mistake at once, each with its place: ``chargers[1].maxPower: must be ...``
     """
 
-    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
-        # Two checks may have found the same fault: the first one of each place is enough.
-        places = [fault.place for fault in faults]
-        first = [fault for index, fault in enumerate(faults) if places.index(fault.place) == index]
+    def __init__(self, source: str, mistakes: Sequence[ConfigMistake]) -> None:
+        # Two checks may have found the same mistake: the first one of each place is enough.
+        first: dict[str, ConfigMistake] = {}
+        for mistake in mistakes:
+            first.setdefault(mistake.place, mistake)
+        super().__init__(source, tuple(first.values()))
         self.source = source
-        self.faults = tuple(str(fault) for fault in first)
-        count = "1 fault" if len(first) == 1 else f"{len(first)} faults"
-        super().__init__("\n".join([f"{source}: {count} in the configuration", *self.faults]))
+        self.faults = tuple(str(mistake) for mistake in first.values())
 
-
-class Repeated:
-    """The value of a key that stands in its place more than once."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
+    def __str__(self) -> str:
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        return "\n".join([f"{self.source}: {count} in the configuration", *self.faults])
 
 
 def camel(attribute: str) -> str:
-    """``max_power_kw`` -> ``maxPower``: the file's spelling has no units."""
+    """Return the file's spelling of an attribute, which has no units: ``max_power_kw`` -> ``maxPower``."""
     head, *rest = re.sub(r"_(kw|kwh|s)$", "", attribute).split("_")
     return head + "".join(word.capitalize() for word in rest)
 
 
-def keys_given_twice(data: object, place: str = "") -> Iterator[Fault]:
-    """Keys that stand twice, or once in each spelling: one of the two would be lost."""
+def find_twin_spellings(data: object, place: str = "") -> Iterator[ConfigMistake]:
+    """Find attributes that are given in both spellings: one of the two values would be lost."""
     if isinstance(data, Mapping):
         for key, value in data.items():
-            here = _join(place, str(key))
-            if isinstance(value, Repeated):
-                yield Fault(here, "is given twice")
-            elif isinstance(key, str) and camel(key) != key and camel(key) in data:
-                yield Fault(here, f"is the same as {camel(key)}; give one of them")
-            yield from keys_given_twice(value, here)
+            here = join_keys(place, str(key))
+            if isinstance(key, str) and camel(key) != key and camel(key) in data:
+                yield ConfigMistake(here, f"is the same as {camel(key)}; give one of them")
+            yield from find_twin_spellings(value, here)
     elif isinstance(data, list | tuple):
         for index, value in enumerate(data):
-            yield from keys_given_twice(value, f"{place}[{index}]")
+            yield from find_twin_spellings(value, f"{place}[{index}]")
 
 
-def fault_of(found: ErrorDetails, data: object, root: type[BaseModel]) -> Fault:
-    """What pydantic found, as a place in the file's words and a sentence."""
+def mistake_of(found: ErrorDetails, data: object, root: type[BaseModel]) -> ConfigMistake:
+    """Return what pydantic found, as a place in the file's words and a sentence."""
     kind, context = found["type"], found.get("ctx", {})
     place = _place(found["loc"], data)
     if kind == "extra_forbidden":
-        return Fault(place, f"unknown key{_suggestion(found['loc'], root)}")
+        return ConfigMistake(place, f"unknown key{_suggestion(found['loc'], root)}")
     if kind == "missing":
-        return Fault(place, _WORDS[kind])
+        return ConfigMistake(place, _WORDS[kind])
     words = _WORDS[kind].format(**context) if kind in _WORDS else str(context.get("error", found["msg"]))
     if words.startswith("chargers["):
-        return Fault(*words.split(": ", 1))
+        return ConfigMistake(*words.split(": ", 1))
     if ", got " not in words:
         words = f"{words}, got {_short(found['input'])}"
-    return Fault(place or "the configuration", words)
-
-
-def _join(place: str, key: str) -> str:
-    key = key if key.strip() and key.isprintable() else repr(key)
-    return f"{place}.{key}" if place else key
+    return ConfigMistake(place or "the configuration", words)
 
 
 def _place(loc: Sequence[int | str], data: object) -> str:
-    """The place in the words of the file: where it used an attribute's name, that name."""
+    """Return the place in the words of the file, which may use either spelling."""
     place = ""
     for step in loc:
         if isinstance(step, int):
@@ -122,7 +113,7 @@ def _place(loc: Sequence[int | str], data: object) -> str:
             continue
         if isinstance(data, Mapping) and step not in data:
             step = next((key for key in data if isinstance(key, str) and camel(key) == step), camel(step))
-        place = _join(place, step)
+        place = join_keys(place, step)
         data = data.get(step) if isinstance(data, Mapping) else None
     return place
 
@@ -135,7 +126,7 @@ def _suggestion(loc: Sequence[int | str], root: type[BaseModel]) -> str:
 
 
 def _part_at(loc: Sequence[int | str], root: type[BaseModel]) -> type[BaseModel]:
-    """The model that describes this place: found in the annotations, so that it cannot fall behind them."""
+    """Return the model of a place, found in the annotations, so that it cannot fall behind them."""
     part = root
     for step in loc:
         for name, field in part.model_fields.items():
@@ -153,7 +144,6 @@ def _kinds(annotation: Any) -> Iterator[type]:
 
 
 def _short(value: object) -> str:
-    value = value.value if isinstance(value, Repeated) else value
     try:
         words = json.dumps(value, default=shortened) if not isinstance(value, float) else f"{value:g}"
     except (ValueError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""A state read into a snapshot: what the sessions ask for and what there is, now."""
+"""Read a state into a snapshot: what the sessions ask for and what is available, now."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from electra_core.station.battery import energy_above_kwh, has_reserve, max_char
 from electra_core.station.config import StationConfig
 from electra_core.station.state import BATTERY_ID, ConnectorId, Session, State
 
-# Sessions by their place, with what they ask for.
-Asked = Mapping[ConnectorId, tuple[Session, Demand]]
-NOBODY: Asked = MappingProxyType({})
+# The session at each connector and its demand.
+Demands = Mapping[ConnectorId, tuple[Session, Demand]]
+NO_DEMANDS: Demands = MappingProxyType({})
 
 
 def site_limit_kw(config: StationConfig, state: State) -> float:
-    """Import limit in force, kW: nothing widens the connection, and silence narrows it."""
-    limits = [config.grid_capacity_kw]
+    """Return the import limit in force, kW: a call cannot exceed the connection, and silence lowers it."""
+    limit_kw = config.grid_capacity_kw
     if state.site_limit_kw is not None:
-        limits.append(state.site_limit_kw)
+        limit_kw = min(limit_kw, state.site_limit_kw)
     if state.silent and config.fail_safe_limit_kw is not None:
-        limits.append(config.fail_safe_limit_kw)
-    return min(limits)
+        limit_kw = min(limit_kw, config.fail_safe_limit_kw)
+    return limit_kw
 
 
 def site_left_kw(config: StationConfig, state: State) -> float:
-    """What the site's own load leaves of the limit, kW; negative where it is above it."""
+    """Return what the site's own load leaves of its limit, kW; negative when the load is above it."""
     return site_limit_kw(config, state) - state.static_load_kw - config.standing_kw
 
 
-def read_demands(config: StationConfig, state: State, known: Asked = NOBODY) -> Asked:
-    """What each session asks for now, with the session that asks.
+def read_demands(config: StationConfig, state: State, known: Demands = NO_DEMANDS) -> Demands:
+    """Return each session with its demand now.
 
-    ``known`` is what was read before: whoever has not changed since asks for the same.
+    ``known`` holds the demands read before: a session that has not changed since has the same demand.
     """
-    keeping = _keeping(config, state) if config.module_kw else set()
-    asked = {}
-    for place, session in state.sessions.items():
-        keeps, works = place[0] in keeping, state.is_available(place)
-        pair = known.get(place)
+    keeping = _keeping_modules(config, state) if config.module_kw else set()
+    demands = {}
+    for connector_id, session in state.sessions.items():
+        keeps, works = connector_id[0] in keeping, state.is_available(connector_id)
+        pair = known.get(connector_id)
         if (
             pair is None
             or pair[0] is not session
@@ -47,24 +47,25 @@ def read_demands(config: StationConfig, state: State, known: Asked = NOBODY) -> 
             or works == (pair[1].ceiling_by is Limit.FAULT)
         ):
             pair = (session, demand_of(config, state, session, keeps))
-        asked[place] = pair
-    return asked
+        demands[connector_id] = pair
+    return demands
 
 
-def read_snapshot(config: StationConfig, state: State, asked: Asked | None = None) -> Snapshot:
-    """What the sessions ask for and what there is, now.
+def read_snapshot(config: StationConfig, state: State, demands: Demands | None = None) -> Snapshot:
+    """Return what the sessions ask for and what is available, now.
 
-    A decision holds until somebody's energy runs out: see `clock.holds_s`.
+    A decision on it holds until a car or the battery has no energy left to take or give: see `holds_s`.
     """
-    pairs = (read_demands(config, state) if asked is None else asked).values()
-    demands = tuple(demand for _, demand in pairs)
-    boost_kw, charge_kw = battery_reach_kw(config, state)
+    pairs = (read_demands(config, state) if demands is None else demands).values()
+    asked = tuple(demand for _, demand in pairs)
+    limit_kw = site_limit_kw(config, state)
+    boost_kw, charge_kw = max_boost_kw(config, state), _max_charge_kw(config, state, limit_kw)
     if config.battery is not None and config.battery.rule == "whole_session":
-        boost_kw, charge_kw = min(boost_kw, carried_kw(config, demands)), 0.0
+        boost_kw, charge_kw = min(boost_kw, carried_kw(config, asked)), 0.0
     return Snapshot(
-        grid_kw=max(0.0, site_left_kw(config, state)),
+        grid_kw=max(0.0, limit_kw - state.static_load_kw - config.standing_kw),
         charger_kw=config.charger_kw,
-        demands=demands,
+        demands=asked,
         boost_kw=boost_kw,
         charge_kw=charge_kw,
         now_s=state.now_s,
@@ -75,13 +76,13 @@ def read_snapshot(config: StationConfig, state: State, asked: Asked | None = Non
 
 
 def demand_of(config: StationConfig, state: State, session: Session, keeps_modules: bool = False) -> Demand:
-    """What one session asks for now."""
+    """Return what one session asks for now."""
     soc, remaining_kwh = session.soc, session.remaining_kwh
     max_kw, ceiling_by = 0.0, Limit.FINISHED
     if not state.is_available(session.connector_id):
         ceiling_by = Limit.FAULT
     elif remaining_kwh != 0.0:
-        max_kw, ceiling_by = natural_kw(config, session, soc)
+        max_kw, ceiling_by = max_kw_of(config, session, soc)
         freed_kw = session.meter.ceiling_kw
         if freed_kw is not None and freed_kw < max_kw:
             max_kw, ceiling_by = freed_kw, Limit.VEHICLE
@@ -90,13 +91,13 @@ def demand_of(config: StationConfig, state: State, session: Session, keeps_modul
         charger_id=session.charger_id,
         max_kw=max_kw,
         # A car that takes less than the minimum at the end of its curve still gets what it takes.
-        min_kw=min(max_kw, least_kw(config, session)),
+        min_kw=min(max_kw, min_kw_of(config, session)),
         arrived_s=session.arrived_s,
         departs_s=session.departs_s,
         remaining_kwh=remaining_kwh,
         priority=session.priority,
         weight=session.weight,
-        turn=None if config.rotation_s is None else session.turn.queue_position,
+        turn=None if config.rotation_s is None else session.rotation.queue_position,
         modules=session.modules,
         keeps_modules=keeps_modules,
         ceiling_by=ceiling_by,
@@ -104,32 +105,35 @@ def demand_of(config: StationConfig, state: State, session: Session, keeps_modul
     )
 
 
-def least_kw(config: StationConfig, session: Session) -> float:
-    """Least useful power of car and connector, kW."""
-    return max(config.plugs[session.connector_id].min_power_kw, session.vehicle.min_power_kw)
+def min_kw_of(config: StationConfig, session: Session) -> float:
+    """Return the least useful power of car and connector, kW."""
+    return max(config.connectors[session.connector_id].min_power_kw, session.vehicle.min_power_kw)
 
 
-def natural_kw(config: StationConfig, session: Session, soc: float | None) -> tuple[float, Limit]:
-    """What car, curve and connector allow at a SoC, kW, and which of them it is."""
-    car_kw, plug_kw = session.vehicle.ceiling_kw(soc), config.plugs[session.connector_id].max_power_kw
-    if plug_kw is not None and plug_kw < car_kw:
-        return plug_kw, Limit.CONNECTOR
+def max_kw_of(config: StationConfig, session: Session, soc: float | None) -> tuple[float, Limit]:
+    """Return what car, curve and connector allow at a SoC, kW, and which of them it is."""
+    car_kw, connector_kw = (
+        session.vehicle.ceiling_kw(soc),
+        config.connectors[session.connector_id].max_power_kw,
+    )
+    if connector_kw is not None and connector_kw < car_kw:
+        return connector_kw, Limit.CONNECTOR
     return car_kw, Limit.VEHICLE
 
 
-def _keeping(config: StationConfig, state: State) -> set[str]:
-    """Chargers whose modules stay where they are, because the same sessions want them as before."""
+def _keeping_modules(config: StationConfig, state: State) -> set[str]:
+    """Return the chargers whose modules stay assigned, because the same sessions want them as before."""
     wanting = (
-        (place[0], session.session_id)
-        for place, session in state.sessions.items()
-        if session.remaining_kwh != 0.0 and state.is_available(place)
+        (connector_id[0], session.session_id)
+        for connector_id, session in state.sessions.items()
+        if session.remaining_kwh != 0.0 and state.is_available(connector_id)
     )
     claims = module_claims(config, wanting)
     return {name for name, ids in claims.items() if state.module_claims.get(name) == ids}
 
 
 def module_claims(config: StationConfig, wanting: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
-    """Who wants modules of each charger that has them, from pairs of charger and session."""
+    """Return the sessions that want modules of each charger with modules, from charger and session ids."""
     claims: dict[str, set[str]] = {charger_id: set() for charger_id in config.module_kw}
     for charger_id, session_id in wanting:
         if charger_id in claims:
@@ -137,18 +141,23 @@ def module_claims(config: StationConfig, wanting: Iterable[tuple[str, str]]) -> 
     return {charger_id: frozenset(ids) for charger_id, ids in claims.items()}
 
 
-def battery_reach_kw(config: StationConfig, state: State) -> tuple[float, float]:
-    """What the battery can give and take now, kW."""
-    battery = config.battery
-    if battery is None or BATTERY_ID in state.out_of_service:
-        return 0.0, 0.0
+def max_boost_kw(config: StationConfig, state: State) -> float:
+    """Return what the battery can give now, kW."""
+    if config.battery is None or BATTERY_ID in state.out_of_service:
+        return 0.0
     rests = state.now_s < state.battery_rests_until_s
-    take_kw = max_charge_kw(battery, state.battery_kwh, site_limit_kw(config, state))
-    return max_discharge_kw(battery, state.battery_kwh, rests), take_kw
+    return max_discharge_kw(config.battery, state.battery_kwh, rests)
+
+
+def _max_charge_kw(config: StationConfig, state: State, limit_kw: float) -> float:
+    """Return what the battery can take now under the site's limit, kW."""
+    if config.battery is None or BATTERY_ID in state.out_of_service:
+        return 0.0
+    return max_charge_kw(config.battery, state.battery_kwh, limit_kw)
 
 
 def _comfort_kw(config: StationConfig, state: State) -> float | None:
-    """Up to where the battery lifts sessions, kW; None above its reserve, where it lifts them to any."""
+    """Return up to which power the battery lifts sessions, kW; None above its reserve, where it lifts all."""
     battery = config.battery
     if battery is None or battery.rule != "hybrid" or not has_reserve(battery):
         return None
@@ -158,7 +167,7 @@ def _comfort_kw(config: StationConfig, state: State) -> float | None:
 
 
 def carried_kw(config: StationConfig, demands: Sequence[Demand]) -> float:
-    """What sessions that the battery carries whole take of it, within their chargers' limits, kW."""
+    """Return what sessions that the battery alone feeds take of it, within their chargers' limits, kW."""
     asked_kw: dict[str, float] = {}
     for demand in demands:
         if demand.on_battery:

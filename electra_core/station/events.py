@@ -1,4 +1,4 @@
-"""The record of a station: one accepted call a line, as plain JSON, and back to calls."""
+"""The record of a station: accepted calls as events, one a line of plain JSON, and back to calls."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ CALLS = (
     "set_strategy",
 )
 
-# Nobody calls this: the station notes when it falls back to its fail-safe limit, and when it recovers.
+# Not a call: the station notes by itself when it falls back to its fail-safe limit, and when it recovers.
 FAIL_SAFE = "fail_safe"
 
 
 class JournalWarning(UserWarning):
-    """The last line of a journal is cut off or damaged; everything before it was kept."""
+    """A warning: the last line of a journal is cut off or damaged, and is left out."""
 
 
 class Event(BaseModel):
-    """One accepted call: when (s on the station's clock), which, and with what, as plain JSON."""
+    """An event: an accepted call with its time (s on the station's clock) and arguments, as plain JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class Event(BaseModel):
 
 
 def call_of(event: Event, strategies: Mapping[str, Strategy]) -> tuple[str, dict[str, Any]]:
-    """Name and arguments of the recorded call; ``strategies`` holds the user's own functions by name.
+    """Return name and arguments of a recorded call; ``strategies`` holds the user's own functions by name.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def call_of(event: Event, strategies: Mapping[str, Strategy]) -> tuple[str, dict
 
 
 def write_journal(events: Iterable[Event], path: str | os.PathLike[str]) -> None:
-    """Write events to a file, one a line; a file that is there is replaced in one step."""
+    """Write events to a file, one a line; an existing file is replaced in one step."""
     text = "".join(f"{event.model_dump_json()}\n" for event in events)
     target = Path(path)
     try:
@@ -77,13 +77,13 @@ def write_journal(events: Iterable[Event], path: str | os.PathLike[str]) -> None
 def read_events(
     source: str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]],
 ) -> Iterator[tuple[str, Event]]:
-    """Events of a file or a list, each with the words that name its place.
+    """Yield the events of a file or a list, each with the words that name its place.
 
     Raises
     ------
     ReplayError
-        With the line or the number of an event that is damaged. The last line of a file is different: a
-        machine that stops while writing leaves half of it, so it gives a `JournalWarning` and is left out.
+        With the line or the number of an event that is damaged. A damaged last line of a file gives a
+        `JournalWarning` instead and is left out: a machine that stops while writing leaves half of it.
     """
     if isinstance(source, str | os.PathLike):
         yield from _lines_of(Path(source))
@@ -102,7 +102,7 @@ def _lines_of(path: Path) -> Iterator[tuple[str, Event]]:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise ReplayError(f"{path.name} cannot be read: {cause_of(error)}") from None
-    # By lines alone: other characters that end a line may stand inside a name.
+    # Split at line feeds only: names may hold other characters that end a line.
     lines = [(number, line) for number, line in enumerate(content.split(b"\n"), start=1) if line.strip()]
     for number, line in lines:
         try:
@@ -116,6 +116,6 @@ def _lines_of(path: Path) -> Iterator[tuple[str, Event]]:
 
 
 def _words(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    where = ".".join(str(step) for step in fault["loc"])
-    return f"{where}: {fault['msg']}" if where else fault["msg"]
+    first = error.errors()[0]
+    place = ".".join(str(step) for step in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]

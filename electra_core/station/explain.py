@@ -1,9 +1,11 @@
-"""Why is my car slow? One sentence with the numbers, and what one more kilowatt of each limit would give."""
+"""Explain a session's power: one sentence with the numbers, and the gain of one more kW of each limit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Self
 
 from electra_core.allocation import (
     Allocation,
@@ -17,20 +19,20 @@ from electra_core.allocation import (
 )
 from electra_core.errors import BadValueError
 from electra_core.station.config import StationConfig
-from electra_core.station.demand import natural_kw, site_left_kw
+from electra_core.station.demand import max_kw_of, site_left_kw
 from electra_core.station.engine import Decision
 from electra_core.station.state import START, Session
 
-# A limit is raised by this much to see what that gives, kW: a power of two, so that adding it is exact,
-# and so small that no other limit begins to bind on the way.
+# A limit is raised by this much, kW, to find what that gives: a power of two, so that adding it is exact, and
+# so small that no other limit begins to bind on the way.
 NUDGE_KW = 2.0**-10
 
-# A limit with less than this share of it left is used up.
+# A limit is used up when less than this share of it is left.
 LEFT = 1e-9
 
 
 class Explanation(str):
-    """The sentence, and with it what would change it.
+    """An explanation: one sentence, and with it what would change the session's power.
 
     Attributes
     ----------
@@ -40,13 +42,26 @@ class Explanation(str):
     station_gain_per_kw : kW that all sessions together would gain by the same
     """
 
-    limited_by: Limit
+    limited_by: Limit | None
     gain_per_kw: Mapping[str, float]
     station_gain_per_kw: Mapping[str, float]
 
+    def __new__(
+        cls,
+        sentence: str,
+        limited_by: Limit | None = None,
+        gain_per_kw: Mapping[str, float] = MappingProxyType({}),
+        station_gain_per_kw: Mapping[str, float] = MappingProxyType({}),
+    ) -> Self:
+        """Return the sentence with its attributes."""
+        said = super().__new__(cls, sentence)
+        said.limited_by = limited_by
+        said.gain_per_kw, said.station_gain_per_kw = dict(gain_per_kw), dict(station_gain_per_kw)
+        return said
+
     @property
     def what_if(self) -> str:
-        """The limits that would help this session, as a sentence; empty where none would."""
+        """Return the limits that would help this session, as a sentence; empty when none would."""
         parts = [
             f"1 kW more of the {limit} limit would give it {kw(gain)} kW"
             for limit, gain in self.gain_per_kw.items()
@@ -56,41 +71,33 @@ class Explanation(str):
 
 
 def explanation(config: StationConfig, decision: Decision, session: Session) -> Explanation:
-    """Explain one session of a decision."""
-    name = session.session_id
-    said = Explanation(_sentence(config, decision, session))
-    said.limited_by = decision.allocation.limited_by[name]
-    gains = _gains(config, decision, session)
-    said.gain_per_kw = {
-        limit: (raised.offered_kw[name] - decision.allocation.offered_kw[name]) / NUDGE_KW
-        for limit, raised in gains.items()
-    }
-    total_kw = sum(decision.allocation.offered_kw.values())
-    said.station_gain_per_kw = {
-        limit: (sum(raised.offered_kw.values()) - total_kw) / NUDGE_KW for limit, raised in gains.items()
-    }
-    return said
+    """Explain the power of one session of a decision."""
+    name, now_kw = session.session_id, decision.allocation.offered_kw
+    raised_kw = {limit: raised.offered_kw for limit, raised in _raised(config, decision, session).items()}
+    total_kw = sum(now_kw.values())
+    return Explanation(
+        _sentence(config, decision, session),
+        decision.allocation.limited_by[name],
+        {limit: (kws[name] - now_kw[name]) / NUDGE_KW for limit, kws in raised_kw.items()},
+        {limit: (sum(kws.values()) - total_kw) / NUDGE_KW for limit, kws in raised_kw.items()},
+    )
 
 
 def kw(value: float) -> str:
-    """Kilowatts without decimals that say nothing: 172.5, 400, 99.25."""
+    """Format a power without trailing zeros: 172.5, 400, 99.25."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _sentence(config: StationConfig, decision: Decision, session: Session) -> str:
-    demand = _demand_of(decision, session)
+    demand = decision.demands[session.connector_id][1]
     offered_kw = decision.allocation.offered_kw[session.session_id]
     limit = decision.allocation.limited_by[session.session_id]
-    why = _WORDS[limit](config, decision, session, demand)
+    reason = _SENTENCES[limit](config, decision, session, demand)
     if limit in (Limit.FAULT, Limit.FINISHED):
-        return why
-    highest_kw, _ = natural_kw(config, session, session.soc)
-    start = f"offered {kw(offered_kw)} of {kw(highest_kw)} kW"
-    return f"{'waiting, ' if offered_kw == 0.0 else ''}{start}: {why}"
-
-
-def _demand_of(decision: Decision, session: Session) -> Demand:
-    return next(each for each in decision.snapshot.demands if each.session_id == session.session_id)
+        return reason
+    max_kw, _ = max_kw_of(config, session, session.soc)
+    start = f"offered {kw(offered_kw)} of {kw(max_kw)} kW"
+    return f"{'waiting, ' if offered_kw == 0.0 else ''}{start}: {reason}"
 
 
 def _by_fault(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
@@ -104,11 +111,11 @@ def _by_target(config: StationConfig, decision: Decision, session: Session, dema
 
 
 def _by_vehicle(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    highest_kw, _ = natural_kw(config, session, session.soc)
-    if demand.max_kw < highest_kw and session.meter.drawn_kw is not None:
+    max_kw, _ = max_kw_of(config, session, session.soc)
+    if demand.max_kw < max_kw and session.meter.drawn_kw is not None:
         return f"the car was seen to take only {kw(session.meter.drawn_kw)} kW, and what it leaves is freed"
-    if demand.max_kw < highest_kw:
-        return f"the car took less before and gets its {kw(highest_kw)} kW back step by step"
+    if demand.max_kw < max_kw:
+        return f"the car took less before and gets its {kw(max_kw)} kW back step by step"
     soc = session.soc
     at = "" if soc is None or session.vehicle.curve is None else f" at {soc:.0%} of its battery"
     return f"the car takes no more{at}"
@@ -156,13 +163,15 @@ def _silence(silent: Sequence[str]) -> str:
 
 
 def _by_minimum(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    free_kw = decision.snapshot.charger_limit_kw(session.charger_id) - _taken_kw(decision, session.charger_id)
-    where, left_kw = session.charger_id, max(0.0, free_kw)
+    free_kw = decision.snapshot.charger_limit_kw(session.charger_id) - _reserved_kw(
+        decision, session.charger_id
+    )
+    holder, left_kw = session.charger_id, max(0.0, free_kw)
     if _site_left_kw(decision, session) < left_kw:
-        where, left_kw = "the site", _site_left_kw(decision, session)
+        holder, left_kw = "the site", _site_left_kw(decision, session)
     least = f"it needs at least {kw(demand.min_kw)} kW"
     if left_kw < demand.min_kw:
-        return f"{least}, and {where} has {kw(left_kw)} kW left beside those before it"
+        return f"{least}, and {holder} has {kw(left_kw)} kW left beside those before it"
     return f"{least}, and those before it need the rest"
 
 
@@ -170,7 +179,7 @@ def _by_plan(config: StationConfig, decision: Decision, session: Session, demand
     return f"strategy {name_of(decision.state.strategy)} plans no more than {kw(demand.max_kw)} kW for it now"
 
 
-_WORDS: Mapping[Limit, Callable[[StationConfig, Decision, Session, Demand], str]] = {
+_SENTENCES: Mapping[Limit, Callable[[StationConfig, Decision, Session, Demand], str]] = {
     Limit.FAULT: _by_fault,
     Limit.FINISHED: _by_target,
     Limit.VEHICLE: _by_vehicle,
@@ -195,7 +204,7 @@ def _cars(count: int) -> str:
 
 
 def _spare(decision: Decision, session: Session) -> str:
-    """What the site could give the cars of this charger beyond what the charger lets through."""
+    """Say what the site could give the cars of this charger beyond the charger's limit."""
     here = [each for each in decision.snapshot.demands if each.charger_id == session.charger_id]
     wanted_kw = sum(each.max_kw - decision.allocation.offered_kw[each.session_id] for each in here)
     spare_kw = min(wanted_kw, _site_left_kw(decision, session))
@@ -203,48 +212,48 @@ def _spare(decision: Decision, session: Session) -> str:
 
 
 def _site_left_kw(decision: Decision, session: Session) -> float:
-    """Power of grid and battery that no car takes, kW at this charger's cars."""
+    """Return the power of grid and battery that no car takes, kW at this charger's cars."""
     snapshot, allocation = decision.snapshot, decision.allocation
     to_cars_kw = sum(allocation.site_kw.values())
     left_kw = snapshot.site_limit_kw + snapshot.boost_kw - to_cars_kw
     return max(0.0, left_kw) / snapshot.cost(session.charger_id)
 
 
-def _taken_kw(decision: Decision, charger_id: str) -> float:
+def _reserved_kw(decision: Decision, charger_id: str) -> float:
     allocation = decision.allocation
     return sum(
-        taken_kw
-        for session_id, taken_kw in allocation.reserved_kw.items()
+        reserved_kw
+        for session_id, reserved_kw in allocation.reserved_kw.items()
         if allocation.charger_of[session_id] == charger_id
     )
 
 
-def _gains(config: StationConfig, decision: Decision, session: Session) -> dict[str, Allocation]:
-    """What would be decided with a little more of each limit that is used up."""
+def _raised(config: StationConfig, decision: Decision, session: Session) -> dict[str, Allocation]:
+    """Return the allocation with a little more of each limit that is used up."""
     snapshot, allocation = decision.snapshot, decision.allocation
     charger_kw = snapshot.charger_limit_kw(session.charger_id)
-    # Equal parts may stop a session while there is power left: then its own reason says which limit binds.
-    reason = allocation.limited_by[session.session_id]
+    # Equal parts may stop a session while there is power left: then its own limit says which one binds.
+    limit = allocation.limited_by[session.session_id]
     raised: dict[str, Snapshot] = {}
-    if reason is Limit.CONNECTOR:
+    if limit is Limit.CONNECTOR:
         demands = [
             replace(each, max_kw=each.max_kw + NUDGE_KW) if each.session_id == session.session_id else each
             for each in snapshot.demands
         ]
         raised["connector"] = replace(snapshot, demands=demands)
-    if reason is Limit.CHARGER or _used_up(_taken_kw(decision, session.charger_id), charger_kw):
+    if limit is Limit.CHARGER or _used_up(_reserved_kw(decision, session.charger_id), charger_kw):
         limits = {**snapshot.charger_kw, session.charger_id: charger_kw + NUDGE_KW}
         raised["charger"] = replace(snapshot, charger_kw=limits)
     site_kw = sum(allocation.site_kw.values())
-    if reason is Limit.SITE or _used_up(site_kw, snapshot.site_limit_kw + max(0.0, -allocation.battery_kw)):
+    if limit is Limit.SITE or _used_up(site_kw, snapshot.site_limit_kw + max(0.0, -allocation.battery_kw)):
         # Below the site's own load a little more limit reaches no car.
         left_kw = site_left_kw(config, decision.state)
         raised["site"] = replace(snapshot, grid_kw=left_kw + NUDGE_KW if left_kw >= 0.0 else 0.0)
-    short = reason is Limit.SITE or _used_up(-allocation.battery_kw, snapshot.boost_kw)
+    short = limit is Limit.SITE or _used_up(-allocation.battery_kw, snapshot.boost_kw)
     if snapshot.boost_kw > 0.0 and short:
         raised["battery"] = replace(snapshot, boost_kw=snapshot.boost_kw + NUDGE_KW)
     try:
-        return {limit: allocate(each, decision.state.strategy) for limit, each in raised.items()}
+        return {name: allocate(each, decision.state.strategy) for name, each in raised.items()}
     except StrategyError as error:
         raise BadValueError(str(error)) from error
 

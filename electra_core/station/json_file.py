@@ -1,78 +1,151 @@
-"""A JSON file that people write: comments and trailing commas allowed, and a place for what is wrong."""
+"""JSON files that people write: comments and trailing commas are allowed, and an error names its place."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from electra_core.errors import cause_of
-from electra_core.station.config_errors import ConfigError, Fault, Repeated
+from electra_core.errors import ElectraError, cause_of
 
-# The parser that knows comments takes seconds for more than this, and no station needs it.
+# The parser that knows comments takes seconds for more than this.
 MAX_COMMENTED = 100_000
 
 
-def read_json(path: Path) -> tuple[str, Any]:
-    """The file's name and content.
+class JsonFileError(ElectraError):
+    """A file that is not JSON, or says something twice.
+
+    Attributes
+    ----------
+    sentence : what is wrong
+    place : ``line 2, column 7``, or the keys that lead there; empty where the whole file is meant
+    """
+
+    def __init__(self, sentence: str, place: str = "") -> None:
+        super().__init__(sentence, place)
+        self.sentence, self.place = sentence, place
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.sentence}" if self.place else self.sentence
+
+
+class _Repeated:
+    """The last value of a key that an object has more than once."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Return the content of a JSON file; a byte order mark, comments and trailing commas are allowed.
 
     Raises
     ------
-    ConfigError
-        When it is missing, unreadable, empty or not JSON, with the line and column where that is known.
+    JsonFileError
+        When the file is missing or unreadable, and as `parse_json`.
     """
-    name = path.name or str(path)
+    file = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(name, [Fault("", f"there is no file {str(path)!r}")]) from None
+        raise JsonFileError(f"there is no file {str(file)!r}") from None
     except UnicodeDecodeError:
-        raise ConfigError(name, [Fault("", "the file is not UTF-8 text")]) from None
+        raise JsonFileError("the file is not UTF-8 text") from None
     except (OSError, ValueError) as error:
-        raise ConfigError(name, [Fault("", f"the file cannot be read: {cause_of(error)}")]) from None
+        raise JsonFileError(f"the file cannot be read: {cause_of(error)}") from None
+    return parse_json(text)
+
+
+def parse_json(text: str) -> Any:
+    """Return the content of a text in JSON; comments and trailing commas are allowed.
+
+    Raises
+    ------
+    JsonFileError
+        When the text is empty or not JSON, with the line and column where they are known; or when an object
+        has a key more than once, of which all values but one would be lost.
+
+    Examples
+    --------
+    >>> parse_json('{"power": 150, /* kW */}')
+    {'power': 150}
+    """
     if not text.strip():
-        raise ConfigError(name, [Fault("", "the file is empty")])
+        raise JsonFileError("the file is empty")
+    repeated: list[str] = []
+
+    def unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        pairs = list(pairs)
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+            found.update((key, _Repeated(found[key])) for key in twice)
+            repeated.extend(twice)
+        return found
+
     try:
-        return name, _parse(text)
+        content = _parse(text, unique)
+        places = list(_repeated_places(content)) if repeated else []
     except RecursionError:
-        raise ConfigError(name, [Fault("", "not JSON: nested too deeply")]) from None
+        raise JsonFileError("not JSON: nested too deeply") from None
     except ValueError as error:
-        raise ConfigError(name, [_syntax_fault(error)]) from None
+        raise _syntax_error(error, len(text)) from None
+    if places:
+        others = f", and so is {', '.join(places[1:])}" if len(places) > 1 else ""
+        raise JsonFileError(f"is given twice{others}", places[0])
+    return content
 
 
-def _parse(text: str) -> Any:
+def join_keys(place: str, key: str) -> str:
+    """Return the place of a key inside the object at a place: ``battery.power``."""
+    key = key if key.strip() and key.isprintable() else repr(key)
+    return f"{place}.{key}" if place else key
+
+
+def _parse(text: str, unique: Callable[[Iterable[tuple[str, Any]]], dict[str, Any]]) -> Any:
     # The grammar with comments is slow and comments are rare, so the standard parser has the first try.
     try:
-        return json.loads(text, object_pairs_hook=_keep_repeated)
+        return json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError:
         if len(text) > MAX_COMMENTED:
-            raise ValueError(f"with comments it may have {MAX_COMMENTED:,} characters at most") from None
+            raise
         import json5
 
-        return json5.loads(text, object_pairs_hook=_keep_repeated)
+        return json5.loads(text, object_pairs_hook=unique)
 
 
-def _keep_repeated(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """A key that is given twice must not win in silence."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        found[key] = Repeated(value) if key in found else value
-    return found
+def _repeated_places(value: object, place: str = "") -> Iterator[str]:
+    if isinstance(value, _Repeated):
+        yield place
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _repeated_places(inner, join_keys(place, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _repeated_places(inner, f"{place}[{index}]")
 
 
-def _syntax_fault(error: ValueError) -> Fault:
+def _syntax_error(error: ValueError, length: int) -> JsonFileError:
     """Turn the parser's words into a place that an editor can go to."""
     if isinstance(error, json.JSONDecodeError):
-        return Fault(f"line {error.lineno}, column {error.colno}", f"not JSON: {_lower(error.msg)}")
+        hint = (
+            f"; comments are allowed in up to {MAX_COMMENTED:,} characters" if length > MAX_COMMENTED else ""
+        )
+        return JsonFileError(
+            f"not JSON: {_lowered(error.msg)}{hint}", f"line {error.lineno}, column {error.colno}"
+        )
     found = re.match(r"<string>:(\d+) (.*) at column (\d+)", str(error), re.DOTALL)
     if found:
-        return Fault(f"line {found[1]}, column {found[3]}", f"not JSON: {_lower(repr(found[2])[1:-1])}")
+        words = _lowered(repr(found[2])[1:-1])
+        return JsonFileError(f"not JSON: {words}", f"line {found[1]}, column {found[3]}")
     if "integer string conversion" in str(error):
-        return Fault("", "not JSON: a number has thousands of digits")
-    return Fault("", f"not JSON: {_lower(str(error).removeprefix('<string>:'))}")
+        return JsonFileError("not JSON: a number has thousands of digits")
+    return JsonFileError(f"not JSON: {_lowered(str(error).removeprefix('<string>:'))}")
 
 
-def _lower(words: str) -> str:
+def _lowered(words: str) -> str:
     return words[:1].lower() + words[1:]

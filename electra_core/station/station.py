@@ -1,68 +1,53 @@
-"""The station: the only thing that changes.
+"""`Station`: the live station, and the only object of it that changes.
 
-A decision has seven steps: (1) the call is checked, nonsense is refused here; (2) a draft of the state is
-made with the change in it; (3) the draft is read into a snapshot; (4) the strategy ranks every demand;
-(5) water fills tier by tier; (6) `violations` must be empty; (7) the draft and its allocation replace the
-old ones in a single assignment. After any error the station is exactly as it was.
+A call has seven steps: (1) it is checked; (2) a draft of the state is made with the change in it; (3) the
+draft is read into a snapshot; (4) the strategy ranks every demand; (5) power is shared tier by tier;
+(6) `violations` must be empty; (7) one assignment puts draft and allocation in force. After any error the
+station is exactly as it was.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from electra_core.allocation import (
-    BATTERY,
-    MAX_WEIGHT,
-    MIN_WEIGHT,
-    STRATEGIES,
-    Allocation,
-    Snapshot,
-    Strategy,
-    StrategyError,
-    find_strategy,
-    name_of,
-)
+from electra_core.allocation import MAX_WEIGHT, MIN_WEIGHT, Allocation, Snapshot, Strategy
 from electra_core.errors import (
     BadValueError,
-    ConnectorFreeError,
-    ConnectorTakenError,
-    OutOfServiceError,
+    ElectraError,
     ReplayError,
     UnknownSessionError,
     checked_number,
     shortened,
 )
-from electra_core.station import exercise_battery
+from electra_core.station import calls, exercise_battery
 from electra_core.station.config import StationConfig
 from electra_core.station.demand import site_limit_kw
 from electra_core.station.engine import Decision, decide, decisions
 from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events, write_journal
 from electra_core.station.explain import Explanation, explanation
 from electra_core.station.state import (
-    BATTERY_ID,
     SITE_LIMIT,
     STATIC_LOAD,
-    WHOLE_CHARGER,
-    ConnectorId,
     Ledger,
+    Rotation,
     Session,
     State,
-    Turn,
     first_state,
 )
 from electra_core.station.status import StationStatus, read_status
 from electra_core.station.timers import reclaim
 from electra_core.station.vehicles import Vehicle
 
-# A year: a longer call is a slip of the finger, and would keep its caller waiting for minutes.
+# A year: a longer call is a mistake, and would keep its caller waiting for minutes.
 MAX_ADVANCE_S = 366 * 86_400.0
 MAX_LOAD_KW = 1e9
 
@@ -74,7 +59,7 @@ class Station:
 
     Parameters
     ----------
-    config : what the station is made of
+    config : the station's configuration
     strategy : a name of `STRATEGIES`, or a rank function ``(demand, now_s) -> (tier, weight)``
 
     Raises
@@ -82,6 +67,26 @@ class Station:
     StationError
         From every method, when a call is refused: a sentence that says what is wrong. Nothing has
         changed then.
+
+    Examples
+    --------
+    Two cars share a charger; one of them leaves after a quarter of an hour:
+
+    >>> from electra_core import Station, Vehicle, load_config
+    >>> charger = {"id": "CP1", "maxPower": 200, "connectors": 2}
+    >>> config = load_config({"stationId": "Paris", "gridCapacity": 400, "chargers": [charger]})
+    >>> station = Station(config)
+    >>> first = station.plug_in("CP1", 1, Vehicle(150))
+    >>> second = station.plug_in("CP1", 2, Vehicle(150))
+    >>> station.allocation.offered_kw
+    {'S0001': 100.0, 'S0002': 100.0}
+    >>> print(station.explain(first))
+    offered 100 of 150 kW: CP1 shares 200 kW between 2 cars; the site could give 100 more
+    >>> station.advance(900)
+    >>> station.unplug("CP1", 1).energy_kwh
+    25.0
+    >>> station.allocation.offered_kw
+    {'S0002': 150.0}
     """
 
     def __init__(self, config: StationConfig, strategy: str | Strategy = "max_min") -> None:
@@ -90,87 +95,94 @@ class Station:
             raise BadValueError(f"config must be a StationConfig (see load_config), got {kind}")
         self._config = config
         self._events: list[Event] = []
-        # One assignment puts a moment and the number of events that led there in force together.
+        # One assignment puts a decision and the number of events that led to it in force together.
         self._in_force = (decide(config, first_state(config, "max_min")), 0)
         if not (isinstance(strategy, str) and strategy == "max_min"):
             self.set_strategy(strategy)
 
-    @property
-    def config(self) -> StationConfig:
-        """What the station is made of."""
-        return self._config
-
-    @property
-    def _decision(self) -> Decision:
-        return self._in_force[0]
-
-    @property
-    def now_s(self) -> float:
-        """The station's clock, s since it began."""
-        return self._decision.state.now_s
-
-    @property
-    def state(self) -> State:
-        """Everything that changes, as it is now: a copy, which changes nothing here."""
-        return _copied(self._decision.state)
-
-    @property
-    def ledger(self) -> Ledger:
-        """Energy since the clock began, kWh."""
-        return self._decision.state.ledger
-
-    @property
-    def ledger_by_hour(self) -> tuple[Ledger, ...]:
-        """Energy of each hour of the clock, kWh; the last entry is the hour that is running."""
-        return (*self._decision.state.hours, self._decision.state.this_hour.total)
-
-    @property
-    def allocation(self) -> Allocation:
-        """The decision in force: a copy, which changes nothing here."""
-        return _copied(self._decision.allocation)
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """Every accepted call since the station began, and what the station noted by itself."""
-        return tuple(self._events[: self._in_force[1]])
-
-    def take_events(self) -> tuple[Event, ...]:
-        """The record so far, for whoever keeps it elsewhere; here a new one begins."""
-        decision, count = self._in_force
-        events, self._events = tuple(self._events[:count]), []
-        self._in_force = (decision, 0)
-        return events
-
-    @property
-    def decision(self) -> Decision:
-        """The decision in force and what it was made of: `at` goes on from it."""
-        return self._decision
-
     @classmethod
     def from_decision(cls, config: StationConfig, decision: Decision) -> Station:
-        """A station that stands where another one of the same configuration stood; its record is empty."""
+        """Return a station that goes on from a decision of another one; its record is empty."""
         station = cls.__new__(cls)
         station._config, station._events, station._in_force = config, [], (decision, 0)
         return station
 
+    @property
+    def config(self) -> StationConfig:
+        """Return the station's configuration."""
+        return self._config
+
+    @property
+    def decision(self) -> Decision:
+        """Return the decision in force: state, snapshot and allocation, not copied and to be read only."""
+        return self._in_force[0]
+
+    @property
+    def now_s(self) -> float:
+        """Return the station's clock, s since it began."""
+        return self.decision.state.now_s
+
+    @property
+    def state(self) -> State:
+        """Return everything that changes, as it is now: a copy, which changes nothing here."""
+        return _copied(self.decision.state)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return the energy since the clock began, kWh; see `ledger_by_hour` for its hours."""
+        return self.decision.state.ledger
+
+    @property
+    def allocation(self) -> Allocation:
+        """Return the allocation in force: a copy, which changes nothing here."""
+        return _copied(self.decision.allocation)
+
     def snapshot(self) -> Snapshot:
-        """What the decision in force was made of: a copy, which changes nothing here."""
-        return _copied(self._decision.snapshot)
+        """Return the snapshot of the allocation in force: a copy, which changes nothing here."""
+        return _copied(self.decision.snapshot)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Return every accepted call since the record began, and what the station noted by itself."""
+        return tuple(itertools.islice(self._events, self.event_count))
+
+    @property
+    def event_count(self) -> int:
+        """Return the number of `events`."""
+        return self._in_force[1]
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return the record so far and begin a new one, for a caller that saves it elsewhere."""
+        events, self._events = self.events, []
+        self._in_force = (self.decision, 0)
+        return events
 
     def status(self) -> StationStatus:
-        """The station in the exercise's field names and ours, all of one moment."""
-        decision = self._decision
-        return read_status(self._config, decision.state, decision.snapshot, decision.allocation)
+        """Return the station in the exercise's field names and ours, all of one moment."""
+        return read_status(self._config, self.decision)
 
     def explain(self, session_id: str) -> Explanation:
-        """Why a session gets what it gets: one sentence with the numbers.
+        """Explain the power of a session: one sentence with the numbers.
 
         It is text, and carries what one more kW of each limit would give: see `Explanation`.
+
+        Examples
+        --------
+        >>> from electra_core import Station, Vehicle, load_config
+        >>> charger = {"id": "CP1", "maxPower": 200, "connectors": 1}
+        >>> config = load_config({"stationId": "Paris", "gridCapacity": 60, "chargers": [charger]})
+        >>> station = Station(config)
+        >>> found = station.explain(station.plug_in("CP1", 1, Vehicle(150)))
+        >>> print(found)
+        offered 60 of 150 kW: the site has 60 kW left for 1 car
+        >>> found.what_if
+        '1 kW more of the site limit would give it 1 kW'
         """
-        for session in self._decision.state.sessions.values():
+        sessions = self.decision.state.sessions.values()
+        for session in sessions:
             if session.session_id == session_id:
-                return explanation(self._config, self._decision, session)
-        known = ", ".join(session.session_id for session in self._decision.state.sessions.values()) or "none"
+                return explanation(self._config, self.decision, session)
+        known = ", ".join(session.session_id for session in sessions) or "none"
         raise UnknownSessionError(f"there is no session {shortened(session_id)}; connected are {known}")
 
     def plug_in(
@@ -185,15 +197,15 @@ class Station:
         priority: float = 0,
         weight: float = 1.0,
     ) -> str:
-        """A car arrives.
+        """Plug in a car.
 
         Parameters
         ----------
         charger_id, connector : a free connector; connectors count from 1
         vehicle : the car
-        arrival_soc : 0 to 1; None: nobody knows, and the car is never full
-        target_soc : 0 to 1, where the car stops drawing; None: full
-        departs_s : s on the station's clock; None: nobody knows
+        arrival_soc : 0 to 1; None: it is not known, and the car is never full
+        target_soc : 0 to 1, at which the car stops drawing; None: full
+        departs_s : s on the station's clock; None: it is not known
         priority : higher comes first under the strategy ``priority``
         weight : share beside others; 2 is a double share
 
@@ -202,24 +214,13 @@ class Station:
         str
             The session's id.
         """
-        place = self._config.known_connector(charger_id, connector)
-        state = self._decision.state
-        if place in state.sessions:
-            raise ConnectorTakenError(
-                f"connector {place[1]} of {place[0]} is taken by session {state.sessions[place].session_id}"
-            )
-        if not state.is_available(place):
-            raise OutOfServiceError(f"connector {place[1]} of {place[0]} is out of service")
-        if not isinstance(vehicle, Vehicle):
-            raise BadValueError(f"vehicle must be a Vehicle, got {type(vehicle).__name__}")
-        if (arrival_soc is not None or target_soc is not None) and vehicle.battery_kwh is None:
-            raise BadValueError("a SoC needs a vehicle with battery_kwh: it is a share of that")
-        if target_soc is not None and arrival_soc is None:
-            raise BadValueError("target_soc needs arrival_soc, or nobody knows when the target is reached")
+        state = self.decision.state
+        charger_id, connector = calls.free_connector(self._config, state, charger_id, connector)
+        calls.check_car(vehicle, arrival_soc, target_soc)
         session = Session(
             session_id=f"S{state.sessions_so_far + 1:04d}",
-            charger_id=place[0],
-            connector=place[1],
+            charger_id=charger_id,
+            connector=connector,
             vehicle=vehicle,
             arrived_s=state.now_s,
             arrival_soc=None if arrival_soc is None else checked_number("arrival_soc", arrival_soc, 0.0, 1.0),
@@ -227,19 +228,19 @@ class Station:
             departs_s=None if departs_s is None else checked_number("departs_s", departs_s, state.now_s),
             priority=checked_number("priority", priority, -math.inf),
             weight=checked_number("weight", weight, MIN_WEIGHT, MAX_WEIGHT),
-            turn=Turn(state.queue_positions_so_far + 1),
+            rotation=Rotation(state.queue_positions_so_far + 1),
         )
         session = replace(session, on_battery=exercise_battery.takes_on_battery(self._config, state, session))
         draft = replace(
-            state.with_session(session),
+            state.with_sessions([session]),
             sessions_so_far=state.sessions_so_far + 1,
             queue_positions_so_far=state.queue_positions_so_far + 1,
         )
         self._accept(
             draft,
             "plug_in",
-            charger_id=place[0],
-            connector=place[1],
+            charger_id=charger_id,
+            connector=connector,
             vehicle=vehicle.to_json(),
             arrival_soc=session.arrival_soc,
             target_soc=None if target_soc is None else session.target_soc,
@@ -250,67 +251,63 @@ class Station:
         return session.session_id
 
     def unplug(self, charger_id: str, connector: int) -> Session:
-        """A car departs; its session is returned as it ended."""
-        session = self._session_at(charger_id, connector, "no car can leave it")
-        others = {
-            at: each for at, each in self._decision.state.sessions.items() if at != session.connector_id
-        }
-        draft = replace(self._decision.state, sessions=others)
+        """Unplug a car, and return its session as it ended."""
+        state = self.decision.state
+        session = calls.session_at(self._config, state, charger_id, connector, "no car can leave it")
+        others = {at: each for at, each in state.sessions.items() if at != session.connector_id}
+        draft = replace(state, sessions=others)
         self._accept(draft, "unplug", charger_id=session.charger_id, connector=session.connector)
         return session
 
     def report_draw(self, charger_id: str, connector: int, kw: float) -> None:
-        """What a car really takes, kW, as its meter says.
+        """Report what a car really draws, kW, as its meter says.
 
-        It holds until the next report. A car that takes clearly less than it is offered frees the rest
+        It holds until the next report. A car that draws clearly less than it is offered frees the rest
         for others, and gets it back step by step when it draws up to its ceiling again: see
         `electra_core.station.timers.reclaim`. A reading above the offer counts as the offer.
         """
-        session = self._session_at(charger_id, connector, "there is no draw to report")
+        state = self.decision.state
+        session = calls.session_at(self._config, state, charger_id, connector, "there is no draw to report")
         drawn_kw = checked_number("drawn power", kw, 0.0, MAX_LOAD_KW)
-        decision = self._decision
-        offered_kw = decision.allocation.offered_kw[session.session_id]
-        session = reclaim.reported(self._config, decision.state, session, offered_kw, drawn_kw)
-        draft = decision.state.with_session(session)
+        offered_kw = self.decision.allocation.offered_kw[session.session_id]
+        session = reclaim.reported(self._config, state, session, offered_kw, drawn_kw)
         self._accept(
-            draft, "report_draw", charger_id=session.charger_id, connector=session.connector, kw=drawn_kw
+            state.with_sessions([session]),
+            "report_draw",
+            charger_id=session.charger_id,
+            connector=session.connector,
+            kw=drawn_kw,
         )
 
-    def _session_at(self, charger_id: str, connector: int, otherwise: str) -> Session:
-        place = self._config.known_connector(charger_id, connector)
-        if place not in self._decision.state.sessions:
-            raise ConnectorFreeError(f"connector {place[1]} of {place[0]} is free: {otherwise}")
-        return self._decision.state.sessions[place]
-
     def advance(self, seconds: float) -> None:
-        """Let time pass, s: cars move along their curves and the battery along its SoC.
+        """Advance time, s: cars move along their curves and the battery along its SoC.
 
-        It decides anew when a car reaches its target, the battery its floor, reserve or top, or a timer
-        falls due (see `electra_core.station.timers`); once a control interval while a car moves along its
-        curve; and last exactly at the time asked for.
+        A new decision is made when a car reaches its target, the battery its floor, reserve or top, or a
+        timer falls due (see `electra_core.station.timers`); once a control interval while a car moves along
+        its curve; and last exactly at the time asked for.
         """
         seconds = checked_number("seconds", seconds, 0.0, MAX_ADVANCE_S)
-        decision, notes = self._decision, []
+        decision, notes = self.decision, []
         for later in decisions(self._config, decision, decision.state.now_s + seconds):
             notes += self._noted(decision.state, later.state)
             decision = later
         if seconds == 0.0:
-            decision = decide(self._config, decision.state, decision.asked)
+            decision = decide(self._config, decision.state, decision.demands)
         self._put_in_force(decision, "advance", notes, seconds=seconds)
 
     def set_site_limit(self, kw: float | None) -> None:
         """Limit the import, kW; None: the grid connection's capacity, which holds in any case.
 
-        Each call renews the limit's lease (``limit_lease_s``), where the configuration has one.
+        Each call renews the limit's lease (``limit_lease_s``), if the configuration has one.
         """
         limit_kw = None if kw is None else checked_number("site limit", kw, 0.0)
-        draft = replace(self._decision.state, site_limit_kw=limit_kw).with_reading(SITE_LIMIT)
+        draft = replace(self.decision.state, site_limit_kw=limit_kw).with_reading(SITE_LIMIT)
         self._accept(draft, "set_site_limit", kw=limit_kw)
 
     def set_static_load(self, kw: float) -> None:
-        """Set what the site itself takes before any car, kW; each call renews the reading's lease."""
+        """Set the power that the site takes before any car, kW; each call renews the reading's lease."""
         load_kw = checked_number("static load", kw, 0.0, MAX_LOAD_KW)
-        draft = replace(self._decision.state, static_load_kw=load_kw).with_reading(STATIC_LOAD)
+        draft = replace(self.decision.state, static_load_kw=load_kw).with_reading(STATIC_LOAD)
         self._accept(draft, "set_static_load", kw=load_kw)
 
     def set_available(self, charger_id: str, connector: int | None = None, available: bool = True) -> None:
@@ -326,38 +323,19 @@ class Station:
         """
         if isinstance(connector, bool):
             raise BadValueError(f"write available={connector}, by name")
-        place = self._part(charger_id, connector)
+        part = calls.serviceable_part(self._config, charger_id, connector)
         if not isinstance(available, bool):
             raise BadValueError(f"available must be True or False, got {shortened(available)}")
-        out = self._decision.state.out_of_service
-        draft = replace(self._decision.state, out_of_service=out - {place} if available else out | {place})
-        which = None if connector is None else place[1]
-        self._accept(draft, "set_available", charger_id=place[0], connector=which, available=available)
-
-    def _part(self, charger_id: str, connector: int | None) -> ConnectorId:
-        """What can be out of service: a connector, a charger, or the battery."""
-        if charger_id == BATTERY:
-            if self._config.battery is None or connector is not None:
-                words = "it has no battery" if connector is None else "the battery has no connectors"
-                raise BadValueError(f"{self._config.station_id}: {words}")
-            return BATTERY_ID
-        if connector is not None:
-            return self._config.known_connector(charger_id, connector)
-        return self._config.known_charger(charger_id), WHOLE_CHARGER
+        out = self.decision.state.out_of_service
+        draft = replace(self.decision.state, out_of_service=out - {part} if available else out | {part})
+        number = None if connector is None else part[1]
+        self._accept(draft, "set_available", charger_id=part[0], connector=number, available=available)
 
     def set_strategy(self, strategy: str | Strategy) -> None:
-        """Change who comes first: a name of `STRATEGIES`, or a rank function."""
-        try:
-            rank = find_strategy(strategy)
-        except StrategyError as error:
-            raise BadValueError(str(error)) from None
-        name = name_of(strategy)
-        # A shipped function is its name: a record can hold that, and bring the very same station back.
-        if STRATEGIES.get(name, rank) is not rank:
-            raise BadValueError(f"{name} is a shipped strategy; give your own function another name")
-        chosen = name if name in STRATEGIES else rank
-        # Modules go by rank as well: nobody keeps any from the old order.
-        draft = replace(self._decision.state, strategy=chosen, module_claims={})
+        """Set the order of sessions: a name of `STRATEGIES`, or a rank function."""
+        chosen, name = calls.known_strategy(strategy)
+        # Modules go by rank as well: no session keeps any from the old order.
+        draft = replace(self.decision.state, strategy=chosen, module_claims={})
         self._accept(draft, "set_strategy", strategy=name)
 
     def save_events(self, path: str | os.PathLike[str]) -> None:
@@ -371,7 +349,7 @@ class Station:
         events: str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]],
         strategies: Mapping[str, Strategy] = MappingProxyType({}),
     ) -> Station:
-        """The station that a record of events leads to, the same to the last bit.
+        """Return the station that a record of events leads to, the same to the last bit.
 
         Parameters
         ----------
@@ -384,49 +362,76 @@ class Station:
         ReplayError
             With the line of the file, or the number of the event, that is damaged or cannot have
             happened. A last line that is cut off or damaged gives a `JournalWarning` with its number
-            instead, and the station stands where the line before it led.
+            instead, and the line before it is the last one replayed.
         """
         station = cls(config)
-        for place, event in read_events(events):
-            try:
-                station.repeat(event, strategies)
-            except (ValueError, TypeError) as error:
-                raise ReplayError(f"{place} cannot have happened: {error}") from None
+        for _ in station.apply_events(events, strategies):
+            pass
         return station
 
-    def repeat(self, event: Event, strategies: Mapping[str, Strategy] = MappingProxyType({})) -> None:
-        """Do again what a record says; what it does not lead to is refused."""
+    def apply_events(
+        self,
+        events: str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]],
+        strategies: Mapping[str, Strategy] = MappingProxyType({}),
+    ) -> Iterator[Decision]:
+        """Make the calls of a record again; yield, after each, the decision that was in force before it.
+
+        Raises
+        ------
+        ReplayError
+            As `replay`.
+        """
+        for place, event in read_events(events):
+            before = self.decision
+            try:
+                self.apply_event(event, strategies)
+            except ElectraError as error:
+                raise ReplayError(f"{place} cannot have happened: {error}") from None
+            yield before
+
+    def apply_event(self, event: Event, strategies: Mapping[str, Strategy] = MappingProxyType({})) -> None:
+        """Make the call of a recorded event again.
+
+        Raises
+        ------
+        StationError, VehicleError
+            When the event cannot have happened at this station now.
+        """
         if event.call == FAIL_SAFE:
-            # The station notes this by itself: its own notes must be there already.
+            # The station makes this note by itself, so it must be among its latest events already.
             notes = itertools.takewhile(lambda own: own.call == FAIL_SAFE, reversed(self._events))
             if event not in notes:
                 raise BadValueError("the station did not note that")
             return
         if event.at_s != self.now_s:
             raise BadValueError(f"it was recorded at {event.at_s} s, but the clock shows {self.now_s} s")
-        call, arguments = call_of(event, strategies)
-        getattr(self, call)(**arguments)
+        name, arguments = call_of(event, strategies)
+        call = getattr(self, name)
+        try:
+            inspect.signature(call).bind(**arguments)
+        except TypeError:
+            given = ", ".join(arguments) or "none"
+            raise BadValueError(f"{name} needs other arguments than {given}") from None
+        call(**arguments)
 
     def _accept(self, draft: State, call: str, **arguments: JsonValue) -> None:
-        """Decide on a draft and, if all is well, put it in force with its event."""
-        decision = decide(self._config, draft, self._decision.asked)
-        notes = self._noted(self._decision.state, decision.state)
+        """Decide on a draft and put the decision in force with its event."""
+        decision = decide(self._config, draft, self.decision.demands)
+        notes = self._noted(self.decision.state, decision.state)
         if call in ("plug_in", "unplug"):
-            # What the exercise's battery gains here counts from the next decision on.
-            decision = replace(
-                decision, state=exercise_battery.gains(self._config, decision.state, decision.allocation)
-            )
+            # The gain of the exercise's battery counts from the next decision on.
+            state = exercise_battery.gains(self._config, decision.state, decision.allocation)
+            decision = replace(decision, state=state)
         self._put_in_force(decision, call, notes, **arguments)
 
     def _noted(self, before: State, now: State) -> list[Event]:
-        """The note of a station that fell back to its fail-safe limit, or recovered."""
+        """Return the note of a fall to the fail-safe limit, or of a recovery."""
         if before.silent == now.silent:
             return []
-        limit_kw = site_limit_kw(self._config, now)
         arguments: dict[str, JsonValue] = {
             "active": bool(now.silent),
             "silent": list(now.silent),
-            "limit_kw": limit_kw,
+            "limit_kw": site_limit_kw(self._config, now),
         }
         return [Event(at_s=now.now_s, call=FAIL_SAFE, arguments=arguments)]
 
@@ -434,17 +439,14 @@ class Station:
         self, decision: Decision, call: str, notes: list[Event], **arguments: JsonValue
     ) -> None:
         events = [Event(at_s=self.now_s, call=call, arguments=arguments), *notes]
-        # A record past the count, from a call that was interrupted here, is nobody's.
-        count = self._in_force[1]
+        # Events past the count come from a call that was interrupted here, and are replaced.
+        count = self.event_count
         self._events[count:] = events
         self._in_force = (decision, count + len(events))
 
 
 def _copied(part: Part) -> Part:
-    """A copy with mappings of its own: whoever writes into them changes nothing here."""
-    copies: dict[str, Any] = {}
-    for each in fields(part):
-        value = getattr(part, each.name)
-        if isinstance(value, Mapping):
-            copies[each.name] = dict(value)
+    """Return a copy with mappings of its own, so that a change in them changes nothing here."""
+    values = ((each.name, getattr(part, each.name)) for each in fields(part))
+    copies: dict[str, Any] = {name: dict(value) for name, value in values if isinstance(value, Mapping)}
     return replace(part, **copies)

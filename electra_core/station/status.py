@@ -1,4 +1,4 @@
-"""A station as people and programs read it: one moment, as JSON with the exercise's field names and ours."""
+"""The status of a station: one moment, as JSON, in the exercise's field names and in ours."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from electra_core.allocation import Allocation, Demand, Limit, Snapshot, name_of
-from electra_core.station.config import ChargerConfig, StationConfig
+from electra_core.allocation import Allocation, Limit, name_of
+from electra_core.station.charging_curve import MIN_OFFER_KW
+from electra_core.station.config import StationConfig
+from electra_core.station.config_parts import ChargerConfig
 from electra_core.station.demand import site_limit_kw
-from electra_core.station.state import BATTERY_ID, ConnectorId, Session, State
-from electra_core.station.vehicles import MIN_OFFER_KW
+from electra_core.station.engine import Decision
+from electra_core.station.state import BATTERY_ID, ConnectorId, State
 
 
 class _Part(BaseModel):
@@ -18,7 +20,7 @@ class _Part(BaseModel):
 
 
 class SessionStatus(_Part):
-    """One session. The exercise's fields first (powers in kW), then ours with their units."""
+    """A session: the exercise's fields first (powers in kW), then ours with their units."""
 
     session_id: str
     allocated_power: float
@@ -31,14 +33,14 @@ class SessionStatus(_Part):
     departs_s: float | None
     priority: float
     weight: float
-    # Charging takes power or could; waiting wants power and gets none; suspended is out of service.
+    # Charging: has power. Waiting: wants power and has none. Suspended: out of service.
     condition: Literal["charging", "waiting", "suspended", "finished"]
     waiting: bool
     ceiling_kw: float
     grid_kw: float
     battery_kw: float
     limited_by: Limit
-    # What the car takes, as far as its meter tells; and whole power modules, where the charger has them.
+    # The car's draw as far as its meter tells, and whole power modules if the charger has them.
     drawn_kw: float
     modules: int | None
     soc: float | None
@@ -46,12 +48,12 @@ class SessionStatus(_Part):
     energy_kwh: float
     energy_from_battery_kwh: float
     remaining_kwh: float | None
-    # At the power offered now: a curve that falls on the way makes it longer.
+    # At the power drawn now: a curve that falls on the way makes it longer.
     minutes_to_target: float | None
 
 
 class ConnectorStatus(_Part):
-    """One connector; ``session`` is None while no car is there."""
+    """A connector; ``session`` is None while no car is there."""
 
     connector_id: int
     session: SessionStatus | None
@@ -59,7 +61,7 @@ class ConnectorStatus(_Part):
 
 
 class ChargerStatus(_Part):
-    """One charger, kW; ``max_asked_power`` is what its cars ask for now."""
+    """A charger, kW; ``max_asked_power`` is what its cars ask for now."""
 
     charger_id: str
     max_power: float
@@ -70,7 +72,7 @@ class ChargerStatus(_Part):
 
 
 class BoostStatus(_Part):
-    """One session that the battery helps."""
+    """A session that the battery helps."""
 
     charger_id: str
     connector_id: int
@@ -79,7 +81,7 @@ class BoostStatus(_Part):
 
 
 class BatteryStatus(_Part):
-    """The battery; SoC from 0 to 1, positive power charges it."""
+    """The battery: SoC from 0 to 1; positive power charges it."""
 
     max_power: float
     state_of_charge: float
@@ -91,7 +93,7 @@ class BatteryStatus(_Part):
 
 
 class StationStatus(_Part):
-    """The whole station at one moment; ``grid_kw`` is the import for cars and battery."""
+    """The status of a station at one moment; ``grid_kw`` is the import for cars and battery."""
 
     station_id: str
     grid_capacity: float
@@ -102,9 +104,9 @@ class StationStatus(_Part):
     strategy: str
     site_limit_kw: float
     static_load_kw: float
-    # What chargers and battery take at all times.
+    # The power that chargers and battery take at all times.
     standby_kw: float
-    # At its fail-safe limit, because the readings in ``silent`` are older than their lease.
+    # The station is at its fail-safe limit, because the readings in ``silent`` are older than their lease.
     fail_safe: bool
     silent: tuple[str, ...]
     grid_kw: float
@@ -118,7 +120,7 @@ class StationStatus(_Part):
 
     @property
     def sessions(self) -> tuple[tuple[str, int, SessionStatus], ...]:
-        """Charger, connector and session of each car that is there."""
+        """Return charger, connector and session of each car that is there."""
         return tuple(
             (charger.charger_id, connector.connector_id, connector.session)
             for charger in self.chargers
@@ -127,12 +129,10 @@ class StationStatus(_Part):
         )
 
 
-def read_status(
-    config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation
-) -> StationStatus:
-    """Put one moment of a station into words and numbers."""
-    demands = {demand.session_id: demand for demand in snapshot.demands}
-    chargers = tuple(_charger(charger, state, allocation, demands) for charger in config.chargers)
+def read_status(config: StationConfig, decision: Decision) -> StationStatus:
+    """Return one moment of a station in words and numbers."""
+    state, allocation = decision.state, decision.allocation
+    chargers = tuple(_charger(charger, decision) for charger in config.chargers)
     return StationStatus(
         station_id=config.station_id,
         grid_capacity=config.grid_capacity_kw,
@@ -157,44 +157,35 @@ def read_status(
     )
 
 
-def _charger(
-    charger: ChargerConfig, state: State, allocation: Allocation, demands: dict[str, Demand]
-) -> ChargerStatus:
-    places = [(charger.id, number) for number in range(1, len(charger.connectors) + 1)]
-    here = [state.sessions[place].session_id for place in places if place in state.sessions]
+def _charger(charger: ChargerConfig, decision: Decision) -> ChargerStatus:
+    state, demands = decision.state, decision.demands
+    connector_ids = [(charger.id, number) for number in range(1, len(charger.connectors) + 1)]
+    here = [demands[each][1] for each in connector_ids if each in demands]
     return ChargerStatus(
         charger_id=charger.id,
         max_power=charger.max_power_kw,
-        max_asked_power=sum(demands[session_id].max_kw for session_id in here),
+        max_asked_power=sum(demand.max_kw for demand in here),
         connectors=tuple(
             ConnectorStatus(
-                connector_id=place[1],
-                session=_session(state.sessions.get(place), allocation, demands),
-                available=state.is_available(place),
+                connector_id=connector_id[1],
+                session=read_session(decision, connector_id),
+                available=state.is_available(connector_id),
             )
-            for place in places
+            for connector_id in connector_ids
         ),
-        offered_kw=sum(allocation.offered_kw[session_id] for session_id in here),
-        available=any(state.is_available(place) for place in places),
+        offered_kw=sum(decision.allocation.offered_kw[demand.session_id] for demand in here),
+        available=any(state.is_available(connector_id) for connector_id in connector_ids),
     )
 
 
-def read_session(
-    place: ConnectorId, state: State, snapshot: Snapshot, allocation: Allocation
-) -> SessionStatus | None:
-    """One session of a moment, without the rest of the station."""
-    demands = {demand.session_id: demand for demand in snapshot.demands}
-    return _session(state.sessions.get(place), allocation, demands)
-
-
-def _session(
-    session: Session | None, allocation: Allocation, demands: dict[str, Demand]
-) -> SessionStatus | None:
+def read_session(decision: Decision, connector_id: ConnectorId) -> SessionStatus | None:
+    """Return the session at a connector, without the rest of the station; None if no car is there."""
+    session = decision.state.sessions.get(connector_id)
     if session is None:
         return None
-    name = session.session_id
+    allocation, name = decision.allocation, session.session_id
     offered_kw, boost_kw = allocation.offered_kw[name], allocation.boost_kw[name]
-    limited_by, takes_kw = allocation.limited_by[name], session.takes_kw(offered_kw)
+    limited_by, drawn_kw = allocation.limited_by[name], session.drawn_kw(offered_kw)
     condition = _condition(limited_by, offered_kw)
     return SessionStatus(
         session_id=name,
@@ -210,18 +201,18 @@ def _session(
         weight=session.weight,
         condition=condition,
         waiting=condition == "waiting",
-        ceiling_kw=demands[name].max_kw,
+        ceiling_kw=decision.demands[connector_id][1].max_kw,
         grid_kw=offered_kw - boost_kw,
         battery_kw=boost_kw,
         limited_by=limited_by,
-        drawn_kw=takes_kw,
+        drawn_kw=drawn_kw,
         modules=allocation.modules.get(name),
         soc=session.soc,
         target_soc=session.target_soc,
         energy_kwh=session.energy_kwh,
         energy_from_battery_kwh=session.boost_kwh,
         remaining_kwh=session.remaining_kwh,
-        minutes_to_target=_minutes(session.remaining_kwh, takes_kw),
+        minutes_to_target=_minutes(session.remaining_kwh, drawn_kw),
     )
 
 
@@ -235,10 +226,10 @@ def _condition(
     return "charging" if offered_kw > 0.0 else "waiting"
 
 
-def _minutes(remaining_kwh: float | None, takes_kw: float) -> float | None:
-    if remaining_kwh is None or (remaining_kwh > 0.0 and takes_kw < MIN_OFFER_KW):
+def _minutes(remaining_kwh: float | None, drawn_kw: float) -> float | None:
+    if remaining_kwh is None or (remaining_kwh > 0.0 and drawn_kw < MIN_OFFER_KW):
         return None
-    return 60.0 * remaining_kwh / takes_kw if remaining_kwh > 0.0 else 0.0
+    return 60.0 * remaining_kwh / drawn_kw if remaining_kwh > 0.0 else 0.0
 
 
 def _battery(config: StationConfig, state: State, allocation: Allocation) -> BatteryStatus | None:

@@ -20,7 +20,7 @@ from electra_core import Station, catalogue, load_config
 
 config = load_config("../../configs/electra_paris_15.json")
 charger = config.chargers[0]
-print(f"{len(config.chargers)} chargers of {charger.max_power_kw:g} kW, {len(config.plugs)} connectors")
+print(f"{len(config.chargers)} chargers of {charger.max_power_kw:g} kW, {len(config.connectors)} connectors")
 print(f"share {config.grid_capacity_kw:g} kW of the grid connection")
 
 # %% [markdown]

@@ -18,7 +18,7 @@
 from electra_core import Station, Vehicle, load_config, simulate
 
 config = load_config("../../configs/electra_paris_15.json")
-print(f"{config.grid_capacity_kw:g} kW, {len(config.plugs)} connectors")
+print(f"{config.grid_capacity_kw:g} kW, {len(config.connectors)} connectors")
 
 # %% [markdown]
 # The function `paris` gives the same station with some property of the battery changed, so that each

@@ -88,7 +88,7 @@ def station(power_kw):
 
 
 assert station(172.5) == REAL
-print(f"{REAL.station_id}: {REAL.grid_capacity_kw} kW for {len(REAL.plugs)} plugs")
+print(f"{REAL.station_id}: {REAL.grid_capacity_kw} kW for {len(REAL.connectors)} plugs")
 
 # %% [markdown]
 # A busy day says more than a quiet one. These are the eight days with the most sessions.

@@ -190,7 +190,7 @@ def test_formulas_and_html_in_names_stay_text(config: StationConfig) -> None:
     assert all(len(guest.vehicle.name) <= 60 for guest in guests)
     station = Station(config)
     for number, guest in enumerate(guests[:2]):
-        station.plug_in(*list(config.plugs)[number], guest.vehicle, arrival_soc=0.0)
+        station.plug_in(*list(config.connectors)[number], guest.vehicle, arrival_soc=0.0)
     cells = [cell for row in csv.reader(keep.sessions_csv(station, {}).decode().splitlines()) for cell in row]
     assert not [cell for cell in cells if cell.startswith(keep.FORMULA)]
 
@@ -229,7 +229,7 @@ def test_none_and_too_many(config: StationConfig, rows: int, words: str) -> None
 @pytest.fixture
 def station(config: StationConfig) -> Station:
     """Cars of every kind, one of them gone, limits that moved, something broken."""
-    station, places = Station(config), list(config.plugs)
+    station, places = Station(config), list(config.connectors)
     cars = list(catalogue().values())
     station.plug_in(*places[0], cars[0], arrival_soc=0.2, target_soc=0.8, departs_s=9_000.0)
     station.advance(600.0)
@@ -316,7 +316,7 @@ def test_python_lines_with_a_strategy_without_a_name(config: StationConfig) -> N
 
     first.__name__ = "<lambda>\nimport os"
     station = Station(config, first)
-    station.plug_in(*next(iter(config.plugs)), next(iter(catalogue().values())), arrival_soc=0.2)
+    station.plug_in(*next(iter(config.connectors)), next(iter(catalogue().values())), arrival_soc=0.2)
     station.advance(600.0)
     program = keep.python_lines(station)
     assert b"import os" not in program

@@ -1,4 +1,4 @@
-"""Made-up sessions: repeatable, as many as asked for at each hour, and cars and SoC as asked for."""
+"""Random sessions: repeatable, with the given rates, cars and SoC."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def day_of(table: pd.DataFrame) -> np.ndarray:
     return (table["arrival_s"] // DAY_S).to_numpy(dtype=int)
 
 
-def surprise(counts: np.ndarray, expected: np.ndarray) -> float:
-    """How far counts are from what was expected, in standard deviations of chi-square; above 4 is wrong."""
+def excess_chi_square(counts: np.ndarray, expected: np.ndarray) -> float:
+    """Return how far chi-square is above its mean, in standard deviations; above 4 is wrong."""
     assert expected.min() > 5
     chi_square = float(((counts - expected) ** 2 / expected).sum())
     return (chi_square - len(counts)) / math.sqrt(2 * len(counts))
 
 
-# The same again
+# Repeatability
 
 
-def test_a_seed_says_it_all() -> None:
+def test_same_seed_gives_the_same_table() -> None:
     options: dict[str, Any] = {"arrivals_per_day": 50, "dwell_s": (1740, 0.56)}
     first = generate(30, seed=7, **options)
     pd.testing.assert_frame_equal(first, generate(30, seed=7, **options), check_exact=True)
@@ -49,13 +49,13 @@ def test_a_seed_says_it_all() -> None:
     assert not first["arrival_s"].equals(generate(30, seed=8, **options)["arrival_s"])
 
 
-def test_a_generator_goes_on() -> None:
+def test_random_generator_continues_from_its_state() -> None:
     random = np.random.default_rng(7)
     first, second = generate(30, seed=random), generate(30, seed=random)
     assert not first["arrival_s"].equals(second["arrival_s"])
 
 
-def test_numpy_s_own_random_state_is_left_alone() -> None:
+def test_global_random_state_of_numpy_is_unchanged() -> None:
     np.random.seed(1)
     before = np.random.random()
     np.random.seed(1)
@@ -63,20 +63,20 @@ def test_numpy_s_own_random_state_is_left_alone() -> None:
     assert np.random.random() == before
 
 
-# When they come
+# Arrivals
 
 
-def test_as_many_as_asked_for_at_each_hour() -> None:
+def test_arrivals_follow_the_rates_of_hours_and_weekdays() -> None:
     days = 7 * 200
     table = generate(days, seed=1, arrivals_per_day=40)
     shares = np.array(EPFL_HOURS) / sum(EPFL_HOURS)
-    assert surprise(np.bincount(hour_of_day(table), minlength=24), 40 * days * shares) < 4
+    assert excess_chi_square(np.bincount(hour_of_day(table), minlength=24), 40 * days * shares) < 4
     factors = np.array(EPFL_WEEKDAYS)
     assert factors.sum() == pytest.approx(7.0)
-    assert surprise(np.bincount(day_of(table) % 7, minlength=7), 40 * 200 * factors) < 4
+    assert excess_chi_square(np.bincount(day_of(table) % 7, minlength=7), 40 * 200 * factors) < 4
 
 
-def test_the_count_of_a_day_is_poisson_s() -> None:
+def test_daily_count_is_poisson_distributed() -> None:
     counts = np.bincount(
         day_of(generate(5000, seed=2, arrivals_per_day=20, weekdays=[1] * 7)), minlength=5000
     )
@@ -85,13 +85,13 @@ def test_the_count_of_a_day_is_poisson_s() -> None:
     assert counts.var() / counts.mean() == pytest.approx(1.0, abs=4 * math.sqrt(2 / 5000))
 
 
-def test_arrivals_are_spread_evenly_in_an_hour() -> None:
+def test_arrivals_are_uniform_within_an_hour() -> None:
     table = generate(2000, seed=3, arrivals_per_day=30)
     tenths = ((table["arrival_s"] % HOUR_S) // (HOUR_S / 10)).to_numpy(dtype=int)
-    assert surprise(np.bincount(tenths, minlength=10), np.full(10, len(table) / 10)) < 4
+    assert excess_chi_square(np.bincount(tenths, minlength=10), np.full(10, len(table) / 10)) < 4
 
 
-def test_gaps_are_those_of_a_poisson_process() -> None:
+def test_gaps_of_a_constant_rate_are_exponential() -> None:
     """With one rate all day the gaps are exponential: as much spread as mean, and no memory."""
     table = generate(2000, seed=4, arrivals_per_day=30, hours=[1] * 24, weekdays=[1] * 7)
     gaps = np.diff(table["arrival_s"])
@@ -100,48 +100,48 @@ def test_gaps_are_those_of_a_poisson_process() -> None:
     assert abs(np.corrcoef(gaps[:-1], gaps[1:])[0, 1]) < 4 / math.sqrt(len(gaps))
 
 
-def test_nobody_comes_where_the_rate_is_0() -> None:
+def test_rate_of_0_gives_no_arrivals() -> None:
     hours = [0.0] * 24
     hours[7], hours[18] = 1, 3
     table = generate(70, seed=5, arrivals_per_day=50, hours=hours, weekdays=[1, 1, 1, 1, 1, 0, 0])
     counts = np.bincount(hour_of_day(table), minlength=24)
     assert set(np.flatnonzero(counts)) == {7, 18}
-    assert surprise(counts[[7, 18]], np.array([12.5, 37.5]) * 50) < 4
+    assert excess_chi_square(counts[[7, 18]], np.array([12.5, 37.5]) * 50) < 4
     assert set(day_of(table) % 7) == {0, 1, 2, 3, 4}
 
 
-def test_the_first_day_is_a_weekday() -> None:
+def test_first_weekday_sets_the_weekday_of_the_first_day() -> None:
     table = generate(3, seed=6, arrivals_per_day=50, weekdays=[0, 0, 0, 0, 0, 0, 1], first_weekday=5)
     assert set(day_of(table)) == {1}
 
 
-def test_a_table_is_in_order_and_within_its_days() -> None:
+def test_table_is_ordered_and_within_its_days() -> None:
     table = generate(10, seed=7, arrivals_per_day=100)
     assert table["arrival_s"].is_monotonic_increasing
     assert table["arrival_s"].between(0.0, 10 * DAY_S, inclusive="left").all()
     assert table["session_id"].tolist() == [f"G{place}" for place in range(1, len(table) + 1)]
 
 
-# Who comes
+# Cars
 
 
-def test_cars_have_their_shares() -> None:
+def test_cars_have_the_given_shares() -> None:
     cars = {"Peugeot e-208": 3, "Porsche Macan": 1, "Dacia Spring": 0}
     table = generate(500, seed=8, arrivals_per_day=20, cars=cars)
     counts = table["vehicle"].value_counts()
     assert set(counts.index) == {"Peugeot e-208", "Porsche Macan"}
     expected = np.array([0.75, 0.25]) * len(table)
-    assert surprise(counts[["Peugeot e-208", "Porsche Macan"]].to_numpy(), expected) < 4
+    assert excess_chi_square(counts[["Peugeot e-208", "Porsche Macan"]].to_numpy(), expected) < 4
 
 
-def test_every_car_comes_equally_often() -> None:
+def test_all_cars_have_the_same_share_by_default() -> None:
     table = generate(1000, seed=9, arrivals_per_day=20)
     counts = table["vehicle"].value_counts()
     assert set(counts.index) == set(catalogue())
-    assert surprise(counts.to_numpy(), np.full(len(counts), len(table) / len(counts))) < 4
+    assert excess_chi_square(counts.to_numpy(), np.full(len(counts), len(table) / len(counts))) < 4
 
 
-def test_soc_on_arrival_and_at_the_target() -> None:
+def test_default_soc_follows_the_beta_distributions_of_the_log() -> None:
     table = generate(2000, seed=10, arrivals_per_day=20)
     arrival, target = table["arrival_soc"], table["target_soc"]
     assert (arrival.min() >= 0.0) & (target.max() <= 1.0) & (target >= arrival).all()
@@ -153,31 +153,31 @@ def test_soc_on_arrival_and_at_the_target() -> None:
     assert abs(np.corrcoef(filled, arrival)[0, 1]) < 4 / math.sqrt(len(table))
 
 
-def test_soc_given_by_numbers() -> None:
-    """Who arrives with what others want to reach wants a full battery."""
+def test_constant_soc_is_the_same_for_all_cars() -> None:
+    """A car that arrives with the common target or more wants a full battery."""
     table = generate(20, seed=11, arrivals_per_day=50, target_soc=0.6)
     assert set(table["target_soc"]) == {0.6, 1.0}
     assert ((table["arrival_soc"] < 0.6) == (table["target_soc"] == 0.6)).all()
     assert set(generate(5, seed=1, arrival_soc=0.2)["arrival_soc"]) == {0.2}
 
 
-def test_how_long_they_stay() -> None:
+def test_dwell_is_log_normal_or_missing() -> None:
     assert generate(5, seed=12)["departure_s"].isna().all()
     table = generate(1000, seed=12, arrivals_per_day=20, dwell_s=(1740, 0.56))
-    stays = table["departure_s"] - table["arrival_s"]
-    assert stays.min() > 0.0
-    assert np.log(stays).mean() == pytest.approx(math.log(1740), abs=0.02)
-    assert np.log(stays).std() == pytest.approx(0.56, abs=0.02)
+    dwell_s = table["departure_s"] - table["arrival_s"]
+    assert dwell_s.min() > 0.0
+    assert np.log(dwell_s).mean() == pytest.approx(math.log(1740), abs=0.02)
+    assert np.log(dwell_s).std() == pytest.approx(0.56, abs=0.02)
     exact = generate(5, seed=12, dwell_s=(600, 0))
     np.testing.assert_allclose(exact["departure_s"] - exact["arrival_s"], 600.0)
 
 
-def test_patience() -> None:
+def test_patience_is_constant_or_missing() -> None:
     assert generate(5, seed=13)["patience_s"].isna().all()
     assert set(generate(5, seed=13, patience_s=300)["patience_s"]) == {300.0}
 
 
-# A station takes it
+# Tables
 
 
 @given(
@@ -189,22 +189,22 @@ def test_patience() -> None:
     dwell_s=st.none() | st.tuples(st.floats(0.0, 1e6), st.floats(0.0, 5.0)),
     patience_s=st.none() | st.floats(0.0, 1e6),
 )
-def test_a_station_takes_whatever_is_made_up(**options: Any) -> None:
+def test_station_takes_every_generated_table(**options: Any) -> None:
     table = generate(options.pop("days"), **options)
-    visits = read_session_table(table, PARIS)
-    assert len(visits) == len(table)
-    assert np.isfinite(visits.requested_kwh).all()
-    assert (visits.slot == -1).all()
+    checked = read_session_table(table, PARIS)
+    assert len(checked) == len(table)
+    assert np.isfinite(checked.requested_kwh).all()
+    assert (checked.slot == -1).all()
 
 
-def test_a_table_goes_through_a_file(tmp_path: Path) -> None:
+def test_generated_table_survives_a_csv_file(tmp_path: Path) -> None:
     table = generate(3, seed=14, dwell_s=(1740, 0.56), patience_s=600)
     table.to_csv(tmp_path / "made_up.csv", index=False)
     back = read_sessions(tmp_path / "made_up.csv")
     pd.testing.assert_frame_equal(back, table, check_dtype=False, check_exact=True)
 
 
-def test_the_default_rhythm_is_the_real_log_s() -> None:
+def test_default_rates_are_those_of_the_real_log() -> None:
     log = read_epfl(shared_file("data/sessions/epfl_level3_2022.csv"))
     counts = np.bincount(hour_of_day(log), minlength=24)
     np.testing.assert_allclose(EPFL_HOURS, 100 * counts / len(log), atol=0.051)
@@ -216,7 +216,7 @@ def test_the_default_rhythm_is_the_real_log_s() -> None:
     assert len(log) / len(days) == pytest.approx(9.3, abs=0.05)
 
 
-# What is refused
+# Refusals
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no days": ({"days": 0}, "days must be a whole number from 1 to 36525, got 0"),
@@ -233,7 +233,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "hours as words": ({"hours": "a" * 24}, "hours must be 24 numbers, got 'aaa"),
     "negative hour": ({"hours": [1] * 23 + [-1]}, "hours: each must be from 0"),
     "hour of words": ({"hours": ["1"] * 24}, "hours: each must be a finite number, got '1'"),
-    "no hour": ({"hours": [0] * 24}, "hours are all 0: nobody would ever come"),
+    "no hour": ({"hours": [0] * 24}, "hours are all 0: no driver would ever come"),
     "8 weekdays": ({"weekdays": [1] * 8}, "weekdays must be 7 numbers, got 8"),
     "negative weekday": ({"weekdays": [1] * 6 + [-0.1]}, "weekdays: each must be from 0"),
     "eighth weekday": ({"first_weekday": 7}, "first_weekday must be a whole number from 0 to 6, got 7"),
@@ -257,9 +257,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_nonsense_is_refused_before_anything_is_drawn(what: str) -> None:
-    changes, words = REFUSED[what]
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_arguments_are_refused_before_anything_is_drawn(case: str) -> None:
+    changes, words = REFUSED[case]
     random = np.random.default_rng(1)
     before = random.bit_generator.state
     with pytest.raises(ValueError, match=words):

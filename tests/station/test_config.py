@@ -1,10 +1,11 @@
-"""Configuration files: what loads, what does not, and where the fault is said to be."""
+"""Configuration files: sound ones load, and each mistake is reported with its place."""
 
 from __future__ import annotations
 
 import copy
 import json
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from stations import ROOT, configs
 
 from electra_core import BatteryConfig, ConfigError, ConnectorConfig, StationConfig, load_config
 
-# The exercise's file, with its comment: the exercise's own reader could not read it.
-SEED = """
+# The exercise's file with comments, which the exercise's own reader refuses.
+EXERCISE = """
 {
   "stationId": "ELECTRA_PARIS_15",
   "gridCapacity": 400, // kW
@@ -54,23 +55,23 @@ def faults(source: Any) -> list[str]:
     return list(caught.value.faults)
 
 
-# What loads
+# Sound files
 
 
-def test_the_seeds_file_with_comments(tmp_path: Path) -> None:
-    config = load_config(written(tmp_path, SEED))
+def test_exercise_file_with_comments_loads(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, EXERCISE))
     assert config == load_config(PLAIN) == load_config(str(written(tmp_path, json.dumps(PLAIN))))
     assert config.station_id == "ELECTRA_PARIS_15"
     assert config.grid_capacity_kw == 400
     assert config.charger_kw == {"CP001": 200, "CP002": 200, "CP003": 300}
-    assert list(config.plugs)[:3] == [("CP001", 1), ("CP001", 2), ("CP002", 1)]
+    assert list(config.connectors)[:3] == [("CP001", 1), ("CP001", 2), ("CP002", 1)]
 
 
-def test_the_defaults_reproduce_the_seed() -> None:
+def test_defaults_reproduce_the_exercise() -> None:
     config = load_config(PLAIN)
     assert config.static_load_kw == 0.0
     assert config.chargers[0].connectors == (ConnectorConfig(), ConnectorConfig())
-    assert config.plugs["CP001", 1].max_power_kw is None
+    assert config.connectors["CP001", 1].max_power_kw is None
     battery = config.battery
     assert isinstance(battery, BatteryConfig)
     assert (battery.initial_capacity_kwh, battery.power_kw) == (200, 100)
@@ -81,18 +82,18 @@ def test_the_defaults_reproduce_the_seed() -> None:
     assert (battery.boost_from_soc, battery.recharge_free_share, battery.recharge_step_soc) == (0.2, 0.5, 0.1)
 
 
-def test_the_defaults_are_a_station_without_losses_turns_modules_and_leases() -> None:
+def test_defaults_have_no_losses_turns_modules_or_leases() -> None:
     config = load_config(PLAIN)
     assert (config.standing_kw, config.module_kw, config.module_hold) == (0, {}, {})
     assert set(config.efficiency.values()) == {1}
     assert (config.rotation_s, config.limit_lease_s, config.fail_safe_limit_kw) == (None, None, None)
-    assert config.plugs["CP001", 1].fallback_power_kw == 0
+    assert config.connectors["CP001", 1].fallback_power_kw == 0
     battery = config.battery
     assert isinstance(battery, BatteryConfig)
     assert (battery.reserve_soc, battery.comfort_power_kw, battery.recharge_share) == (0, 0, 1)
 
 
-def test_every_optional_key_written_out_at_its_default() -> None:
+def test_optional_keys_written_out_at_their_defaults_change_nothing() -> None:
     station = {"staticLoad": 0, "controlInterval": 60, "rotation": None, "moduleHold": 30, "reclaimMargin": 2}
     leases = {"reclaimAfter": 60, "limitLease": None, "failSafeLimit": None}
     charger = {"efficiency": 1, "standbyPower": 0, "moduleSize": None, "moduleHold": None}
@@ -102,7 +103,7 @@ def test_every_optional_key_written_out_at_its_default() -> None:
     assert load_config({**PLAIN, **station, **leases, **written_out}) == load_config(PLAIN)
 
 
-def test_a_chargers_own_hold_comes_before_the_stations() -> None:
+def test_module_hold_of_a_charger_overrides_the_stations() -> None:
     modules = [{**each, "moduleSize": 50} for each in PLAIN["chargers"]]
     modules[1]["moduleHold"] = 90
     config = load_config({**PLAIN, "moduleHold": 5, "chargers": modules})
@@ -110,11 +111,11 @@ def test_a_chargers_own_hold_comes_before_the_stations() -> None:
 
 
 @pytest.mark.parametrize("battery", [{}, {"battery": None}])
-def test_no_battery(battery: dict[str, None]) -> None:
+def test_station_without_a_battery_loads(battery: dict[str, None]) -> None:
     assert load_config({**{key: PLAIN[key] for key in PLAIN if key != "battery"}, **battery}).battery is None
 
 
-def test_both_spellings() -> None:
+def test_both_spellings_of_the_keys_load() -> None:
     snake = {
         "station_id": "ELECTRA_PARIS_15",
         "grid_capacity_kw": 400,
@@ -135,23 +136,23 @@ def test_both_spellings() -> None:
     assert load_config(snake).battery.discharge_power_kw == 100
 
 
-def test_a_byte_order_mark_and_other_letters(tmp_path: Path) -> None:
+def test_file_with_byte_order_mark_and_accents_loads(tmp_path: Path) -> None:
     text = json.dumps({**PLAIN, "stationId": "Électra №15"}, ensure_ascii=False)
     assert load_config(written(tmp_path, b"\xef\xbb\xbf" + text.encode())).station_id == "Électra №15"
 
 
-def test_a_configuration_is_frozen() -> None:
+def test_configuration_is_frozen() -> None:
     config = load_config(PLAIN)
     with pytest.raises(ValueError, match="frozen"):
         config.grid_capacity_kw = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.json")), ids=lambda path: path.name)
-def test_the_shipped_files_load(path: Path) -> None:
-    assert load_config(path).plugs
+def test_shipped_files_load(path: Path) -> None:
+    assert load_config(path).connectors
 
 
-# What does not: the exact place of each fault
+# Mistakes and their exact places
 
 MISSING = object()
 
@@ -228,7 +229,7 @@ def changed(place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
         (("battery", "initialSoc"), 50, "battery.initialSoc: must be 1 or less, got 50"),
         (("battery", "minSoc"), -0.1, "battery.minSoc: must be 0 or more, got -0.1"),
         (("battery", "chargeEfficiency"), 0, "battery.chargeEfficiency: must be greater than 0, got 0"),
-        (("battery", "rule"), "seed", "battery.rule: must be 'hybrid' or 'whole_session', got \"seed\""),
+        (("battery", "rule"), "other", "battery.rule: must be 'hybrid' or 'whole_session', got \"other\""),
         (("rotation",), 0, "rotation: must be 1 or more, got 0"),
         (("rotation",), "90", 'rotation: must be a number, got "90"'),
         (("moduleHold",), -1, "moduleHold: must be 0 or more, got -1"),
@@ -268,19 +269,19 @@ def changed(place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
 )
-def test_a_fault_has_its_place(place: tuple[str | int, ...], value: Any, fault: str) -> None:
+def test_mistake_is_reported_with_its_place(place: tuple[str | int, ...], value: Any, fault: str) -> None:
     found = faults(changed(place, value))
     assert len(found) == 1
     assert found[0].startswith(fault)
 
 
 @pytest.mark.parametrize("key", ["minSoc", "initialSoc", "reserveSoc"])
-def test_a_floor_above_the_top(key: str) -> None:
+def test_soc_above_max_soc_is_refused(key: str) -> None:
     battery = {**PLAIN["battery"], key: 0.9, "maxSoc": 0.8}
     assert faults({**PLAIN, "battery": battery}) == [f"battery.{key}: must not be above maxSoc 0.8, got 0.9"]
 
 
-def test_the_place_is_in_the_words_of_the_file() -> None:
+def test_place_of_a_mistake_uses_the_spelling_of_the_file() -> None:
     data = {
         "station_id": "S",
         "grid_capacity_kw": -1,
@@ -292,7 +293,7 @@ def test_the_place_is_in_the_words_of_the_file() -> None:
     ]
 
 
-def test_every_fault_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     data = {
         "stationId": "",
         "gridCapacity": -1,
@@ -318,7 +319,7 @@ def test_every_fault_at_once() -> None:
     }
 
 
-def test_every_fault_of_the_optional_keys_at_once() -> None:
+def test_all_mistakes_in_optional_keys_are_reported_at_once() -> None:
     data = {
         **PLAIN,
         "rotation": 0,
@@ -386,25 +387,25 @@ def test_every_fault_of_the_optional_keys_at_once() -> None:
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_a_file_that_is_no_configuration(tmp_path: Path, text: str | bytes, words: str) -> None:
+def test_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str | bytes, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         load_config(written(tmp_path, text))
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     assert "there is no file" in faults(tmp_path / "none.json")[0]
     assert "cannot be read" in faults(tmp_path)[0]
     assert "cannot be read" in faults("a\0b")[0]
 
 
 @pytest.mark.parametrize("source", [None, 5, [], b"{}", object()], ids=lambda value: type(value).__name__)
-def test_sources_that_are_none(source: Any) -> None:
+def test_source_of_another_type_is_refused(source: Any) -> None:
     assert "expected a path or a mapping" in faults(source)[0]
 
 
-# Anything else: it loads, or it is a ConfigError
+# Damaged files load or raise a ConfigError
 
-FILES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").glob("*.json"))] + [SEED]
+FILES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").glob("*.json"))] + [EXERCISE]
 
 
 def assert_loads_or_says_why(source: Path | dict[str, Any]) -> None:
@@ -420,7 +421,9 @@ def assert_loads_or_says_why(source: Path | dict[str, Any]) -> None:
 
 @given(data=st.data(), text=st.sampled_from(FILES))
 @settings(max_examples=max(250, settings().max_examples))
-def test_a_damaged_text_loads_or_says_why(tmp_path_factory: Any, data: st.DataObject, text: str) -> None:
+def test_damaged_text_loads_or_raises_config_error(
+    tmp_path_factory: Any, data: st.DataObject, text: str
+) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
         end = start + data.draw(st.sampled_from([0, 0, 1, 2, 9, 40]))
@@ -460,7 +463,7 @@ def places_of(data: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @given(config=configs(), data=st.data())
 @settings(max_examples=max(250, settings().max_examples))
-def test_a_damaged_mapping_loads_or_says_why(config: dict[str, Any], data: st.DataObject) -> None:
+def test_damaged_mapping_loads_or_raises_config_error(config: dict[str, Any], data: st.DataObject) -> None:
     assert isinstance(load_config(config), StationConfig)
     config = copy.deepcopy(config)
     for _ in range(data.draw(st.integers(1, 3))):
@@ -476,3 +479,19 @@ def test_a_damaged_mapping_loads_or_says_why(config: dict[str, Any], data: st.Da
         else:
             part[data.draw(st.text(max_size=4) | st.integers() | st.none())] = data.draw(strange)
     assert_loads_or_says_why(config)
+
+
+def test_config_error_survives_pickle_and_copy() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config({**PLAIN, "gridCapacity": -1, "rotation": 0})
+    error = caught.value
+    assert str(error).startswith("configuration: 2 faults in the configuration\ngridCapacity: must be")
+    for again in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
+        assert (type(again), str(again)) == (ConfigError, str(error))
+        assert (again.source, again.faults) == ("configuration", error.faults)
+
+
+def test_repeated_keys_of_a_file_are_reported_by_place(tmp_path: Path) -> None:
+    chargers = '"chargers": [{"id": "A", "id": "B", "maxPower": 1, "connectors": 1}]'
+    text = '{"stationId": "S", "gridCapacity": 1, "gridCapacity": 2, ' + chargers + "}"
+    assert faults(written(tmp_path, text)) == ["gridCapacity: is given twice, and so is chargers[0].id"]

@@ -1,6 +1,6 @@
-"""The journal: a file of calls leads to the same station, and damage is said with its line.
+"""The journal: a file of calls leads to the same station, and damage is reported with its line.
 
-What a station's own functions and weights do to it is here as well: a record has to bring them back.
+Own rank functions and weights are tested here as well: a record has to bring them back.
 """
 
 from __future__ import annotations
@@ -51,30 +51,32 @@ Answer = tuple[float, float]
 
 
 def fingerprint(station: Station) -> tuple[str, ...]:
-    """Everything that a station shows, to the last bit: repr of a float is exact."""
+    """Return everything that a station shows, to the last bit: repr of a float is exact."""
     return repr(station.state), repr(station.allocation), repr(station.snapshot()), repr(station.events)
 
 
 def scene() -> Station:
-    """A station at which every call was made, some of them at odd moments, and the fail-safe limit came."""
-    here = Station(CONFIG)
-    here.plug_in("CP1", 1, catalogue()["Hyundai Ioniq 5 73 kWh"], arrival_soc=0.1, target_soc=0.8)
-    here.plug_in("CP1", 2, HUNGRY, weight=2, priority=1, departs_s=7200)
-    here.advance(100 / 3)
-    here.plug_in("CP2", 1, Vehicle(80, 60, ChargingCurve([(0, 80), (1, 5)]), min_power_kw=5), arrival_soc=0.3)
-    here.set_site_limit(170.5)
-    here.set_static_load(math.pi)
-    here.report_draw("CP1", 2, 12.5)
-    here.advance(901)
-    here.set_available("CP2", 1, False)
-    here.set_available("battery", available=False)
-    here.set_strategy("least_laxity")
-    here.set_site_limit(None)
-    here.set_static_load(0)
-    here.advance(0)
-    here.unplug("CP1", 2)
-    here.set_available("CP2", None, True)
-    return here
+    """Return a station after every kind of call, some at odd moments, and a fall to the fail-safe limit."""
+    station = Station(CONFIG)
+    station.plug_in("CP1", 1, catalogue()["Hyundai Ioniq 5 73 kWh"], arrival_soc=0.1, target_soc=0.8)
+    station.plug_in("CP1", 2, HUNGRY, weight=2, priority=1, departs_s=7200)
+    station.advance(100 / 3)
+    station.plug_in(
+        "CP2", 1, Vehicle(80, 60, ChargingCurve([(0, 80), (1, 5)]), min_power_kw=5), arrival_soc=0.3
+    )
+    station.set_site_limit(170.5)
+    station.set_static_load(math.pi)
+    station.report_draw("CP1", 2, 12.5)
+    station.advance(901)
+    station.set_available("CP2", 1, False)
+    station.set_available("battery", available=False)
+    station.set_strategy("least_laxity")
+    station.set_site_limit(None)
+    station.set_static_load(0)
+    station.advance(0)
+    station.unplug("CP1", 2)
+    station.set_available("CP2", None, True)
+    return station
 
 
 def saved(station: Station, folder: Path) -> Path:
@@ -84,7 +86,7 @@ def saved(station: Station, folder: Path) -> Path:
 
 
 def replayed(path: str | Path, **strategies: Any) -> Station:
-    """The station that a file leads to, when the file is whole: a warning is an error."""
+    """Return the station that an undamaged file leads to: a warning is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return Station.replay(CONFIG, path, strategies)
@@ -93,34 +95,34 @@ def replayed(path: str | Path, **strategies: Any) -> Station:
 # There and back
 
 
-def test_every_kind_of_call_comes_back(tmp_path: Path) -> None:
-    here = scene()
-    assert {event.call for event in here.events} == {*CALLS, FAIL_SAFE}
-    assert fingerprint(replayed(saved(here, tmp_path))) == fingerprint(here)
-    assert fingerprint(replayed(str(tmp_path / "journal.jsonl"))) == fingerprint(here)
+def test_journal_brings_back_every_kind_of_call(tmp_path: Path) -> None:
+    station = scene()
+    assert {event.call for event in station.events} == {*CALLS, FAIL_SAFE}
+    assert fingerprint(replayed(saved(station, tmp_path))) == fingerprint(station)
+    assert fingerprint(replayed(str(tmp_path / "journal.jsonl"))) == fingerprint(station)
 
 
 @given(config=configs(), calls=st.lists(sane_calls, max_size=20))
 @settings(max_examples=40)
-def test_any_station_comes_back(
+def test_journal_brings_back_any_station(
     tmp_path_factory: pytest.TempPathFactory, config: dict[str, Any], calls: list[Call]
 ) -> None:
-    here = Station(load_config(config))
-    list(accepted(here, calls))
-    path = saved(here, tmp_path_factory.mktemp("journal"))
-    assert fingerprint(Station.replay(here.config, path)) == fingerprint(here)
+    station = Station(load_config(config))
+    list(accepted(station, calls))
+    path = saved(station, tmp_path_factory.mktemp("journal"))
+    assert fingerprint(Station.replay(station.config, path)) == fingerprint(station)
 
 
-def test_one_call_a_line_as_plain_json(tmp_path: Path) -> None:
-    here = scene()
-    lines = saved(here, tmp_path).read_text(encoding="utf-8").split("\n")
+def test_journal_holds_one_call_a_line_as_plain_json(tmp_path: Path) -> None:
+    station = scene()
+    lines = saved(station, tmp_path).read_text(encoding="utf-8").split("\n")
     assert lines.pop() == ""
-    assert [Event.model_validate(json.loads(line)) for line in lines] == list(here.events)
+    assert [Event.model_validate(json.loads(line)) for line in lines] == list(station.events)
     assert json.loads(lines[3])["arguments"]["departs_s"] is None
     assert json.loads(lines[2]) == {"at_s": 0.0, "call": "advance", "arguments": {"seconds": 100 / 3}}
 
 
-def test_a_station_that_came_back_goes_on_like_the_first(tmp_path: Path) -> None:
+def test_replayed_station_goes_on_like_the_original(tmp_path: Path) -> None:
     first = scene()
     again = replayed(saved(first, tmp_path))
     for each in (first, again):
@@ -130,56 +132,56 @@ def test_a_station_that_came_back_goes_on_like_the_first(tmp_path: Path) -> None
     assert fingerprint(again) == fingerprint(first)
 
 
-def test_a_journal_is_replaced_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    here = scene()
-    saved(here, tmp_path)
-    here.advance(5)
-    assert fingerprint(replayed(saved(here, tmp_path))) == fingerprint(here)
+def test_saved_journal_replaces_the_old_one_and_leaves_no_other_file(tmp_path: Path) -> None:
+    station = scene()
+    saved(station, tmp_path)
+    station.advance(5)
+    assert fingerprint(replayed(saved(station, tmp_path))) == fingerprint(station)
     assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
 
 
-def test_a_refused_call_is_not_in_the_journal(tmp_path: Path) -> None:
-    here = scene()
-    before = saved(here, tmp_path).read_bytes()
+def test_refused_call_is_not_in_the_journal(tmp_path: Path) -> None:
+    station = scene()
+    before = saved(station, tmp_path).read_bytes()
     with pytest.raises(StationError):
-        here.unplug("CP1", 2)
-    assert saved(here, tmp_path).read_bytes() == before
+        station.unplug("CP1", 2)
+    assert saved(station, tmp_path).read_bytes() == before
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\n", "\r\n", "\x00"], ids=repr)
-def test_a_name_with_a_character_that_ends_a_line(separator: str, tmp_path: Path) -> None:
-    """Names of chargers and of functions may hold any; a car's name may not."""
+def test_name_with_a_line_separator_survives_the_journal(separator: str, tmp_path: Path) -> None:
+    """Names of chargers and functions may hold any such character; a car's name may not."""
 
     def rank(demand: Demand, now_s: float) -> Answer:
         return 0.0, 1.0
 
     rank.__name__ = name = f"two{separator}lines"
     config = load_config({**BASE, "chargers": [{"id": name, "maxPower": 150, "connectors": 2}]})
-    here = Station(config, rank)
-    here.plug_in(name, 1, HUNGRY)
-    path = saved(here, tmp_path)
+    station = Station(config, rank)
+    station.plug_in(name, 1, HUNGRY)
+    path = saved(station, tmp_path)
     assert path.read_bytes().count(b"\n") == 2
-    assert fingerprint(Station.replay(config, path, {name: rank})) == fingerprint(here)
+    assert fingerprint(Station.replay(config, path, {name: rank})) == fingerprint(station)
 
 
 # The last line is cut off
 
 
 def short_scene() -> Station:
-    """The last call holds letters of two and three bytes, which a cut may go through."""
-    here = Station(CONFIG)
-    here.plug_in("CP1", 1, HUNGRY)
-    here.advance(60)
-    here.plug_in("CP2", 1, Vehicle(50, name="Zoé → €"))
-    return here
+    """Return a station whose last call holds letters of two and three bytes, which a cut may go through."""
+    station = Station(CONFIG)
+    station.plug_in("CP1", 1, HUNGRY)
+    station.advance(60)
+    station.plug_in("CP2", 1, Vehicle(50, name="Zoé → €"))
+    return station
 
 
-def test_a_last_line_that_is_cut_off_anywhere(tmp_path: Path) -> None:
-    """At every byte: the line is named and left out, and the station stands where the one before led."""
-    here = short_scene()
-    path = saved(here, tmp_path)
+def test_last_line_cut_off_at_any_byte_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    """The warning names the line, and the station is the one that the line before it leads to."""
+    station = short_scene()
+    path = saved(station, tmp_path)
     content = path.read_bytes()
-    before = fingerprint(Station.replay(CONFIG, here.events[:-1]))
+    before = fingerprint(Station.replay(CONFIG, station.events[:-1]))
     start = content.rindex(b"\n", 0, -1) + 1
     for end in range(start + 1, len(content) - 1):
         path.write_bytes(content[:end])
@@ -187,33 +189,33 @@ def test_a_last_line_that_is_cut_off_anywhere(tmp_path: Path) -> None:
             assert fingerprint(Station.replay(CONFIG, path)) == before
 
 
-def test_a_cut_between_two_lines_is_none(tmp_path: Path) -> None:
-    here = short_scene()
-    path = saved(here, tmp_path)
+def test_journal_cut_between_two_lines_replays_without_a_warning(tmp_path: Path) -> None:
+    station = short_scene()
+    path = saved(station, tmp_path)
     content = path.read_bytes()
     # The line is whole, and only its end is missing.
     path.write_bytes(content[:-1])
-    assert fingerprint(replayed(path)) == fingerprint(here)
+    assert fingerprint(replayed(path)) == fingerprint(station)
     # The line is missing altogether.
     path.write_bytes(content[: content.rindex(b"\n", 0, -1) + 1])
-    assert fingerprint(replayed(path)) == fingerprint(Station.replay(CONFIG, here.events[:-1]))
+    assert fingerprint(replayed(path)) == fingerprint(Station.replay(CONFIG, station.events[:-1]))
 
 
 @pytest.mark.parametrize("junk", [b"\x00\xff\xfe\x80", b"{}", b"[1, 2]", b"null", b"0" * 100])
-def test_a_last_line_that_is_damaged(junk: bytes, tmp_path: Path) -> None:
-    here = short_scene()
-    path = saved(here, tmp_path)
+def test_damaged_last_line_is_left_out_with_a_warning(junk: bytes, tmp_path: Path) -> None:
+    station = short_scene()
+    path = saved(station, tmp_path)
     path.write_bytes(path.read_bytes() + junk + b"\n")
     with pytest.warns(JournalWarning, match=r"line 4 of journal.jsonl"):
-        assert fingerprint(Station.replay(CONFIG, path)) == fingerprint(here)
+        assert fingerprint(Station.replay(CONFIG, path)) == fingerprint(station)
 
 
-def test_empty_lines_count_and_say_nothing(tmp_path: Path) -> None:
-    here = short_scene()
-    path = saved(here, tmp_path)
+def test_empty_lines_are_ignored_and_counted(tmp_path: Path) -> None:
+    station = short_scene()
+    path = saved(station, tmp_path)
     content = path.read_bytes().replace(b"\n", b"\r\n\n")
     path.write_bytes(content)
-    assert fingerprint(replayed(path)) == fingerprint(here)
+    assert fingerprint(replayed(path)) == fingerprint(station)
     path.write_bytes(content + b'{"at_s":')
     with pytest.warns(JournalWarning, match="line 7 of"):
         Station.replay(CONFIG, path)
@@ -230,7 +232,7 @@ def with_line(path: Path, number: int, line: bytes) -> None:
 
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("line", [b'{"at_s":0.0,"call":"adv', b"\x00\xff", b"{}", b"word"])
-def test_a_damaged_line_in_the_middle(number: int, line: bytes, tmp_path: Path) -> None:
+def test_damaged_line_in_the_middle_is_refused(number: int, line: bytes, tmp_path: Path) -> None:
     path = saved(short_scene(), tmp_path)
     with_line(path, number, line)
     with pytest.raises(ReplayError, match=f"line {number} of journal.jsonl is damaged"):
@@ -252,10 +254,10 @@ def test_a_damaged_line_in_the_middle(number: int, line: bytes, tmp_path: Path) 
     ],
     ids=repr,
 )
-def test_a_complete_last_line_that_cannot_have_happened(
+def test_complete_last_line_that_cannot_have_happened_is_refused(
     record: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    """No half of a line is this: somebody wrote it, or the configuration is another one."""
+    """Such a line is no half of one: it was written by hand, or the configuration is another one."""
     path = saved(short_scene(), tmp_path)
     line = json.dumps({"at_s": 60.0, "call": "advance", "arguments": {"seconds": 5}, **record})
     with_line(path, 3, line.encode())
@@ -263,36 +265,36 @@ def test_a_complete_last_line_that_cannot_have_happened(
         Station.replay(CONFIG, path)
 
 
-def test_a_journal_of_another_station(tmp_path: Path) -> None:
+def test_journal_of_another_station_is_refused(tmp_path: Path) -> None:
     small = load_config({**BASE, "chargers": [{"id": "CP1", "maxPower": 9, "connectors": 1}]})
     path = saved(short_scene(), tmp_path)
     with pytest.raises(ReplayError, match=r"line 3 of .*: there is no charger 'CP2' at ST; it has CP1"):
         Station.replay(small, path)
 
 
-# Files that are none
+# Files that are no journal
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
+def test_missing_journal_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match=r"nowhere.jsonl cannot be read: No such file"):
         Station.replay(CONFIG, tmp_path / "nowhere.jsonl")
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_folder_instead_of_a_journal_is_refused(tmp_path: Path) -> None:
     # On Windows a folder is a file without permission.
     with pytest.raises(ReplayError, match=f"{tmp_path.name} cannot be read"):
         Station.replay(CONFIG, tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\r\n \n\n"])
-def test_an_empty_file_is_a_station_at_which_nothing_happened(content: bytes, tmp_path: Path) -> None:
+def test_empty_journal_leads_to_a_new_station(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "empty.jsonl"
     path.write_bytes(content)
     assert fingerprint(replayed(path)) == fingerprint(Station(CONFIG))
 
 
-def test_binary_junk(tmp_path: Path) -> None:
-    """Lines of it are damage; a single one may be the half of the first."""
+def test_binary_file_is_refused(tmp_path: Path) -> None:
+    """Several lines are damage; a single one may be half of the first."""
     path = tmp_path / "junk.bin"
     path.write_bytes(bytes(range(256)) * 2)
     with pytest.raises(ReplayError, match=r"line 1 of junk.bin is damaged"):
@@ -306,18 +308,18 @@ def test_binary_junk(tmp_path: Path) -> None:
 
 
 def two_cars(*weights: Any) -> Station:
-    """At a charger of 150 kW."""
-    here = Station(CONFIG)
+    """Return a station with two cars at a charger of 150 kW."""
+    station = Station(CONFIG)
     for connector, weight in enumerate(weights, start=1):
-        here.plug_in("CP1", connector, HUNGRY, weight=weight)
-    return here
+        station.plug_in("CP1", connector, HUNGRY, weight=weight)
+    return station
 
 
-def test_a_weight_of_2_is_a_double_share(tmp_path: Path) -> None:
-    here = two_cars(2, 1)
-    assert list(here.allocation.offered_kw.values()) == pytest.approx([100, 50])
-    here.advance(60)
-    assert fingerprint(replayed(saved(here, tmp_path))) == fingerprint(here)
+def test_weight_of_2_is_a_double_share(tmp_path: Path) -> None:
+    station = two_cars(2, 1)
+    assert list(station.allocation.offered_kw.values()) == pytest.approx([100, 50])
+    station.advance(60)
+    assert fingerprint(replayed(saved(station, tmp_path))) == fingerprint(station)
 
 
 def test_only_the_ratio_of_weights_counts() -> None:
@@ -328,29 +330,29 @@ def test_only_the_ratio_of_weights_counts() -> None:
 @pytest.mark.parametrize(
     "weight", [0, -1, 1e-7, 1e7, math.nan, math.inf, -math.inf, "2", "", None, True, [2], 10**400], ids=repr
 )
-def test_a_weight_that_cannot_be_meant(weight: Any) -> None:
-    here = two_cars(2)
-    before = fingerprint(here)
+def test_nonsense_weight_is_refused(weight: Any) -> None:
+    station = two_cars(2)
+    before = fingerprint(station)
     with pytest.raises(StationError, match="weight must be"):
-        here.plug_in("CP1", 2, HUNGRY, weight=weight)
-    assert fingerprint(here) == before
+        station.plug_in("CP1", 2, HUNGRY, weight=weight)
+    assert fingerprint(station) == before
 
 
-# Rank functions of one's own
+# Own rank functions
 
 
 def big_first(demand: Demand, now_s: float) -> Answer:
     return -demand.max_kw, 1.0
 
 
-def test_a_rank_function_comes_back_by_its_name(tmp_path: Path) -> None:
-    here = Station(CONFIG, big_first)
-    here.plug_in("CP1", 1, Vehicle(60))
-    here.plug_in("CP1", 2, Vehicle(140))
-    assert here.allocation.offered_kw == {"S0001": 10, "S0002": 140}
-    here.advance(90)
-    path = saved(here, tmp_path)
-    assert fingerprint(replayed(path, big_first=big_first)) == fingerprint(here)
+def test_replay_finds_own_rank_function_by_its_name(tmp_path: Path) -> None:
+    station = Station(CONFIG, big_first)
+    station.plug_in("CP1", 1, Vehicle(60))
+    station.plug_in("CP1", 2, Vehicle(140))
+    assert station.allocation.offered_kw == {"S0001": 10, "S0002": 140}
+    station.advance(90)
+    path = saved(station, tmp_path)
+    assert fingerprint(replayed(path, big_first=big_first)) == fingerprint(station)
     with pytest.raises(ReplayError, match=r"line 1 of .* cannot have happened: unknown strategy 'big_first'"):
         Station.replay(CONFIG, path)
 
@@ -380,72 +382,72 @@ every_nonsense = pytest.mark.parametrize("nonsense", NONSENSE)
 
 
 @every_nonsense
-def test_nonsense_is_refused_when_the_strategy_is_set(nonsense: Any) -> None:
-    here = two_cars(1, 1)
-    before = fingerprint(here)
+def test_nonsense_rank_is_refused_when_the_strategy_is_set(nonsense: Any) -> None:
+    station = two_cars(1, 1)
+    before = fingerprint(station)
     with pytest.raises(StationError, match=r"strategy .* session S000[12]"):
-        here.set_strategy(nonsense)
-    assert fingerprint(here) == before
+        station.set_strategy(nonsense)
+    assert fingerprint(station) == before
 
 
 @every_nonsense
-def test_nonsense_is_refused_when_a_car_comes(nonsense: Any) -> None:
-    """It answers for the first car, and not for the second; without that car the station goes on."""
+def test_nonsense_rank_is_refused_when_a_car_arrives(nonsense: Any) -> None:
+    """The rank is sound for the first car only; without the second the station goes on."""
 
     def rank(demand: Demand, now_s: float) -> Any:
         return (0, 1) if demand.session_id == "S0001" else nonsense(demand, now_s)
 
-    here = Station(CONFIG, rank)
-    here.plug_in("CP1", 1, HUNGRY)
-    before = fingerprint(here)
+    station = Station(CONFIG, rank)
+    station.plug_in("CP1", 1, HUNGRY)
+    before = fingerprint(station)
     with pytest.raises(StationError, match=r"strategy rank .* session S0002"):
-        here.plug_in("CP1", 2, HUNGRY)
-    assert fingerprint(here) == before
-    here.advance(60)
-    assert here.now_s == 60
+        station.plug_in("CP1", 2, HUNGRY)
+    assert fingerprint(station) == before
+    station.advance(60)
+    assert station.now_s == 60
 
 
 @every_nonsense
-def test_nonsense_is_refused_in_the_middle_of_an_advance(nonsense: Any) -> None:
-    """After ten minutes, with a battery that runs empty on the way: not even the clock has moved."""
+def test_nonsense_rank_is_refused_in_the_middle_of_an_advance(nonsense: Any) -> None:
+    """It fails after ten minutes, with a battery that runs empty on the way: not even the clock has moved."""
 
     def rank(demand: Demand, now_s: float) -> Any:
         return (0, 1) if now_s < 600 else nonsense(demand, now_s)
 
-    here = Station(CONFIG, rank)
-    here.plug_in("CP1", 1, catalogue()["Hyundai Ioniq 5 73 kWh"], arrival_soc=0.1)
-    here.plug_in("CP2", 1, HUNGRY)
-    here.advance(300)
-    before = fingerprint(here)
+    station = Station(CONFIG, rank)
+    station.plug_in("CP1", 1, catalogue()["Hyundai Ioniq 5 73 kWh"], arrival_soc=0.1)
+    station.plug_in("CP2", 1, HUNGRY)
+    station.advance(300)
+    before = fingerprint(station)
     with pytest.raises(StationError, match=r"strategy rank .* session S000[12]"):
-        here.advance(3600)
-    assert fingerprint(here) == before
-    here.set_strategy("max_min")
-    here.advance(3600)
-    assert here.now_s == 3900
+        station.advance(3600)
+    assert fingerprint(station) == before
+    station.set_strategy("max_min")
+    station.advance(3600)
+    assert station.now_s == 3900
 
 
 @given(tier=st.floats(), weight=st.floats() | st.floats(1e-70, 1e70))
-def test_a_rank_function_may_answer_any_number(tier: float, weight: float) -> None:
-    """It is taken, and two equal cars have equal parts, or it is refused with the session's name."""
-    here = two_cars(1, 1)
-    before = fingerprint(here)
+def test_rank_of_any_number_is_used_or_refused(tier: float, weight: float) -> None:
+    """Either two equal cars have equal parts, or the refusal names the session."""
+    station = two_cars(1, 1)
+    before = fingerprint(station)
     if math.isfinite(tier) and MIN_RANK_WEIGHT <= weight <= MAX_RANK_WEIGHT:
-        here.set_strategy(lambda demand, now_s: (tier, weight))
-        assert list(here.allocation.offered_kw.values()) == pytest.approx([75, 75])
+        station.set_strategy(lambda demand, now_s: (tier, weight))
+        assert list(station.allocation.offered_kw.values()) == pytest.approx([75, 75])
         return
     with pytest.raises(StationError, match="session S0001"):
-        here.set_strategy(lambda demand, now_s: (tier, weight))
-    assert fingerprint(here) == before
+        station.set_strategy(lambda demand, now_s: (tier, weight))
+    assert fingerprint(station) == before
 
 
 @pytest.mark.parametrize("name", ["", "nowhere/journal.jsonl", "a\0b"])
-def test_a_journal_that_cannot_be_written_is_refused(name: str, tmp_path: Path) -> None:
-    here = Station(CONFIG)
+def test_save_events_refuses_an_unwritable_path(name: str, tmp_path: Path) -> None:
+    station = Station(CONFIG)
     with pytest.raises(StationError, match="cannot be written"):
-        here.save_events(tmp_path / name if name else "")
+        station.save_events(tmp_path / name if name else "")
 
 
-def test_a_name_that_no_file_can_have() -> None:
+def test_replay_refuses_an_impossible_file_name() -> None:
     with pytest.raises(ReplayError, match="cannot be read"):
         Station.replay(CONFIG, "a\0b")

@@ -1,6 +1,6 @@
-"""The seed as baseline: strategy ``uniform`` with the battery rule ``whole_session``, as its document states.
+"""The exercise as baseline: strategy ``uniform`` with the battery rule ``whole_session``, as it states them.
 
-No car is moved by time here unless a test says so: cars without a SoC, as in the seed.
+Cars have no SoC, as in the exercise, unless a test says otherwise.
 """
 
 from __future__ import annotations
@@ -11,29 +11,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stations import TINY_KW, configs
+from stations import TINY_KW, configs, make_station
 
 from electra_core import Station, StationError, Vehicle, load_config
 
 
-def seed_station(
+def exercise_station(
     *, grid_kw: float = 400, chargers: int = 3, strategy: str = "uniform", **battery: Any
 ) -> Station:
-    """Chargers of 200 kW with two connectors each; a battery of 200 kWh and 150 kW, full unless told."""
+    """Return chargers of 200 kW with two connectors each, and a full battery of 200 kWh and 150 kW."""
     whole = {"initialCapacity": 200, "power": 150, "initialSoc": 1.0, "rule": "whole_session", **battery}
-    return Station(
-        load_config(
-            {
-                "stationId": "SEED",
-                "gridCapacity": grid_kw,
-                "chargers": [
-                    {"id": f"CP{i}", "maxPower": 200, "connectors": 2} for i in range(1, chargers + 1)
-                ],
-                "battery": whole,
-            }
-        ),
-        strategy,
-    )
+    return make_station(strategy, grid_kw=grid_kw, chargers=chargers, battery=whole)
 
 
 def soc(station: Station) -> float:
@@ -45,8 +33,8 @@ def soc(station: Station) -> float:
 # Sharing
 
 
-def test_uniform_when_demand_exceeds_the_grid() -> None:
-    station = seed_station(grid_kw=200, power=0)
+def test_uniform_divides_the_grid_in_equal_parts_when_demand_exceeds_it() -> None:
+    station = exercise_station(grid_kw=200, power=0)
     names = [station.plug_in("CP1", 1, Vehicle(150)), station.plug_in("CP2", 1, Vehicle(30))]
     assert [station.allocation.offered_kw[name] for name in names] == [150, 30]
     names.append(station.plug_in("CP3", 1, Vehicle(150)))
@@ -54,16 +42,15 @@ def test_uniform_when_demand_exceeds_the_grid() -> None:
     assert [station.allocation.offered_kw[name] for name in names] == pytest.approx([200 / 3, 30, 200 / 3])
 
 
-def test_each_charger_decides_when_the_grid_has_enough() -> None:
-    station = seed_station(grid_kw=1000, power=0)
-    names = [
-        station.plug_in(charger, plug, Vehicle(150)) for charger, plug in (("CP1", 1), ("CP1", 2), ("CP2", 1))
-    ]
+def test_chargers_limit_cars_when_the_grid_has_enough() -> None:
+    station = exercise_station(grid_kw=1000, power=0)
+    connector_ids = (("CP1", 1), ("CP1", 2), ("CP2", 1))
+    names = [station.plug_in(*connector_id, Vehicle(150)) for connector_id in connector_ids]
     assert [station.allocation.offered_kw[name] for name in names] == [100, 100, 150]
 
 
-def test_closing_a_session_divides_anew() -> None:
-    station = seed_station(grid_kw=300, power=0)
+def test_departure_divides_the_power_among_the_others() -> None:
+    station = exercise_station(grid_kw=300, power=0)
     names = [station.plug_in(f"CP{i}", 1, Vehicle(150)) for i in (1, 2, 3)]
     assert [station.allocation.offered_kw[name] for name in names] == [100, 100, 100]
     station.unplug("CP2", 1)
@@ -75,10 +62,10 @@ def test_closing_a_session_divides_anew() -> None:
     cars=st.lists(st.sampled_from([7.0, 50.0, 150.0, 350.0]), max_size=9),
 )
 def test_no_car_is_offered_more_than_it_can_take(config: dict[str, Any], cars: list[float]) -> None:
-    """The exercise's document has that flaw; this baseline does not."""
+    """The exercise's own rule has that flaw; this baseline does not."""
     station = Station(load_config(config), "uniform")
-    for place, max_kw in zip(station.config.plugs, cars, strict=False):
-        station.plug_in(*place, Vehicle(max_kw))
+    for connector_id, max_kw in zip(station.config.connectors, cars, strict=False):
+        station.plug_in(*connector_id, Vehicle(max_kw))
         for _, _, session in station.status().sessions:
             assert session.allocated_power <= session.vehicle_max_power
 
@@ -86,14 +73,14 @@ def test_no_car_is_offered_more_than_it_can_take(config: dict[str, Any], cars: l
 # Boost: wholly from the battery, or not at all
 
 
-def test_a_newcomer_the_grid_has_room_for_is_not_boosted() -> None:
-    station = seed_station()
+def test_newcomer_within_the_grid_limit_is_not_boosted() -> None:
+    station = exercise_station()
     name = station.plug_in("CP1", 1, Vehicle(150))
     assert station.allocation.boost_kw[name] == 0.0
 
 
-def test_a_newcomer_above_the_grid_is_carried_whole() -> None:
-    station = seed_station(grid_kw=200)
+def test_newcomer_above_the_grid_limit_is_wholly_on_the_battery() -> None:
+    station = exercise_station(grid_kw=200)
     first = station.plug_in("CP1", 1, Vehicle(150))
     second = station.plug_in("CP2", 1, Vehicle(100))
     assert station.allocation.offered_kw == {first: 150, second: 100}
@@ -101,38 +88,38 @@ def test_a_newcomer_above_the_grid_is_carried_whole() -> None:
     assert (station.allocation.grid_kw, station.allocation.battery_kw) == (150, -100)
 
 
-def test_boosted_sessions_are_left_out_of_the_sharing() -> None:
-    station = seed_station(grid_kw=200)
+def test_boosted_sessions_take_no_part_in_sharing_the_grid() -> None:
+    station = exercise_station(grid_kw=200)
     first = station.plug_in("CP1", 1, Vehicle(150))
     boosted = station.plug_in("CP2", 1, Vehicle(150))
-    # The battery is busy now: the third shares the grid with the first, in halves and not in thirds.
+    # The battery has no more power: the third shares the grid with the first, in halves and not in thirds.
     third = station.plug_in("CP3", 1, Vehicle(150))
     assert station.allocation.offered_kw == {first: 100, boosted: 150, third: 100}
     assert station.allocation.boost_kw == {first: 0, boosted: 150, third: 0}
 
 
 @pytest.mark.parametrize(("initial_soc", "boosted"), [(0.2, True), (0.19, False), (0.0, False), (1.0, True)])
-def test_the_battery_helps_from_20_percent_on(initial_soc: float, boosted: bool) -> None:
+def test_battery_boosts_from_20_percent_on(initial_soc: float, boosted: bool) -> None:
     # At most 10 kW of 150 are free before the newcomer, so the battery does not gain at the first event.
-    station = seed_station(grid_kw=150, initialSoc=initial_soc)
+    station = exercise_station(grid_kw=150, initialSoc=initial_soc)
     station.plug_in("CP1", 1, Vehicle(140))
     second = station.plug_in("CP2", 1, Vehicle(100))
     assert (station.allocation.boost_kw[second] > 0.0) is boosted
 
 
-def test_the_threshold_is_configuration() -> None:
+def test_boost_threshold_is_configurable() -> None:
     for threshold, boosted in ((0.5, True), (0.6, False)):
-        station = seed_station(grid_kw=150, initialSoc=0.5, boostFromSoc=threshold)
+        station = exercise_station(grid_kw=150, initialSoc=0.5, boostFromSoc=threshold)
         station.plug_in("CP1", 1, Vehicle(140))
         second = station.plug_in("CP2", 1, Vehicle(100))
         assert (station.allocation.boost_kw[second] > 0.0) is boosted
 
 
-def test_a_battery_that_cannot_carry_it_whole_does_not_help() -> None:
-    """And the hybrid rule on the same evening does: that is what it was made for."""
+def test_battery_too_weak_for_a_whole_session_does_not_help() -> None:
+    """The hybrid rule helps on the same evening."""
     answers = {}
     for rule in ("whole_session", "hybrid"):
-        station = seed_station(grid_kw=200, power=100, rule=rule)
+        station = exercise_station(grid_kw=200, power=100, rule=rule)
         for charger in ("CP1", "CP2", "CP3"):
             station.plug_in(charger, 1, Vehicle(150))
         answers[rule] = (sum(station.allocation.offered_kw.values()), station.allocation.battery_kw)
@@ -140,11 +127,11 @@ def test_a_battery_that_cannot_carry_it_whole_does_not_help() -> None:
     assert answers["hybrid"] == (pytest.approx(300), pytest.approx(-100))
 
 
-def test_the_evening_of_the_battery_that_never_helps() -> None:
-    """Cars of 150 kW, a battery of 100 kW, and an hour: not one kWh under the exercise's rule."""
+def test_weak_battery_gives_nothing_all_evening_under_the_exercise_rule() -> None:
+    """Cars of 150 kW, a battery of 100 kW, and an hour: no energy under the exercise's rule."""
     given_kwh = {}
     for rule in ("whole_session", "hybrid"):
-        station = seed_station(grid_kw=200, power=100, rule=rule)
+        station = exercise_station(grid_kw=200, power=100, rule=rule)
         for minute in range(6):
             charger = f"CP{minute % 3 + 1}"
             station.plug_in(charger, minute // 3 + 1, Vehicle(150))
@@ -154,23 +141,28 @@ def test_the_evening_of_the_battery_that_never_helps() -> None:
     assert given_kwh["hybrid"] == pytest.approx(100 * 50 / 60, abs=0.01)
 
 
-def test_the_battery_must_have_the_cars_energy_too() -> None:
+def test_battery_must_have_the_cars_energy_too() -> None:
     for arrival_soc, boosted in ((0.8, True), (0.1, False)):  # 20 and 90 kWh of the 60 that are stored
-        station = seed_station(grid_kw=100, initialSoc=0.3)
+        station = exercise_station(grid_kw=100, initialSoc=0.3)
         station.plug_in("CP1", 1, Vehicle(100))
         second = station.plug_in("CP2", 1, Vehicle(100, 100), arrival_soc=arrival_soc)
         assert (station.allocation.boost_kw[second] > 0.0) is boosted
 
 
-def test_carried_sessions_have_all_that_their_chargers_allow() -> None:
-    """The battery can carry all three whole: two share a charger of 200 kW, the third is alone and gets 150.
+def test_sessions_on_the_battery_get_all_that_their_chargers_allow() -> None:
+    """The battery feeds three cars: two share a charger of 200 kW, the third is alone and gets 150.
 
-    And the fourth, which the battery cannot carry, has nothing of it.
+    The fourth, which the battery cannot feed, has nothing of it.
     """
-    station = seed_station(grid_kw=100, power=450, initialCapacity=10_000)
-    places = (("CP1", 1), ("CP1", 2), ("CP2", 1), ("CP3", 1))
-    names = [station.plug_in(*place, Vehicle(150)) for place in places]
-    assert [station.state.sessions[place].on_battery for place in places] == [True, True, True, False]
+    station = exercise_station(grid_kw=100, power=450, initialCapacity=10_000)
+    connector_ids = (("CP1", 1), ("CP1", 2), ("CP2", 1), ("CP3", 1))
+    names = [station.plug_in(*connector_id, Vehicle(150)) for connector_id in connector_ids]
+    assert [station.state.sessions[connector_id].on_battery for connector_id in connector_ids] == [
+        True,
+        True,
+        True,
+        False,
+    ]
     assert [station.allocation.boost_kw[name] for name in names] == pytest.approx([100, 100, 150, 0])
     assert [station.allocation.offered_kw[name] for name in names] == pytest.approx([100, 100, 150, 100])
 
@@ -180,12 +172,12 @@ cars = st.lists(st.sampled_from([7.0, 50.0, 110.0, 150.0]), min_size=1, max_size
 
 @pytest.mark.parametrize("strategy", ["uniform", "max_min", "priority"])
 @given(config=configs(rule="whole_session"), cars=cars, minutes=st.integers(0, 60))
-def test_a_session_is_wholly_on_the_battery_or_not_at_all(
+def test_session_is_wholly_on_the_battery_or_not_at_all(
     strategy: str, config: dict[str, Any], cars: list[float], minutes: int
 ) -> None:
     station = Station(load_config(config), strategy)
-    for place, max_kw in zip(station.config.plugs, cars, strict=False):
-        station.plug_in(*place, Vehicle(max_kw))
+    for connector_id, max_kw in zip(station.config.connectors, cars, strict=False):
+        station.plug_in(*connector_id, Vehicle(max_kw))
     station.advance(60.0 * minutes)
     for session in station.state.sessions.values():
         offered_kw = station.allocation.offered_kw[session.session_id]
@@ -193,8 +185,8 @@ def test_a_session_is_wholly_on_the_battery_or_not_at_all(
         assert station.allocation.boost_kw[session.session_id] == pytest.approx(expected_kw, abs=TINY_KW)
 
 
-def test_a_battery_that_runs_down_hands_its_car_to_the_grid() -> None:
-    station = seed_station(grid_kw=100, initialSoc=0.3)
+def test_session_falls_back_to_the_grid_when_the_battery_runs_down() -> None:
+    station = exercise_station(grid_kw=100, initialSoc=0.3)
     station.plug_in("CP1", 1, Vehicle(100))
     second = station.plug_in("CP2", 1, Vehicle(100))
     assert station.allocation.boost_kw[second] == 100
@@ -207,8 +199,8 @@ def test_a_battery_that_runs_down_hands_its_car_to_the_grid() -> None:
 # The battery gains at events
 
 
-def test_the_battery_gains_10_percent_an_event_while_half_the_grid_is_free() -> None:
-    station = seed_station(grid_kw=400, initialSoc=0.0)
+def test_battery_gains_10_percent_an_event_while_half_the_grid_is_free() -> None:
+    station = exercise_station(grid_kw=400, initialSoc=0.0)
     seen = []
     for charger, max_kw in (("CP1", 100), ("CP2", 100), ("CP3", 1)):
         station.plug_in(charger, 1, Vehicle(max_kw))
@@ -219,16 +211,16 @@ def test_the_battery_gains_10_percent_an_event_while_half_the_grid_is_free() -> 
     assert soc(station) == pytest.approx(0.3)
 
 
-def test_it_gains_at_departures_too_and_never_above_full() -> None:
-    station = seed_station(initialSoc=0.95)
+def test_battery_gains_at_departures_and_never_above_full() -> None:
+    station = exercise_station(initialSoc=0.95)
     station.plug_in("CP1", 1, Vehicle(10))
     assert soc(station) == 1.0
     station.unplug("CP1", 1)
     assert soc(station) == 1.0
 
 
-def test_time_and_other_calls_are_no_events() -> None:
-    station = seed_station(initialSoc=0.5)
+def test_battery_does_not_gain_by_time_or_other_calls() -> None:
+    station = exercise_station(initialSoc=0.5)
     station.advance(3600)
     station.set_site_limit(300)
     station.set_strategy("max_min")
@@ -236,16 +228,16 @@ def test_time_and_other_calls_are_no_events() -> None:
     assert station.allocation.battery_kw == 0.0
 
 
-def test_share_and_step_are_configuration() -> None:
-    station = seed_station(initialSoc=0.0, rechargeFreeShare=0.8, rechargeStepSoc=0.25)
+def test_gain_threshold_and_step_are_configurable() -> None:
+    station = exercise_station(initialSoc=0.0, rechargeFreeShare=0.8, rechargeStepSoc=0.25)
     station.plug_in("CP1", 1, Vehicle(80))
     assert soc(station) == 0.25
     station.plug_in("CP2", 1, Vehicle(80))
     assert soc(station) == 0.25
 
 
-def test_the_ledger_shows_what_came_from_nowhere() -> None:
-    station = seed_station(initialSoc=0.0)
+def test_ledger_shows_the_gain_without_import() -> None:
+    station = exercise_station(initialSoc=0.0)
     station.plug_in("CP1", 1, Vehicle(10))
     assert station.state.ledger.exercise_gain_kwh == pytest.approx(20)
     assert station.state.ledger.imported_kwh == 0.0
@@ -254,17 +246,17 @@ def test_the_ledger_shows_what_came_from_nowhere() -> None:
 # The rule is the battery's, not the strategy's
 
 
-def test_uniform_with_the_hybrid_rule() -> None:
-    station = seed_station(grid_kw=200, rule="hybrid")
+def test_uniform_works_with_the_hybrid_rule() -> None:
+    station = exercise_station(grid_kw=200, rule="hybrid")
     names = [station.plug_in(f"CP{i}", 1, Vehicle(150)) for i in (1, 2, 3)]
     assert [station.allocation.offered_kw[name] for name in names] == pytest.approx([350 / 3] * 3)
     assert station.allocation.battery_kw == pytest.approx(-150)
 
 
-def test_the_record_repeats_the_seeds_evening() -> None:
-    station = seed_station(grid_kw=200, initialSoc=0.15)
-    for place in (("CP1", 1), ("CP2", 1), ("CP3", 1), ("CP1", 2)):
-        station.plug_in(*place, Vehicle(90))
+def test_replay_repeats_the_exercise() -> None:
+    station = exercise_station(grid_kw=200, initialSoc=0.15)
+    for connector_id in (("CP1", 1), ("CP2", 1), ("CP3", 1), ("CP1", 2)):
+        station.plug_in(*connector_id, Vehicle(90))
         station.advance(300)
     with pytest.raises(StationError):
         station.plug_in("CP1", 1, Vehicle(90))
@@ -278,9 +270,9 @@ def test_the_record_repeats_the_seeds_evening() -> None:
     )
 
 
-def test_a_battery_that_gained_at_events_alone_carries_a_car_without_any_time_passing() -> None:
-    """The seed from its first state: the battery starts empty, and time stands still."""
-    station = seed_station(grid_kw=200, initialSoc=0.0)
+def test_battery_charged_by_events_alone_boosts_without_time_passing() -> None:
+    """The exercise from its first state: the battery starts empty, and time stands still."""
+    station = exercise_station(grid_kw=200, initialSoc=0.0)
     for _ in range(2):
         station.plug_in("CP1", 1, Vehicle(50))
         station.unplug("CP1", 1)

@@ -1,7 +1,7 @@
-"""Power modules: the best whole assignment, compared with trying all of them, and none that flaps.
+"""Power modules: the assignment is the best of all, and changes only for a lasting gain.
 
 A charger of three modules of 75 kW gives two hungry cars 150 + 75: that and other numbers to check by hand
-are the golden cases ``modules_*``. Here are the laws, and what a station does as time passes.
+are the golden cases ``modules_*``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stations import TINY_KW
+from stations import TINY_KW, make_station
 
 from electra_core import (
     ChargingCurve,
@@ -26,23 +26,22 @@ from electra_core import (
     Station,
     Vehicle,
     allocate,
-    load_config,
     violations,
 )
 
 HUNGRY = Vehicle(300.0)
 
 
-# The best assignment: all of them are tried
+# The best assignment, compared with all others
 
 
 @st.composite
 def small_chargers(draw: st.DrawFn) -> Snapshot:
-    """Up to three chargers with up to five modules each, up to four cars, a site that binds or does not."""
+    """Draw up to three chargers with up to five modules each, up to four cars, a site that binds or not."""
     sizes, limits = {}, {}
     for name in draw(st.sampled_from([["A"], ["A", "B"], ["A", "B", "C"]])):
         sizes[name] = draw(st.sampled_from([10.0, 25.0, 75.0]) | st.floats(1.0, 100.0))
-        # What is left over beside the whole modules is of no use.
+        # The rest beside the whole modules is of no use.
         limits[name] = (draw(st.integers(1, 5)) + draw(st.sampled_from([0.0, 0.0, 0.4]))) * sizes[name]
     demands = []
     for i in range(draw(st.integers(1, 4))):
@@ -57,7 +56,7 @@ def small_chargers(draw: st.DrawFn) -> Snapshot:
 
 
 def whole_assignments(snapshot: Snapshot) -> Iterator[tuple[int, ...]]:
-    """Every way to give each car whole modules of its charger, as many as it can use at most."""
+    """Yield every way to give each car whole modules of its charger, as many as it can use at most."""
     modules = {
         name: math.floor(limit_kw / snapshot.module_kw[name] + 1e-9)
         for name, limit_kw in snapshot.charger_kw.items()
@@ -77,7 +76,7 @@ def whole_assignments(snapshot: Snapshot) -> Iterator[tuple[int, ...]]:
 
 
 def filled(caps_kw: Sequence[float], site_kw: float) -> list[float]:
-    """The site's power among cars from the smallest cap up, sorted: plain max-min in a second way."""
+    """Return the site's power among cars from the smallest cap up, sorted: max-min in a second way."""
     left_kw, answer = site_kw, []
     for place, cap_kw in enumerate(sorted(caps_kw)):
         kw = min(cap_kw, left_kw / (len(caps_kw) - place))
@@ -87,7 +86,7 @@ def filled(caps_kw: Sequence[float], site_kw: float) -> list[float]:
 
 
 def is_above(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether the first place where two sorted answers differ is in favour of the one."""
+    """Return whether the first difference of two sorted answers is in favour of the one."""
     for one_kw, other_kw in zip(one, other, strict=True):
         if abs(one_kw - other_kw) > TINY_KW:
             return one_kw > other_kw
@@ -95,8 +94,8 @@ def is_above(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 @given(snapshot=small_chargers())
-def test_no_whole_assignment_is_better(snapshot: Snapshot) -> None:
-    """Neither for the car that has least, nor for the next one without lowering that, and so on."""
+def test_no_other_assignment_of_modules_is_better(snapshot: Snapshot) -> None:
+    """It is better neither for the car with least, nor for the next one without lowering that, and so on."""
     allocation = allocate(snapshot)
     assert violations(snapshot, allocation) == []
     found = sorted(allocation.offered_kw.values())
@@ -124,7 +123,7 @@ def test_power_comes_from_whole_modules_within_the_charger(snapshot: Snapshot) -
         assert limit_kw is not None
         assert reserved_kw[charger_id] <= limit_kw + TINY_KW
     assert sum(allocation.offered_kw.values()) <= snapshot.site_limit_kw + TINY_KW
-    # What a car cannot use of its modules is free on the site.
+    # The unused part of a car's modules is free on the site.
     if snapshot.grid_kw is not None:
         assert allocation.unused_kw == pytest.approx(
             snapshot.grid_kw - sum(allocation.offered_kw.values()), abs=TINY_KW
@@ -132,8 +131,8 @@ def test_power_comes_from_whole_modules_within_the_charger(snapshot: Snapshot) -
 
 
 @given(snapshot=small_chargers(), shuffle=st.randoms(use_true_random=False))
-def test_equal_claims_favour_the_holder(snapshot: Snapshot, shuffle: Any) -> None:
-    """Whoever holds modules after a decision holds them after the next, whoever came first."""
+def test_equal_claims_favour_the_holder_of_modules(snapshot: Snapshot, shuffle: Any) -> None:
+    """A car that holds modules after a decision holds them after the next, in any order of arrival."""
     held = allocate(snapshot).modules
     arrivals_s = [demand.arrived_s for demand in snapshot.demands]
     shuffle.shuffle(arrivals_s)
@@ -144,8 +143,8 @@ def test_equal_claims_favour_the_holder(snapshot: Snapshot, shuffle: Any) -> Non
     assert allocate(replace(snapshot, demands=demands)).modules == held
 
 
-def test_kept_modules_stay_where_they_are() -> None:
-    """a cannot use all of its second module any more, b could: it moves only when it need not be kept."""
+def test_kept_modules_stay_assigned() -> None:
+    """Car a cannot use all of its second module, b could: it moves only when it need not be kept."""
 
     def offered(keeps: bool) -> dict[str, float]:
         cars = [
@@ -158,7 +157,7 @@ def test_kept_modules_stay_where_they_are() -> None:
     assert offered(keeps=False) == {"a": 75, "b": 150}
 
 
-def test_a_free_module_goes_to_whom_it_helps_while_others_are_kept() -> None:
+def test_free_module_goes_to_a_car_that_can_use_it_while_others_are_kept() -> None:
     cars = [
         Demand("a", "C", 75, modules=1, keeps_modules=True),
         Demand("b", "C", 300, modules=1, keeps_modules=True),
@@ -170,11 +169,10 @@ def test_a_free_module_goes_to_whom_it_helps_while_others_are_kept() -> None:
 # A station as time passes
 
 
-def station(modules: int = 3, strategy: str = "max_min", **changes: Any) -> Station:
-    """One charger of so many modules of 75 kW with three connectors, on a site that does not bind."""
+def module_station(modules: int = 3, **keys: Any) -> Station:
+    """Return one charger of 75 kW modules with three connectors, on a site that does not bind."""
     charger = {"id": "C", "maxPower": 75 * modules, "connectors": 3, "moduleSize": 75}
-    base = {"stationId": "ST", "gridCapacity": 1000, "chargers": [charger], "controlInterval": 1}
-    return Station(load_config({**base, **changes}), strategy)
+    return make_station(**{"gridCapacity": 1000, "chargers": [charger], "controlInterval": 1, **keys})
 
 
 def modules_of(station: Station) -> dict[str, int]:
@@ -182,7 +180,7 @@ def modules_of(station: Station) -> dict[str, int]:
 
 
 def a_dip(charged_soc: float) -> ChargingCurve:
-    """A car that could use a third of what two modules cannot give, then less than two, for ever."""
+    """Return a curve from 160 kW, more than two modules give, down to 140, less than they give."""
     return ChargingCurve([(0.0, 160.0), (charged_soc, 160.0), (charged_soc + 0.01, 140.0), (1.0, 140.0)])
 
 
@@ -191,7 +189,7 @@ WAVES = ChargingCurve([(percent / 100, 140.0 + 20.0 * (percent % 4 == 0)) for pe
 
 
 def watched(station: Station, seconds: int) -> list[tuple[float, float, int]]:
-    """Each second: the time, what the first car could take, and its modules."""
+    """Return for each second the time, the maximum of the first car, and its modules."""
     seen = []
     for _ in range(seconds):
         demand = station.snapshot().demands[0]
@@ -200,11 +198,11 @@ def watched(station: Station, seconds: int) -> list[tuple[float, float, int]]:
     return seen
 
 
-def test_a_demand_that_hovers_around_a_boundary_moves_no_module() -> None:
-    site = station()
-    site.plug_in("C", 1, Vehicle(200.0, 40.0, curve=WAVES), arrival_soc=0.12)
-    site.plug_in("C", 2, HUNGRY)
-    seen = watched(site, 300)
+def test_demand_around_a_module_boundary_moves_no_module() -> None:
+    station = module_station()
+    station.plug_in("C", 1, Vehicle(200.0, 40.0, curve=WAVES), arrival_soc=0.12)
+    station.plug_in("C", 2, HUNGRY)
+    seen = watched(station, 300)
     below = [kw < 150.0 for _, kw, _ in seen]
     assert sum(one and not other for one, other in itertools.pairwise(below)) >= 4
     assert {modules for _, _, modules in seen} == {2}
@@ -213,108 +211,108 @@ def test_a_demand_that_hovers_around_a_boundary_moves_no_module() -> None:
 @pytest.mark.parametrize(
     ("place", "hold_s"), [("default", 30), ("station", 0), ("station", 5), ("station", 47.0), ("charger", 8)]
 )
-def test_a_gain_that_lasts_moves_a_module_after_the_hold(place: str, hold_s: float) -> None:
+def test_lasting_gain_moves_a_module_after_the_hold(place: str, hold_s: float) -> None:
     changes: dict[str, Any] = {}
     if place == "station":
         changes = {"moduleHold": hold_s}
     if place == "charger":
         charger = {"id": "C", "maxPower": 225, "connectors": 2, "moduleSize": 75, "moduleHold": hold_s}
         changes = {"moduleHold": 1000, "chargers": [charger]}
-    site = station(**changes)
-    site.plug_in("C", 1, Vehicle(200.0, 40.0, curve=a_dip(0.2)), arrival_soc=0.15)
-    site.plug_in("C", 2, HUNGRY)
-    seen = watched(site, 150)
+    station = module_station(**changes)
+    station.plug_in("C", 1, Vehicle(200.0, 40.0, curve=a_dip(0.2)), arrival_soc=0.15)
+    station.plug_in("C", 2, HUNGRY)
+    seen = watched(station, 150)
     known_s = next(at_s for at_s, kw, _ in seen if kw < 150.0)
     moved_s = next(at_s for at_s, _, modules in seen if modules < 2)
     assert moved_s == pytest.approx(known_s + hold_s)
-    # Not more than once: the other one holds it now, and could use it as well as the first.
+    # It moves once only: the other car holds it now, and can use it as well as the first.
     assert all(modules == (2 if at_s < moved_s else 1) for at_s, _, modules in seen)
-    assert modules_of(site) == {"S0001": 1, "S0002": 2}
+    assert modules_of(station) == {"S0001": 1, "S0002": 2}
 
 
 def test_waves_longer_than_the_hold_move_one_module_once() -> None:
-    site = station(moduleHold=10)
-    site.plug_in("C", 1, Vehicle(200.0, 40.0, curve=WAVES), arrival_soc=0.12)
-    site.plug_in("C", 2, HUNGRY)
-    modules = [modules for _, _, modules in watched(site, 300)]
+    station = module_station(moduleHold=10)
+    station.plug_in("C", 1, Vehicle(200.0, 40.0, curve=WAVES), arrival_soc=0.12)
+    station.plug_in("C", 2, HUNGRY)
+    modules = [modules for _, _, modules in watched(station, 300)]
     assert [one for one, _ in itertools.groupby(modules)] == [2, 1]
 
 
-def test_a_free_module_is_granted_at_once() -> None:
-    """Nobody loses it, so there is nothing to wait for."""
-    site = station()
+def test_free_module_is_assigned_at_once() -> None:
+    """No car loses it, so there is nothing to wait for."""
+    station = module_station()
     curve = ChargingCurve([(0.0, 70.0), (0.1, 70.0), (0.2, 140.0), (1.0, 140.0)])
-    site.plug_in("C", 1, Vehicle(200.0, 40.0, curve=curve), arrival_soc=0.05)
-    assert all(modules == math.ceil(kw / 75.0) for _, kw, modules in watched(site, 300))
-    assert modules_of(site) == {"S0001": 2}
+    station.plug_in("C", 1, Vehicle(200.0, 40.0, curve=curve), arrival_soc=0.05)
+    assert all(modules == math.ceil(kw / 75.0) for _, kw, modules in watched(station, 300))
+    assert modules_of(station) == {"S0001": 2}
 
 
-def test_the_hold_counts_anew_when_the_gain_was_gone() -> None:
+def test_hold_restarts_when_the_gain_was_gone() -> None:
     """Freed power comes back to the first car before the hold is over, and goes again."""
-    site = station(reclaimAfter=0, reclaimMargin=10)
-    site.plug_in("C", 1, Vehicle(150.0))
-    site.plug_in("C", 2, HUNGRY)
+    station = module_station(reclaimAfter=0, reclaimMargin=10)
+    station.plug_in("C", 1, Vehicle(150.0))
+    station.plug_in("C", 2, HUNGRY)
     for _ in range(3):
-        site.report_draw("C", 1, 125.0)
-        assert site.allocation.offered_kw == {"S0001": 135, "S0002": 75}
-        site.advance(29)
-        site.report_draw("C", 1, 135.0)
-        site.advance(2)
-        assert site.allocation.offered_kw == {"S0001": 150, "S0002": 75}
-    site.report_draw("C", 1, 125.0)
-    site.advance(29.9)
-    assert modules_of(site) == {"S0001": 2, "S0002": 1}
-    site.advance(0.1)
-    assert modules_of(site) == {"S0001": 1, "S0002": 2}
+        station.report_draw("C", 1, 125.0)
+        assert station.allocation.offered_kw == {"S0001": 135, "S0002": 75}
+        station.advance(29)
+        station.report_draw("C", 1, 135.0)
+        station.advance(2)
+        assert station.allocation.offered_kw == {"S0001": 150, "S0002": 75}
+    station.report_draw("C", 1, 125.0)
+    station.advance(29.9)
+    assert modules_of(station) == {"S0001": 2, "S0002": 1}
+    station.advance(0.1)
+    assert modules_of(station) == {"S0001": 1, "S0002": 2}
 
 
-def test_arrivals_and_departures_assign_at_once() -> None:
-    site = station()
-    site.plug_in("C", 1, HUNGRY)
-    assert modules_of(site) == {"S0001": 3}
-    site.plug_in("C", 2, HUNGRY)
-    assert modules_of(site) == {"S0001": 2, "S0002": 1}
-    site.plug_in("C", 3, HUNGRY)
-    assert modules_of(site) == {"S0001": 1, "S0002": 1, "S0003": 1}
-    site.unplug("C", 1)
-    assert modules_of(site) == {"S0002": 2, "S0003": 1}
+def test_arrivals_and_departures_assign_modules_at_once() -> None:
+    station = module_station()
+    station.plug_in("C", 1, HUNGRY)
+    assert modules_of(station) == {"S0001": 3}
+    station.plug_in("C", 2, HUNGRY)
+    assert modules_of(station) == {"S0001": 2, "S0002": 1}
+    station.plug_in("C", 3, HUNGRY)
+    assert modules_of(station) == {"S0001": 1, "S0002": 1, "S0003": 1}
+    station.unplug("C", 1)
+    assert modules_of(station) == {"S0002": 2, "S0003": 1}
 
 
-def test_who_is_done_hands_over_at_once() -> None:
+def test_finished_session_releases_modules_at_once() -> None:
     """5 kWh at 150 kW take 120 s."""
-    site = station()
-    site.plug_in("C", 1, Vehicle(150.0, 10.0), arrival_soc=0.5)
-    site.plug_in("C", 2, HUNGRY)
-    site.advance(119.9)
-    assert modules_of(site) == {"S0001": 2, "S0002": 1}
-    site.advance(0.2)
-    assert modules_of(site) == {"S0001": 0, "S0002": 3}
-    assert site.allocation.limited_by["S0001"] is Limit.FINISHED
+    station = module_station()
+    station.plug_in("C", 1, Vehicle(150.0, 10.0), arrival_soc=0.5)
+    station.plug_in("C", 2, HUNGRY)
+    station.advance(119.9)
+    assert modules_of(station) == {"S0001": 2, "S0002": 1}
+    station.advance(0.2)
+    assert modules_of(station) == {"S0001": 0, "S0002": 3}
+    assert station.allocation.limited_by["S0001"] is Limit.FINISHED
 
 
-def test_who_is_suspended_hands_over_at_once_and_gets_its_part_back() -> None:
-    site = station()
-    site.plug_in("C", 1, HUNGRY)
-    site.plug_in("C", 2, HUNGRY)
-    site.set_available("C", 1, available=False)
-    assert modules_of(site) == {"S0001": 0, "S0002": 3}
-    site.set_available("C", 1, available=True)
-    # Two and one as before; the second module of one of them stays with who held it last.
-    assert modules_of(site) == {"S0001": 1, "S0002": 2}
+def test_suspended_session_releases_modules_at_once_and_gets_its_part_back() -> None:
+    station = module_station()
+    station.plug_in("C", 1, HUNGRY)
+    station.plug_in("C", 2, HUNGRY)
+    station.set_available("C", 1, available=False)
+    assert modules_of(station) == {"S0001": 0, "S0002": 3}
+    station.set_available("C", 1, available=True)
+    # Two and one as before; the last holder keeps the second module.
+    assert modules_of(station) == {"S0001": 1, "S0002": 2}
 
 
-def test_another_strategy_assigns_at_once() -> None:
-    site = station()
-    site.plug_in("C", 1, HUNGRY)
-    site.plug_in("C", 2, HUNGRY, priority=1)
-    site.set_strategy("priority")
-    assert modules_of(site) == {"S0001": 0, "S0002": 3}
-    assert site.allocation.limited_by["S0001"] is Limit.MODULE
+def test_new_strategy_assigns_modules_at_once() -> None:
+    station = module_station()
+    station.plug_in("C", 1, HUNGRY)
+    station.plug_in("C", 2, HUNGRY, priority=1)
+    station.set_strategy("priority")
+    assert modules_of(station) == {"S0001": 0, "S0002": 3}
+    assert station.allocation.limited_by["S0001"] is Limit.MODULE
 
 
 @st.composite
 def constant_cars(draw: st.DrawFn) -> tuple[Station, float]:
-    """A station whose cars take the same for ever, some on modules, and a step of time."""
+    """Draw a station with constant cars, some on modules, and a step of time."""
     chargers = [
         {
             "id": f"C{i}",
@@ -326,60 +324,59 @@ def constant_cars(draw: st.DrawFn) -> tuple[Station, float]:
         for i in range(draw(st.integers(1, 2)))
     ]
     config = {
-        "stationId": "ST",
         "gridCapacity": draw(st.sampled_from([60, 200, 333.3, 1000])),
         "chargers": chargers,
         "moduleHold": draw(st.sampled_from([0, 7, 30])),
     }
-    site = Station(load_config(config), draw(st.sampled_from(["max_min", "first_come", "priority"])))
+    station = make_station(draw(st.sampled_from(["max_min", "first_come", "priority"])), **config)
     for charger, connector in itertools.product(chargers, (1, 2, 3)):
         if draw(st.booleans()):
             max_kw = draw(st.sampled_from([20.0, 75.0, 100.0, 300.0]) | st.floats(5.0, 300.0))
             min_kw = draw(st.sampled_from([0.0, 0.0, 0.3])) * max_kw
-            site.plug_in(
+            station.plug_in(
                 charger["id"],
                 connector,
                 Vehicle(max_kw, min_power_kw=min_kw),
                 priority=draw(st.integers(0, 1)),
                 weight=draw(st.sampled_from([1.0, 2.0])),
             )
-    return site, draw(st.sampled_from([1.0, 13.7, 40.0]))
+    return station, draw(st.sampled_from([1.0, 13.7, 40.0]))
 
 
 @given(case=constant_cars())
-def test_with_constant_cars_nothing_moves(case: tuple[Station, float]) -> None:
-    site, step_s = case
-    before = site.allocation
+def test_constant_demands_move_nothing(case: tuple[Station, float]) -> None:
+    station, step_s = case
+    before = station.allocation
     for _ in range(5):
-        site.advance(step_s)
-        assert site.allocation == before
+        station.advance(step_s)
+        assert station.allocation == before
 
 
 # With the other features
 
 
-def test_a_minimum_takes_whole_modules() -> None:
+def test_minimum_reserves_whole_modules() -> None:
     """80 kW need two of three modules: the second car waits, and the third module is the first one's."""
-    site = station()
-    site.plug_in("C", 1, Vehicle(300.0, min_power_kw=80.0))
-    site.plug_in("C", 2, Vehicle(300.0, min_power_kw=80.0))
-    assert site.allocation.offered_kw == {"S0001": 225, "S0002": 0}
-    assert site.allocation.limited_by == {"S0001": Limit.MODULE, "S0002": Limit.MINIMUM}
-    assert site.allocation.waiting == ("S0002",)
+    station = module_station()
+    station.plug_in("C", 1, Vehicle(300.0, min_power_kw=80.0))
+    station.plug_in("C", 2, Vehicle(300.0, min_power_kw=80.0))
+    assert station.allocation.offered_kw == {"S0001": 225, "S0002": 0}
+    assert station.allocation.limited_by == {"S0001": Limit.MODULE, "S0002": Limit.MINIMUM}
+    assert station.allocation.waiting == ("S0002",)
 
 
-def test_kept_modules_turn_nobody_away() -> None:
+def test_kept_modules_do_not_keep_a_minimum_waiting() -> None:
     """The site had no room for the first car's 100 kW; now it has, and the other goes on with one module."""
-    site = station()
-    site.set_site_limit(90)
-    site.plug_in("C", 1, Vehicle(300.0, min_power_kw=100.0))
-    site.plug_in("C", 2, HUNGRY)
-    assert site.allocation.offered_kw == {"S0001": 0, "S0002": 90}
-    site.set_site_limit(400)
-    assert site.allocation.offered_kw == {"S0001": 150, "S0002": 75}
+    station = module_station()
+    station.set_site_limit(90)
+    station.plug_in("C", 1, Vehicle(300.0, min_power_kw=100.0))
+    station.plug_in("C", 2, HUNGRY)
+    assert station.allocation.offered_kw == {"S0001": 0, "S0002": 90}
+    station.set_site_limit(400)
+    assert station.allocation.offered_kw == {"S0001": 150, "S0002": 75}
 
 
-def test_a_minimum_above_what_the_modules_give_waits() -> None:
+def test_minimum_above_all_whole_modules_waits() -> None:
     """160 kW fit a charger of 225 but not two whole modules of 100."""
     cars = [Demand("a", "C", 300, min_kw=210), Demand("b", "C", 300, min_kw=160)]
     allocation = allocate(Snapshot(400, {"C": 225}, cars, module_kw={"C": 100}))
@@ -389,33 +386,33 @@ def test_a_minimum_above_what_the_modules_give_waits() -> None:
 
 def test_cars_take_turns_for_modules() -> None:
     """Two modules for three cars: of three turns of a minute each has two, 2 x 75 kW x 60 s = 2.5 kWh."""
-    site = station(modules=2, rotation=60)
+    station = module_station(modules=2, rotation=60)
     for connector in (1, 2, 3):
-        site.plug_in("C", connector, HUNGRY)
+        station.plug_in("C", connector, HUNGRY)
     waited = []
     for _ in range(3):
-        waited.append(site.allocation.waiting)
-        assert sorted(site.allocation.modules.values()) == [0, 1, 1]
-        site.advance(60)
+        waited.append(station.allocation.waiting)
+        assert sorted(station.allocation.modules.values()) == [0, 1, 1]
+        station.advance(60)
     assert len(set(waited)) == 3
-    energies = [session.energy_kwh for _, _, session in site.status().sessions]
+    energies = [session.energy_kwh for _, _, session in station.status().sessions]
     assert energies == pytest.approx([2.5, 2.5, 2.5])
 
 
-def test_a_battery_lifts_within_the_modules() -> None:
+def test_battery_lifts_cars_within_their_modules() -> None:
     """The grid carries 100 of what the modules allow, 150 + 75; the battery the rest, and no more."""
     battery = {"initialCapacity": 200, "power": 200, "initialSoc": 1}
-    site = station(gridCapacity=100, battery=battery)
-    site.plug_in("C", 1, HUNGRY)
-    site.plug_in("C", 2, HUNGRY)
-    assert site.allocation.offered_kw == pytest.approx({"S0001": 150, "S0002": 75})
-    assert site.allocation.battery_kw == pytest.approx(-125)
+    station = module_station(gridCapacity=100, battery=battery)
+    station.plug_in("C", 1, HUNGRY)
+    station.plug_in("C", 2, HUNGRY)
+    assert station.allocation.offered_kw == pytest.approx({"S0001": 150, "S0002": 75})
+    assert station.allocation.battery_kw == pytest.approx(-125)
 
 
-# Faults of the configuration
+# Mistakes in the configuration
 
 
-def test_every_fault_of_a_module_size_is_in_the_one_error() -> None:
+def test_all_mistakes_in_module_sizes_are_reported_at_once() -> None:
     chargers = [
         {"id": "A", "maxPower": 200, "connectors": 2, "moduleSize": 201},
         {"id": "B", "maxPower": 200, "connectors": 2, "moduleSize": 0.1},
@@ -423,7 +420,7 @@ def test_every_fault_of_a_module_size_is_in_the_one_error() -> None:
         {"id": "E", "maxPower": 200, "connectors": 2, "moduleSize": 75, "moduleHold": -1},
     ]
     with pytest.raises(ConfigError) as caught:
-        station(chargers=chargers, moduleHold=-1)
+        module_station(chargers=chargers, moduleHold=-1)
     assert [fault.split(":")[0] for fault in caught.value.faults] == [
         "chargers[0].moduleSize",
         "chargers[1].moduleSize",
@@ -435,14 +432,9 @@ def test_every_fault_of_a_module_size_is_in_the_one_error() -> None:
     assert all(text in str(caught.value) for text in words)
 
 
-def test_a_car_that_is_done_holds_no_module_in_its_turn() -> None:
-    config = {
-        "stationId": "one module",
-        "gridCapacity": 100,
-        "rotation": 60,
-        "chargers": [{"id": "A", "maxPower": 50, "moduleSize": 50, "connectors": 2}],
-    }
-    here = Station(load_config(config))
-    here.plug_in("A", 1, Vehicle(50, battery_kwh=50), arrival_soc=0.8, target_soc=0.8)
-    hungry = here.plug_in("A", 2, Vehicle(50))
-    assert here.allocation.offered_kw[hungry] == 50
+def test_finished_session_holds_no_module_in_its_turn() -> None:
+    charger = {"maxPower": 50, "moduleSize": 50, "connectors": 2}
+    station = make_station(grid_kw=100, rotation=60, chargers=[charger])
+    station.plug_in("CP1", 1, Vehicle(50, battery_kwh=50), arrival_soc=0.8, target_soc=0.8)
+    hungry = station.plug_in("CP1", 2, Vehicle(50))
+    assert station.allocation.offered_kw[hungry] == 50

@@ -1,6 +1,6 @@
-"""Minima and turns: who cannot have the least useful power waits at exactly 0, and not for ever.
+"""Minima and turns: a session without its least useful power waits at exactly 0, and not for ever.
 
-The golden cases ``minima_*`` show who is admitted at one moment. Here time passes.
+The golden cases ``minima_*`` show the admission at one moment; here time passes.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stations import TINY_KW
+from stations import TINY_KW, make_station
 
-from electra_core import ConfigError, Limit, Station, Vehicle, load_config
+from electra_core import ConfigError, Limit, Station, Vehicle
 from electra_core.station.state import Session
 from electra_core.station.status import SessionStatus
 
-# Three of these on a site of 50: there is room for one.
+# A site of 50 kW admits one of these.
 PICKY = Vehicle(100.0, min_power_kw=40.0)
 
 
-def station(strategy: str = "max_min", **changes: Any) -> Station:
-    """A site of 50 kW with room for many cars."""
-    chargers = [{"id": "A", "maxPower": 300, "connectors": 4}, {"id": "B", "maxPower": 300, "connectors": 4}]
-    base = {"stationId": "ST", "gridCapacity": 50, "chargers": chargers}
-    return Station(load_config({**base, **changes}), strategy)
+def scarce_station(strategy: str = "max_min", **keys: Any) -> Station:
+    """Return a station with 50 kW for eight connectors."""
+    chargers = [{"id": name, "maxPower": 300, "connectors": 4} for name in ("A", "B")]
+    return make_station(strategy, **{"grid_capacity_kw": 50, "chargers": chargers, **keys})
 
 
 def session_of(station: Station, session_id: str) -> SessionStatus:
@@ -45,64 +44,64 @@ def plugged_in(station: Station, count: int, vehicle: Vehicle = PICKY) -> list[s
 # One moment
 
 
-def test_who_waits_gets_exactly_0_and_it_is_said() -> None:
-    site = station()
-    first, second = plugged_in(site, 2)
-    allocation = site.allocation
+def test_waiting_session_gets_exactly_0_and_says_so() -> None:
+    station = scarce_station()
+    first, second = plugged_in(station, 2)
+    allocation = station.allocation
     assert allocation.offered_kw == {first: 50.0, second: 0.0}
     assert allocation.boost_kw[second] == 0.0
     assert allocation.limited_by == {first: Limit.SITE, second: Limit.MINIMUM}
     assert allocation.waiting == (second,)
-    waiting, charging = session_of(site, second), session_of(site, first)
+    waiting, charging = session_of(station, second), session_of(station, first)
     assert (waiting.condition, waiting.waiting, waiting.limited_by) == ("waiting", True, Limit.MINIMUM)
     assert (charging.condition, charging.waiting, charging.limited_by) == ("charging", False, Limit.SITE)
     assert waiting.allocated_power == waiting.drawn_kw == 0.0
 
 
-def test_who_waits_charges_as_soon_as_there_is_room() -> None:
-    site = station()
-    first, second = plugged_in(site, 2)
-    site.set_static_load(3)
-    site.advance(100.5)
-    assert energies(site)[second] == 0.0
-    site.unplug("A", 1)
-    assert site.allocation.offered_kw == {second: 47.0}
-    assert site.allocation.waiting == ()
-    assert first not in energies(site)
+def test_waiting_session_charges_as_soon_as_power_is_free() -> None:
+    station = scarce_station()
+    first, second = plugged_in(station, 2)
+    station.set_static_load(3)
+    station.advance(100.5)
+    assert energies(station)[second] == 0.0
+    station.unplug("A", 1)
+    assert station.allocation.offered_kw == {second: 47.0}
+    assert station.allocation.waiting == ()
+    assert first not in energies(station)
 
 
-def test_who_is_done_or_out_of_service_does_not_wait() -> None:
-    """Waiting means that it wants power: the full and the suspended do not."""
-    site = station()
-    full = site.plug_in("A", 1, Vehicle(100.0, 50.0, min_power_kw=40.0), arrival_soc=1.0)
-    out = site.plug_in("A", 2, PICKY)
-    site.set_available("A", 2, available=False)
-    third = site.plug_in("A", 3, PICKY)
-    assert site.allocation.offered_kw == {full: 0.0, out: 0.0, third: 50.0}
-    assert site.allocation.waiting == ()
-    assert [session.condition for _, _, session in site.status().sessions] == [
+def test_finished_and_suspended_sessions_do_not_wait() -> None:
+    """A waiting session wants power; a full or suspended one does not."""
+    station = scarce_station()
+    full = station.plug_in("A", 1, Vehicle(100.0, 50.0, min_power_kw=40.0), arrival_soc=1.0)
+    out = station.plug_in("A", 2, PICKY)
+    station.set_available("A", 2, available=False)
+    third = station.plug_in("A", 3, PICKY)
+    assert station.allocation.offered_kw == {full: 0.0, out: 0.0, third: 50.0}
+    assert station.allocation.waiting == ()
+    assert [session.condition for _, _, session in station.status().sessions] == [
         "finished",
         "suspended",
         "charging",
     ]
 
 
-@pytest.mark.parametrize("where", ["car", "connector"])
-def test_the_minimum_of_car_and_connector_counts(where: str) -> None:
-    plugs = [{"minPower": 30}] * 2 if where == "connector" else 2
-    site = station(chargers=[{"id": "A", "maxPower": 300, "connectors": plugs}])
-    first, second = plugged_in(site, 2, Vehicle(100.0, min_power_kw=30.0 if where == "car" else 20.0))
-    assert site.allocation.offered_kw == {first: 50.0, second: 0.0}
+@pytest.mark.parametrize("holder", ["car", "connector"])
+def test_larger_minimum_of_car_and_connector_counts(holder: str) -> None:
+    connectors = [{"minPower": 30}] * 2 if holder == "connector" else 2
+    station = scarce_station(chargers=[{"id": "A", "maxPower": 300, "connectors": connectors}])
+    first, second = plugged_in(station, 2, Vehicle(100.0, min_power_kw=30.0 if holder == "car" else 20.0))
+    assert station.allocation.offered_kw == {first: 50.0, second: 0.0}
 
 
-def test_without_rotation_who_came_later_waits() -> None:
-    site = station()
-    plugged_in(site, 3)
+def test_latest_session_waits_without_rotation() -> None:
+    station = scarce_station()
+    plugged_in(station, 3)
     for _ in range(20):
-        site.advance(977.0)
-        assert site.allocation.offered_kw == {"S0001": 50.0, "S0002": 0.0, "S0003": 0.0}
-    # 50 kW for 20 x 977 s, all of it the first one's.
-    assert energies(site) == pytest.approx({"S0001": 50 * 20 * 977 / 3600, "S0002": 0, "S0003": 0})
+        station.advance(977.0)
+        assert station.allocation.offered_kw == {"S0001": 50.0, "S0002": 0.0, "S0003": 0.0}
+    # 50 kW for 20 x 977 s, all of it for the first.
+    assert energies(station) == pytest.approx({"S0001": 50 * 20 * 977 / 3600, "S0002": 0, "S0003": 0})
 
 
 # Turns
@@ -110,77 +109,77 @@ def test_without_rotation_who_came_later_waits() -> None:
 
 @pytest.mark.parametrize("strategy", ["max_min", "first_come", "priority", "proportional"])
 @pytest.mark.parametrize("step_s", [60.0, 7.0, 180.0])
-def test_with_room_for_one_of_three_each_has_a_third(strategy: str, step_s: float) -> None:
+def test_each_of_three_charges_a_third_of_the_time_when_one_fits(strategy: str, step_s: float) -> None:
     """Three turns of a minute at 50 kW, whatever the strategy and however time is cut: 50 / 60 kWh each."""
-    site = station(strategy, rotation=60)
+    station = scarce_station(strategy, rotation=60)
     for connector in (1, 2, 3):
-        site.plug_in("A", connector, PICKY, priority=connector)
-    while site.now_s < 180.0:
-        site.advance(min(step_s, 180.0 - site.now_s))
-    assert list(energies(site).values()) == pytest.approx([50 / 60] * 3)
+        station.plug_in("A", connector, PICKY, priority=connector)
+    while station.now_s < 180.0:
+        station.advance(min(step_s, 180.0 - station.now_s))
+    assert list(energies(station).values()) == pytest.approx([50 / 60] * 3)
 
 
-def test_turns_go_round_in_the_order_of_arrival() -> None:
-    site = station(rotation=60)
-    plugged_in(site, 3)
+def test_turns_follow_the_order_of_arrival() -> None:
+    station = scarce_station(rotation=60)
+    plugged_in(station, 3)
     charging = []
     for _ in range(6):
-        charging.append([name for name, kw in site.allocation.offered_kw.items() if kw > 0.0])
-        site.advance(59.999)
-        assert [name for name, kw in site.allocation.offered_kw.items() if kw > 0.0] == charging[-1]
-        site.advance(0.001)
+        charging.append([name for name, kw in station.allocation.offered_kw.items() if kw > 0.0])
+        station.advance(59.999)
+        assert [name for name, kw in station.allocation.offered_kw.items() if kw > 0.0] == charging[-1]
+        station.advance(0.001)
     assert charging == [["S0001"], ["S0002"], ["S0003"]] * 2
 
 
-def test_with_room_for_two_of_three_each_waits_a_third() -> None:
-    site = station(rotation=60, gridCapacity=90)
-    plugged_in(site, 3)
+def test_each_of_three_waits_a_third_of_the_time_when_two_fit() -> None:
+    station = scarce_station(rotation=60, grid_capacity_kw=90)
+    plugged_in(station, 3)
     waiting = []
     for _ in range(3):
-        assert sorted(site.allocation.offered_kw.values()) == [0.0, 45.0, 45.0]
-        waiting += site.allocation.waiting
-        site.advance(60)
+        assert sorted(station.allocation.offered_kw.values()) == [0.0, 45.0, 45.0]
+        waiting += station.allocation.waiting
+        station.advance(60)
     assert sorted(waiting) == ["S0001", "S0002", "S0003"]
-    assert list(energies(site).values()) == pytest.approx([2 * 45 / 60] * 3)
+    assert list(energies(station).values()) == pytest.approx([2 * 45 / 60] * 3)
 
 
-def test_no_turn_ends_while_nobody_waits() -> None:
-    """Turns begin to count when somebody waits, not when a car came."""
-    site = station(rotation=60)
-    plugged_in(site, 1)
-    site.advance(1000)
-    site.plug_in("A", 2, PICKY)
-    site.advance(59.9)
-    assert site.allocation.waiting == ("S0002",)
-    site.advance(0.1)
-    assert site.allocation.waiting == ("S0001",)
+def test_turn_does_not_end_while_no_session_waits() -> None:
+    """Turns begin to count when a session waits, not when a car arrives."""
+    station = scarce_station(rotation=60)
+    plugged_in(station, 1)
+    station.advance(1000)
+    station.plug_in("A", 2, PICKY)
+    station.advance(59.9)
+    assert station.allocation.waiting == ("S0002",)
+    station.advance(0.1)
+    assert station.allocation.waiting == ("S0001",)
 
 
-def test_a_newcomer_queues_behind_those_who_wait() -> None:
-    site = station("first_come", rotation=60)
-    plugged_in(site, 2)
-    site.advance(59)
-    site.plug_in("B", 1, PICKY)
-    site.advance(1)
-    assert site.allocation.waiting == ("S0001", "S0003")
-    site.advance(60)
-    assert site.allocation.waiting == ("S0001", "S0002")
+def test_newcomer_queues_behind_waiting_sessions() -> None:
+    station = scarce_station("first_come", rotation=60)
+    plugged_in(station, 2)
+    station.advance(59)
+    station.plug_in("B", 1, PICKY)
+    station.advance(1)
+    assert station.allocation.waiting == ("S0001", "S0003")
+    station.advance(60)
+    assert station.allocation.waiting == ("S0001", "S0002")
 
 
-def test_who_can_never_charge_here_holds_up_nobody() -> None:
+def test_session_that_never_fits_does_not_hold_up_others() -> None:
     """A minimum above the site's limit has no turn to take: the two others take theirs."""
-    site = station(rotation=60)
-    site.plug_in("A", 1, Vehicle(100.0, min_power_kw=60.0))
-    site.plug_in("A", 2, PICKY)
-    site.plug_in("A", 3, PICKY)
-    site.advance(240)
-    assert energies(site) == pytest.approx({"S0001": 0.0, "S0002": 100 / 60, "S0003": 100 / 60})
+    station = scarce_station(rotation=60)
+    station.plug_in("A", 1, Vehicle(100.0, min_power_kw=60.0))
+    station.plug_in("A", 2, PICKY)
+    station.plug_in("A", 3, PICKY)
+    station.advance(240)
+    assert energies(station) == pytest.approx({"S0001": 0.0, "S0002": 100 / 60, "S0003": 100 / 60})
 
 
-def test_a_turn_ends_at_the_same_moment_however_time_is_cut() -> None:
-    whole, cut = station(rotation=60), station(rotation=60)
-    for site in (whole, cut):
-        plugged_in(site, 3)
+def test_turns_end_at_the_same_time_however_time_is_cut() -> None:
+    whole, cut = scarce_station(rotation=60), scarce_station(rotation=60)
+    for station in (whole, cut):
+        plugged_in(station, 3)
     whole.advance(500)
     while cut.now_s < 500:
         cut.advance(min(0.7 + cut.now_s / 50, 500 - cut.now_s))
@@ -188,12 +187,12 @@ def test_a_turn_ends_at_the_same_moment_however_time_is_cut() -> None:
     assert energies(cut) == pytest.approx(energies(whole))
 
 
-# The law: nobody waits longer than (number of rivals × rotation) while others charge
+# No session waits longer than (number of others × rotation) while others charge
 
 
 @dataclass(frozen=True)
 class Case:
-    """A station with constant cars, and the steps in which it is looked at."""
+    """A station with constant cars, and the steps of time between two looks at it."""
 
     station: Station
     steps_s: list[float]
@@ -204,7 +203,7 @@ strategies = st.sampled_from(["max_min", "first_come", "priority", "proportional
 
 @st.composite
 def crowded(draw: st.DrawFn) -> Case:
-    """Minima that do not all fit: into the site, their charger, or its modules."""
+    """Draw a station whose minima do not all fit into the site, their charger, or its modules."""
     chargers = [
         {
             "id": name,
@@ -216,18 +215,17 @@ def crowded(draw: st.DrawFn) -> Case:
         for name in draw(st.sampled_from([["A"], ["A", "B"]]))
     ]
     config = {
-        "stationId": "ST",
         "gridCapacity": draw(st.sampled_from([30, 60, 100, 400]) | st.floats(20, 200)),
         "chargers": chargers,
         "rotation": draw(st.sampled_from([30, 60, 97.3])),
         "moduleHold": draw(st.sampled_from([0, 30, 200])),
     }
-    site = Station(load_config(config), draw(strategies))
-    places = list(itertools.product([charger["id"] for charger in chargers], (1, 2, 3)))
-    for charger_id, connector in draw(st.permutations(places)):
+    station = make_station(draw(strategies), **config)
+    connector_ids = list(itertools.product([charger["id"] for charger in chargers], (1, 2, 3)))
+    for charger_id, connector in draw(st.permutations(connector_ids)):
         if draw(st.integers(0, 3)):
             least_kw = draw(st.sampled_from([5.0, 20.0, 30.0, 50.0]) | st.floats(1.0, 100.0))
-            site.plug_in(
+            station.plug_in(
                 charger_id,
                 connector,
                 Vehicle(least_kw * draw(st.sampled_from([1.0, 1.5, 4.0])), min_power_kw=least_kw),
@@ -235,12 +233,12 @@ def crowded(draw: st.DrawFn) -> Case:
                 weight=draw(st.sampled_from([1.0, 2.0])),
                 departs_s=draw(st.sampled_from([None, 7200.0])),
             )
-            site.advance(draw(st.sampled_from([0.0, 0.0, 10.0, 45.0])))
-    return Case(site, draw(st.lists(st.floats(0.5, 40.0), min_size=3, max_size=6)))
+            station.advance(draw(st.sampled_from([0.0, 0.0, 10.0, 45.0])))
+    return Case(station, draw(st.lists(st.floats(0.5, 40.0), min_size=3, max_size=6)))
 
 
 def fits_alone(station: Station, charger_id: str, least_kw: float) -> bool:
-    """Whether a least useful power fits every limit on its way, were it the only one."""
+    """Return whether a least useful power alone fits every limit on its way."""
     charger = next(charger for charger in station.config.chargers if charger.id == charger_id)
     limit_kw, size_kw = charger.max_power_kw, charger.module_size_kw
     if size_kw is not None:
@@ -250,24 +248,24 @@ def fits_alone(station: Station, charger_id: str, least_kw: float) -> bool:
 
 
 @given(case=crowded())
-def test_nobody_waits_longer_than_its_rivals_turns(case: Case) -> None:
-    """Energies tell who charged: one that stood still meant waiting, from one look to the next."""
-    site, rotation_s = case.station, case.station.config.rotation_s
+def test_no_session_waits_longer_than_one_turn_of_each_other(case: Case) -> None:
+    """A session waits, from one look to the next, when its energy stands still while another's grows."""
+    station, rotation_s = case.station, case.station.config.rotation_s
     assert rotation_s is not None
     counted = [
         session.session_id
-        for session in site.state.sessions.values()
-        if fits_alone(site, session.charger_id, session.vehicle.min_power_kw)
+        for session in station.state.sessions.values()
+        if fits_alone(station, session.charger_id, session.vehicle.min_power_kw)
     ]
     waited_s = dict.fromkeys(counted, 0.0)
-    before = energies(site)
+    before = energies(station)
     bound_s = (len(before) - 1) * rotation_s
     steps_s = itertools.cycle(case.steps_s)
-    end_s = site.now_s + (len(before) + 1.5) * rotation_s
-    while site.now_s < end_s:
+    end_s = station.now_s + (len(before) + 1.5) * rotation_s
+    while station.now_s < end_s:
         step_s = next(steps_s)
-        site.advance(step_s)
-        now = energies(site)
+        station.advance(step_s)
+        now = energies(station)
         others_charge = any(now[name] > before[name] for name in now)
         for name in counted:
             stood_still = now[name] == before[name] and others_charge
@@ -277,7 +275,7 @@ def test_nobody_waits_longer_than_its_rivals_turns(case: Case) -> None:
 
 
 def has_room(station: Station, waiting: Session) -> bool:
-    """Whether a minimum would fit beside the minima, or the modules, of those who charge."""
+    """Return whether a minimum would fit beside the minima, or the modules, of the charging sessions."""
     charger = next(charger for charger in station.config.chargers if charger.id == waiting.charger_id)
     size_kw, offered_kw = charger.module_size_kw, station.allocation.offered_kw
     charging = [each for each in station.state.sessions.values() if offered_kw[each.session_id] > 0.0]
@@ -285,11 +283,11 @@ def has_room(station: Station, waiting: Session) -> bool:
         each.vehicle.min_power_kw / station.config.efficiency[each.charger_id]
         for each in [*charging, waiting]
     )
-    here = [each for each in charging if each.charger_id == charger.id]
+    neighbours = [each for each in charging if each.charger_id == charger.id]
     if size_kw is None:
-        used_kw = sum(each.vehicle.min_power_kw for each in [*here, waiting])
+        used_kw = sum(each.vehicle.min_power_kw for each in [*neighbours, waiting])
     else:
-        modules = sum(station.allocation.modules[each.session_id] for each in here)
+        modules = sum(station.allocation.modules[each.session_id] for each in neighbours)
         used_kw = size_kw * (modules + math.ceil(waiting.vehicle.min_power_kw / size_kw - 1e-9))
     return (
         at_site_kw <= station.config.grid_capacity_kw - TINY_KW and used_kw <= charger.max_power_kw - TINY_KW
@@ -297,30 +295,30 @@ def has_room(station: Station, waiting: Session) -> bool:
 
 
 @given(case=crowded())
-def test_who_waits_has_no_room(case: Case) -> None:
-    """It waits at exactly 0 and says so; whoever charges has its minimum."""
-    site = case.station
+def test_waiting_session_has_no_power_left_for_its_minimum(case: Case) -> None:
+    """It waits at exactly 0 and says so; a charging session has its minimum."""
+    station = case.station
     for step_s in itertools.islice(itertools.cycle(case.steps_s), 12):
-        site.advance(step_s)
-        allocation = site.allocation
-        for session in site.state.sessions.values():
+        station.advance(step_s)
+        allocation = station.allocation
+        for session in station.state.sessions.values():
             kw = allocation.offered_kw[session.session_id]
             assert (kw == 0.0) == (session.session_id in allocation.waiting)
             if kw > 0.0:
                 assert kw >= session.vehicle.min_power_kw - TINY_KW
             else:
                 assert allocation.limited_by[session.session_id] is Limit.MINIMUM
-                assert not has_room(site, session)
+                assert not has_room(station, session)
 
 
-# Faults of the configuration
+# Mistakes in the configuration
 
 
 @pytest.mark.parametrize(
     ("rotation", "words"), [(0, "1 or more"), (-5, "1 or more"), ("90", "a number"), (math.inf, "number")]
 )
-def test_a_faulty_rotation_is_in_the_one_error(rotation: Any, words: str) -> None:
+def test_mistake_in_rotation_is_reported_with_the_others(rotation: Any, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        station(rotation=rotation, gridCapacity=-1)
+        scarce_station(rotation=rotation, grid_capacity_kw=-1)
     assert [fault.split(":")[0] for fault in caught.value.faults] == ["gridCapacity", "rotation"]
     assert words in caught.value.faults[1]

@@ -1,4 +1,4 @@
-"""Cars, their curves, and the real figures that are shipped with the package."""
+"""Cars, their charging curves, and the real figures that are shipped with the package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stations import curves, shared_file, straight_line
 
 from electra_core import ChargingCurve, Vehicle, VehicleError, catalogue, day_names, load_day
-from electra_core.station.vehicles import typical_curve
+from electra_core.station import typical_curve
 
 socs = st.floats(0.0, 1.0)
 offers = st.sampled_from([0.0, 7.4, 50.0, 150.0]) | st.floats(0.0, 400.0)
@@ -50,17 +50,17 @@ def energy_kwh(car: Vehicle, soc: float, offered_kw: float, seconds: float) -> f
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_a_curve_that_no_car_has(points: Any, words: str) -> None:
+def test_nonsense_curve_is_refused(points: Any, words: str) -> None:
     with pytest.raises(VehicleError, match=words):
         ChargingCurve(points)
 
 
 @given(curve=curves(), soc=socs)
-def test_a_curve_is_straight_between_its_points(curve: ChargingCurve, soc: float) -> None:
+def test_curve_is_straight_between_its_points(curve: ChargingCurve, soc: float) -> None:
     assert curve(soc) == pytest.approx(straight_line(curve.points, soc), rel=1e-9)
 
 
-def test_a_curve_may_end_at_0() -> None:
+def test_curve_may_end_at_0() -> None:
     car = Vehicle(50, 50, ChargingCurve([(0, 50), (1, 0)]))
     # dp/dt = -p / 1 h: after an hour 1 - 1/e of the way is done, and the end is never reached.
     assert energy_kwh(car, 0.0, 100, 3600) == pytest.approx(50 * (1 - math.exp(-1)))
@@ -91,12 +91,12 @@ def test_a_curve_may_end_at_0() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_car_that_cannot_exist(figures: dict[str, Any], words: str) -> None:
+def test_nonsense_car_is_refused(figures: dict[str, Any], words: str) -> None:
     with pytest.raises(VehicleError, match=words):
         Vehicle(**{"max_power_kw": 150, **figures})
 
 
-def test_a_power_is_enough_by_itself() -> None:
+def test_car_needs_no_more_than_a_power() -> None:
     car = Vehicle(max_power_kw=150)
     assert car.ceiling_kw(None) == 150
     with pytest.raises(VehicleError, match="battery_kwh"):
@@ -104,9 +104,7 @@ def test_a_power_is_enough_by_itself() -> None:
 
 
 @given(curve=curves(), soc=socs, max_kw=st.floats(1.0, 300.0))
-def test_the_ceiling_is_the_curve_up_to_the_cars_power(
-    curve: ChargingCurve, soc: float, max_kw: float
-) -> None:
+def test_ceiling_is_the_curve_up_to_the_cars_power(curve: ChargingCurve, soc: float, max_kw: float) -> None:
     car = Vehicle(max_kw, 60, curve)
     assert car.ceiling_kw(soc) == min(max_kw, curve(soc))
     assert car.ceiling_kw(None) == max_kw
@@ -137,7 +135,7 @@ def test_energy_stays_below_offer_curve_and_battery(
     peak_kw = max(car.curve.kw) if car.curve else car.max_power_kw
     assert 0.0 <= taken_kwh <= min(offer, car.max_power_kw, peak_kw) * seconds / 3600 + 1e-9
     assert taken_kwh <= (1.0 - soc) * car.battery_kwh + 1e-9
-    # On the way it was never above the highest power of the curve between here and where it came to.
+    # On the way the power is never above the highest of the curve between the two SoC.
     if car.curve:
         end = soc + taken_kwh / car.battery_kwh
         on_the_way = [
@@ -163,14 +161,14 @@ def test_energy_equals_many_small_steps(car: Vehicle, soc: float, offer: float) 
 
 
 @given(car=cars)
-def test_a_car_comes_back_from_json(car: Vehicle) -> None:
+def test_car_survives_json(car: Vehicle) -> None:
     assert Vehicle.from_json(json.loads(json.dumps(car.to_json()))) == car
 
 
 # The shipped cars and days
 
 
-def test_the_catalogue_holds_real_cars() -> None:
+def test_catalogue_holds_real_cars() -> None:
     cars = catalogue()
     published = [car for car in cars.values() if car.curve_source == "published"]
     assert len(published) >= 25
@@ -186,14 +184,14 @@ def test_the_catalogue_holds_real_cars() -> None:
         assert energy_kwh(car, 0.1, 1000, 600) < wanted_kwh < energy_kwh(car, 0.1, 1000, 7200)
 
 
-def test_a_car_without_a_published_curve_says_so() -> None:
+def test_car_without_a_published_curve_says_so() -> None:
     typical = [car for car in catalogue().values() if car.curve_source == "typical"]
     assert typical
     for car in typical:
         assert car.curve == typical_curve(car.max_power_kw)
 
 
-def test_the_curves_are_the_published_ones() -> None:
+def test_curves_are_the_published_ones() -> None:
     rows = json.loads(shared_file("data/vehicles/dc_charging_curves.json").read_text(encoding="utf-8"))[
         "vehicles"
     ]
@@ -208,7 +206,7 @@ def test_the_curves_are_the_published_ones() -> None:
             assert (car.battery_kwh, car.max_power_kw, points) in published, car.name
 
 
-def test_the_typical_curve_is_the_median_of_the_published_ones() -> None:
+def test_typical_curve_is_the_median_of_the_published_ones() -> None:
     rows = json.loads(shared_file("data/vehicles/dc_charging_curves.json").read_text(encoding="utf-8"))[
         "vehicles"
     ]
@@ -227,7 +225,7 @@ def median(values: list[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def test_the_days_load() -> None:
+def test_shipped_days_load() -> None:
     assert "epfl_2022-10-18" in day_names()
     for name in day_names():
         day = load_day(name)
@@ -242,13 +240,13 @@ def test_the_days_load() -> None:
     assert len(load_day("epfl_2022-10-18").arrivals) == 10
 
 
-def test_an_unknown_day() -> None:
+def test_unknown_day_is_refused() -> None:
     with pytest.raises(KeyError, match="epfl_2022-10-18"):
         load_day("yesterday")
 
 
 @pytest.mark.parametrize("name", [name for name in day_names() if name.startswith("epfl_")])
-def test_a_day_is_the_real_one(name: str) -> None:
+def test_shipped_day_equals_the_measured_one(name: str) -> None:
     days = json.loads(shared_file("cases/epfl_busiest_days_2022.json").read_text(encoding="utf-8"))["days"]
     rows = next(day for day in days if f"epfl_{day['date']}" == name)["sessions"]
     visits = {visit.name: visit for visit in load_day(name).arrivals}
@@ -261,7 +259,7 @@ def test_a_day_is_the_real_one(name: str) -> None:
             (row["soc_arrival"] / 100, row["soc_departure"] / 100)
         )
         assert visit.measured_kwh == row["energy_kwh"]
-        # It wants exactly what was measured: between its two SoC there is that much energy.
+        # Between its two SoC lies exactly the measured energy.
         wanted_kwh = (visit.target_soc - visit.arrival_soc) * (visit.vehicle.battery_kwh or 0.0)
         assert wanted_kwh == pytest.approx(row["energy_kwh"])
         limited_kw = min(row["vehicleMaxPower"], 172.5)

@@ -57,7 +57,7 @@ class Logs:
             return generate(
                 MADE_UP[title],
                 seed=SEED,
-                arrivals_per_day=PER_CONNECTOR * len(config.plugs),
+                arrivals_per_day=PER_CONNECTOR * len(config.connectors),
                 dwell_s=DWELL_S,
                 patience_s=PATIENCE_S,
             )

@@ -204,7 +204,7 @@ def fault_controls(model: StationModel) -> widgets.Widget:
 
     def refresh(_: object = None) -> None:
         out, config = model.station.state.out_of_service, model.config
-        parts = [(f"Connector {label(place)}", place) for place in config.plugs]
+        parts = [(f"Connector {label(place)}", place) for place in config.connectors]
         parts += [(f"Charger {charger.id}", (charger.id, WHOLE_CHARGER)) for charger in config.chargers]
         parts += [("Battery", BATTERY_ID)] if config.battery else []
         offer(part, [(f"{name}{' (out)' if place in out else ''}", place) for name, place in parts])

@@ -494,7 +494,7 @@ def _fits(day_name: str, config: StationConfig) -> bool:
 def _all_fit(guests: tuple[Guest, ...], config: StationConfig) -> bool:
     names = {charger.id for charger in config.chargers}
     return all(
-        (guest.charger_id, guest.connector) in config.plugs
+        (guest.charger_id, guest.connector) in config.connectors
         if guest.connector is not None
         else guest.charger_id is None or guest.charger_id in names
         for guest in guests

@@ -126,7 +126,7 @@ class ServedPlay(Play):
     def _repeat(self, number: int, event: Event) -> None:
         before = self.station.state.sessions if event.call == "unplug" else {}
         try:
-            self.station.repeat(event)
+            self.station.apply_event(event)
         except (ValueError, TypeError, ArithmeticError, LookupError) as error:
             raise BadValueError(f"its event {number} cannot have happened: {error}") from None
         self.number = number
@@ -269,9 +269,9 @@ class Hands:
 def _drawn(beginning: Beginning) -> Station:
     """The station before its first event, if this page can draw it."""
     config: StationConfig = beginning.config
-    if len(config.plugs) > MAX_CONNECTORS:
+    if len(config.connectors) > MAX_CONNECTORS:
         raise BadValueError(
-            f"{config.station_id} has {len(config.plugs)} connectors, and this page draws"
+            f"{config.station_id} has {len(config.connectors)} connectors, and this page draws"
             f" {MAX_CONNECTORS} at most"
         )
     return Station(config)

@@ -167,7 +167,9 @@ def free_places(station: Station) -> list[ConnectorId]:
     """Connectors where a car can plug in now."""
     state = station.state
     return [
-        place for place in station.config.plugs if place not in state.sessions and state.is_available(place)
+        place
+        for place in station.config.connectors
+        if place not in state.sessions and state.is_available(place)
     ]
 
 

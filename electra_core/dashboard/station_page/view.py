@@ -142,7 +142,7 @@ def _picture(model: StationModel, picture: Picture, press: Any) -> Picture:
             model.selected = ""
             return
         place = _read_place(message.get("place")) if kind in ("press", "depart") else None
-        if place in model.config.plugs and place is not None:
+        if place in model.config.connectors and place is not None:
             if kind == "press":
                 press(place)
             else:

@@ -1,11 +1,11 @@
-"""What a station does by itself as time passes. Each timer has the same three functions.
+"""Timers: what a station does by itself as time passes. Each timer has the same three functions.
 
 ``due(config, state)``
-    The state with whatever has fallen due by now, before a decision.
+    Return the state after everything that has fallen due by now, before a decision.
 ``watched(config, state, snapshot, allocation)``
-    The state with clocks started and stopped by what was decided.
+    Return the state with clocks started and stopped by a decision.
 ``next_s(config, state)``
-    When something falls due next, s on the station's clock; infinite for never.
+    Return when something falls due next, s on the station's clock; infinite for never.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from electra_core.station.timers import lease, modules, reclaim, rotation
 
 
 class Timer(Protocol):
-    """What each of these files is."""
+    """The functions of a timer's module."""
 
     def due(self, config: StationConfig, state: State) -> State: ...
 
@@ -34,19 +34,19 @@ TIMERS: tuple[Timer, ...] = (lease, rotation, reclaim, modules)
 
 
 def due(config: StationConfig, state: State) -> State:
-    """Whatever has fallen due by now."""
+    """Return the state after everything that has fallen due by now."""
     for timer in TIMERS:
         state = timer.due(config, state)
     return state
 
 
 def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
-    """Clocks started and stopped by a decision."""
+    """Return the state with clocks started and stopped by a decision."""
     for timer in TIMERS:
         state = timer.watched(config, state, snapshot, allocation)
     return state
 
 
 def next_s(config: StationConfig, state: State) -> float:
-    """When anything falls due next."""
+    """Return when anything falls due next."""
     return min(timer.next_s(config, state) for timer in TIMERS)

@@ -1,4 +1,4 @@
-"""Readings grow old: a site limit or a meter that falls silent must not be believed for ever."""
+"""The lease of readings: a site limit or a meter that falls silent holds only for a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from electra_core.station.state import State
 
 
 def due(config: StationConfig, state: State) -> State:
-    """Which readings are silent now; one that comes back is so no longer."""
+    """Return the state with the readings that are silent now; one that came again is not."""
     lease_s = config.limit_lease_s
     if lease_s is None:
         return state
@@ -20,14 +20,14 @@ def due(config: StationConfig, state: State) -> State:
 
 
 def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
-    """No decision renews a reading."""
+    """Return the state as it is: no decision renews a reading."""
     return state
 
 
 def next_s(config: StationConfig, state: State) -> float:
-    """When the next reading falls silent."""
+    """Return when the next reading falls silent."""
     lease_s = config.limit_lease_s
     if lease_s is None:
         return math.inf
-    heard = (at_s for name, at_s in state.readings.items() if name not in state.silent)
-    return min((at_s + lease_s for at_s in heard), default=math.inf)
+    valid = (at_s for name, at_s in state.readings.items() if name not in state.silent)
+    return min((at_s + lease_s for at_s in valid), default=math.inf)

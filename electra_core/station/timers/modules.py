@@ -1,8 +1,8 @@
-"""Power modules do not flap: one changes hands only for a gain that lasts.
+"""Power modules change hands only for a gain that lasts.
 
-While the same sessions want modules of a charger, each keeps what it has, and free ones go to whoever can
+While the same sessions want modules of a charger, each keeps its own, and free ones go to sessions that can
 use them. A better assignment must be known for the charger's ``module_hold_s`` before it is made. When a
-car arrives, leaves, is done, suspended or back, the modules of its charger are assigned anew at once.
+car arrives, leaves, is done, suspended or back, the modules of its charger are assigned afresh at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from electra_core.station.state import State
 
 
 def due(config: StationConfig, state: State) -> State:
-    """Where a better assignment has lasted, the old claims no longer hold."""
+    """Return the state without the claims at chargers whose better assignment has lasted."""
     over = {
         charger_id
         for charger_id, since_s in state.better_since_s.items()
@@ -33,26 +33,23 @@ def due(config: StationConfig, state: State) -> State:
 
 
 def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
-    """Who holds what now, and whether somebody would hold more if all were assigned anew."""
+    """Return the state with each session's modules, and since when a fresh assignment would be better."""
     if not config.module_kw:
         return state
-    sessions = dict(state.sessions)
-    for place, session in state.sessions.items():
-        count = allocation.modules.get(session.session_id, 0)
-        if count != session.modules:
-            sessions[place] = replace(session, modules=count)
-    since = {name: state.better_since_s.get(name, state.now_s) for name in allocation.better_modules}
+    counts = ((each, allocation.modules.get(each.session_id, 0)) for each in state.sessions.values())
+    changed = [replace(session, modules=count) for session, count in counts if count != session.modules]
     wanting = ((each.charger_id, each.session_id) for each in snapshot.demands if each.max_kw > 0.0)
     return replace(
-        state,
-        sessions=sessions,
+        state.with_sessions(changed),
         module_claims=module_claims(config, wanting),
-        better_since_s=since,
+        better_since_s={
+            name: state.better_since_s.get(name, state.now_s) for name in allocation.better_modules
+        },
     )
 
 
 def next_s(config: StationConfig, state: State) -> float:
-    """When the next module may change hands."""
+    """Return when the next module may change hands."""
     return min(
         (since_s + config.module_hold[name] for name, since_s in state.better_since_s.items()),
         default=math.inf,

@@ -1,8 +1,8 @@
-"""Where not all can have their least useful power, sessions take turns.
+"""The rotation: sessions take turns when not all of them can have their least useful power.
 
-A session queues when it comes. Whoever has charged for a whole rotation while others wait goes to the end
-of the queue, several in the order in which they stood. The first of the queue is always admitted, and is
-not the first any more after one rotation; so a session with n others before it waits n rotations at most.
+A session joins the queue when it arrives. One that has charged for a whole rotation while others wait goes
+to the end of the queue; several keep their order. The first of the queue is always admitted, and is no
+longer the first after one rotation; so a session with n others before it waits n rotations at most.
 """
 
 from __future__ import annotations
@@ -12,37 +12,34 @@ from dataclasses import replace
 
 from electra_core.allocation import Allocation, Limit, Snapshot
 from electra_core.station.config import StationConfig
-from electra_core.station.state import Session, State, Turn
+from electra_core.station.state import Rotation, Session, State
 
 
 def due(config: StationConfig, state: State) -> State:
-    """Whose turn is over goes to the end of the queue, and modules of its charger are assigned anew."""
-    if config.rotation_s is None:
+    """Return the state with sessions whose turn is over at the end of the queue.
+
+    Modules of their chargers are assigned afresh.
+    """
+    rotation_s = config.rotation_s
+    if rotation_s is None:
         return state
-    over = [
-        session
-        for session in state.sessions.values()
-        if state.now_s >= _over_s(session.turn, config.rotation_s)
-    ]
+    over = [each for each in state.sessions.values() if state.now_s >= _over_s(each.rotation, rotation_s)]
     if not over:
         return state
-    over.sort(key=lambda session: session.turn.queue_position)
-    moved = {
-        session.connector_id: replace(session, turn=Turn(place))
-        for place, session in enumerate(over, start=state.queue_positions_so_far + 1)
-    }
+    over.sort(key=lambda session: session.rotation.queue_position)
     chargers = {session.charger_id for session in over}
-    claims = {name: ids for name, ids in state.module_claims.items() if name not in chargers}
     return replace(
-        state,
-        sessions={**state.sessions, **moved},
+        state.with_sessions(
+            replace(session, rotation=Rotation(position))
+            for position, session in enumerate(over, start=state.queue_positions_so_far + 1)
+        ),
         queue_positions_so_far=state.queue_positions_so_far + len(over),
-        module_claims=claims,
+        module_claims={name: ids for name, ids in state.module_claims.items() if name not in chargers},
     )
 
 
 def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
-    """A turn counts from when the session is admitted and somebody waits to be."""
+    """Return the state in which the turn of each admitted session counts while others wait."""
     if config.rotation_s is None:
         return state
     waiting = {
@@ -50,35 +47,38 @@ def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation:
         for session_id in allocation.waiting
         if allocation.limited_by[session_id] in (Limit.MINIMUM, Limit.MODULE)
     }
-    if not waiting and all(session.turn.since_s is None for session in state.sessions.values()):
-        return state
-    # Who was admitted has its turn, even where the strategy gives the site's power to others.
-    idle = {name for name, limit in allocation.limited_by.items() if limit in (Limit.FAULT, Limit.FINISHED)}
-    without = waiting | idle
-    sessions = {
-        place: _counted(session, state.now_s, bool(waiting) and session.session_id not in without)
-        for place, session in state.sessions.items()
+    # An admitted session has its turn, even if the strategy gives the site's power to others.
+    admitted = {
+        name
+        for name, limit in (allocation.limited_by.items() if waiting else ())
+        if name not in waiting and limit not in (Limit.FAULT, Limit.FINISHED)
     }
-    return replace(state, sessions=sessions)
+    changed = []
+    for session in state.sessions.values():
+        counts = session.session_id in admitted
+        if counts != (session.rotation.charging_since_s is not None):
+            changed.append(_switched(session, state.now_s, counts))
+    return state.with_sessions(changed)
 
 
-def _counted(session: Session, now_s: float, counts: bool) -> Session:
-    turn = session.turn
-    if counts == (turn.since_s is not None):
-        return session
+def _switched(session: Session, now_s: float, counts: bool) -> Session:
+    turn = session.rotation
     # An interrupted turn goes on where it stopped: one that never ends would keep the others waiting.
-    had_s = turn.had_s if turn.since_s is None else turn.had_s + (now_s - turn.since_s)
-    return replace(session, turn=replace(turn, had_s=had_s, since_s=now_s if counts else None))
+    charged_s = turn.charged_s + (0.0 if turn.charging_since_s is None else now_s - turn.charging_since_s)
+    since_s = now_s if counts else None
+    return replace(session, rotation=replace(turn, charged_s=charged_s, charging_since_s=since_s))
 
 
 def next_s(config: StationConfig, state: State) -> float:
-    """When the next turn is over."""
+    """Return when the next turn is over."""
     rotation_s = config.rotation_s
     if rotation_s is None:
         return math.inf
-    return min((_over_s(session.turn, rotation_s) for session in state.sessions.values()), default=math.inf)
+    overs_s = (_over_s(session.rotation, rotation_s) for session in state.sessions.values())
+    return min(overs_s, default=math.inf)
 
 
-def _over_s(turn: Turn, rotation_s: float) -> float:
-    """When a turn is over; infinite while it does not count."""
-    return math.inf if turn.since_s is None else turn.since_s + max(0.0, rotation_s - turn.had_s)
+def _over_s(turn: Rotation, rotation_s: float) -> float:
+    """Return when a turn is over; infinite while it does not count."""
+    since_s = turn.charging_since_s
+    return math.inf if since_s is None else since_s + max(0.0, rotation_s - turn.charged_s)
