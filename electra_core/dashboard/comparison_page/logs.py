@@ -10,7 +10,6 @@ import pandas as pd
 
 from electra_core.dashboard.uploads import from_today, plain_name, uploaded_sessions, visits_of
 from electra_core.errors import BadValueError
-from electra_core.optimization import intervals
 from electra_core.sessions import (
     Scenario,
     SessionsError,
@@ -30,9 +29,8 @@ MADE_UP = MappingProxyType({"A generated week (made up)": 7, "A generated month 
 
 # Longest log that is played in steps of a minute, and longest of all.
 MINUTE_DAYS, MAX_DAYS = 62, 400
-# Bounds of a planner, which solves a program at every step, and of the program of the best in hindsight.
+# Bounds of a planner, which solves a program at every step.
 PLANNER_DAYS, PLANNER_SESSIONS = 2, 60
-MAX_STAYS = 60_000
 # Bounds of what a visitor may upload.
 MAX_SESSIONS, MAX_LOGS = 10_000, 5
 
@@ -120,14 +118,3 @@ def too_long_to_plan(names: Sequence[str]) -> str:
         f"Left out: {' and '.join(names)}, because a planner solves a program at every step; this page lets"
         f" it for at most {PLANNER_DAYS} days and {PLANNER_SESSIONS} sessions."
     )
-
-
-def hindsight_size(scenario: Scenario, end_s: float) -> int:
-    """Return the size of the program of the best in hindsight: the sum of each car's intervals.
-
-    Raises
-    ------
-    OptimizationError
-        When it is too large for any solve.
-    """
-    return len(intervals.stays_of(scenario, intervals.cut(scenario, end_s, None)))

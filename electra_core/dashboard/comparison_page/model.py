@@ -12,18 +12,11 @@ import numpy as np
 from traitlets import Bool, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
 from electra_core.allocation import STRATEGIES
-from electra_core.dashboard.comparison_page.logs import (
-    MAX_STAYS,
-    Logs,
-    hindsight_size,
-    is_plannable,
-    scenario_of,
-    too_long_to_plan,
-)
+from electra_core.dashboard.comparison_page.logs import Logs, is_plannable, scenario_of, too_long_to_plan
 from electra_core.dashboard.figures.comparison import Curve, curve_of
 from electra_core.dashboard.station_page.model import read_configs
 from electra_core.errors import BadValueError, ElectraError, shortened
-from electra_core.optimization import PLANNERS, OptimizationError, regret
+from electra_core.optimization import PLANNERS, OptimizationError, program_size, regret
 from electra_core.sessions import Scenario, SessionsError, load_day
 from electra_core.simulation import Result, run
 from electra_core.station import StationConfig
@@ -31,8 +24,10 @@ from electra_core.station import StationConfig
 CHOICES = (*STRATEGIES, *PLANNERS)
 OPENING = ("ELECTRA_PARIS_15", "paris_evening", ("max_min", "uniform", "first_come"))
 
-# Time limit of the best in hindsight; how much of an error is shown.
-SOLVE_S, MAX_LINES, MAX_LETTERS = 4.0, 6, 300
+# Bounds of the best in hindsight: time of a solve, and size of its program.
+SOLVE_S, MAX_PROGRAM_SIZE = 4.0, 60_000
+# How much of an error is shown.
+MAX_LINES, MAX_LETTERS = 6, 300
 
 _log = logging.getLogger(__name__)
 
@@ -252,7 +247,7 @@ def _find_best(runs: _Runs) -> None:
         return
     runs.solved_to_s, runs.best_kwh, runs.why_not = result.end_s, None, ""
     try:
-        if hindsight_size(runs.scenario, result.end_s) > MAX_STAYS:
+        if program_size(runs.scenario, end_s=result.end_s) > MAX_PROGRAM_SIZE:
             raise OptimizationError("the best in hindsight would take too long for this log")
         lacking_kwh = regret(result, time_limit_s=SOLVE_S).energy_kwh
     except OptimizationError as error:
