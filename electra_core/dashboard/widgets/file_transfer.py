@@ -15,7 +15,7 @@ from traitlets import Int, List, Unicode
 # What a visitor may send at most; `files.js` refuses more before it is sent.
 MAX_BYTES = 5_000_000
 # What the page can draw and a person can read.
-MAX_CONNECTORS = 60
+MAX_DRAWN_CONNECTORS = 60
 
 
 class Files(anywidget.AnyWidget):
