@@ -251,7 +251,7 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=1.0)
     wanted = parser.parse_args()
-    most = f"--VisitorKernels.most_kernels={wanted.visitors}"
+    most = f"--VisitorKernels.max_kernels={wanted.visitors}"
     with served(most) as (url, server), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(QUIET))
         wait_for(lambda: len(kernels(server)) == POOL, 60)

@@ -146,7 +146,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
     """The public mode with room for three, and the id of its process."""
     folder = tmp_path_factory.mktemp("voila")
     settings = json.loads((ROOT / "voila_public.json").read_text("utf-8"))
-    settings["VisitorKernels"]["most_kernels"] = MOST
+    settings["VisitorKernels"]["max_kernels"] = MOST
     (folder / "few.json").write_text(json.dumps(settings), "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ELECTRA_VOILA", str(folder / "few.json"))
