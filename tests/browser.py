@@ -30,7 +30,7 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-# Soon after a page is closed its kernel should leave the processors to the next one.
+# An option of Voila: the kernel of a closed page soon leaves the processors to the next one.
 ENDS_SOON = "--VisitorKernels.reconnect_within_s=2"
 
 
@@ -78,9 +78,7 @@ def serve_page(
     command = [sys.executable, "-m", "voila", f"notebooks/{what}", "--no-browser", f"--port={port}"]
     environ = {**os.environ, "ELECTRA_VOILA": str(settings)}
     with log.open("wb") as output:
-        server = subprocess.Popen(
-            [*command, *(options or [ENDS_SOON])], cwd=ROOT, env=environ, stdout=output, stderr=output
-        )
+        server = subprocess.Popen([*command, *options], cwd=ROOT, env=environ, stdout=output, stderr=output)
     try:
         wait_until(lambda: _answers(port), 60, f"voila does not answer; see {log}")
         yield f"http://127.0.0.1:{port}/", server

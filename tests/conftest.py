@@ -38,14 +38,14 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], tuple[str, int]]]:
     """Serve a notebook or a folder of them: address and process id of a server that all tests share."""
-    from browser import serve_page
+    from browser import ENDS_SOON, serve_page
 
     with ExitStack() as servers:
 
         @cache
         def start(what: str) -> tuple[str, int]:
             log = tmp_path_factory.mktemp("voila") / "voila.log"
-            url, server = servers.enter_context(serve_page(log, what))
+            url, server = servers.enter_context(serve_page(log, what, ENDS_SOON))
             return url, server.pid
 
         yield start
