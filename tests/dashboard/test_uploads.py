@@ -220,9 +220,7 @@ def test_log_of_another_station_is_refused_in_a_sentence(config: StationConfig) 
 
 
 @pytest.mark.parametrize(("rows", "words"), [(0, "has no sessions"), (MAX_GUESTS + 1, "has 2,001 sessions")])
-def test_log_without_and_with_too_many_sessions_is_refused(
-    config: StationConfig, rows: int, words: str
-) -> None:
+def test_empty_and_too_long_logs_are_refused(config: StationConfig, rows: int, words: str) -> None:
     with pytest.raises(BadValueError, match=words):
         uploaded_guests("cars.csv", PLAIN + b"0,60,1,7\n" * rows, config)
 
