@@ -1,7 +1,7 @@
 # One image for the station's service and for its page: see compose.yaml.
 FROM python:3.11-slim
 
-# Nobody's home: the service needs its journal's folder and nothing else.
+# A user without a home folder: the service writes to its journal's folder and nothing else.
 RUN useradd --system --uid 10001 --no-create-home electra \
     && mkdir /data \
     && chown electra /data

@@ -1,7 +1,7 @@
 """The served station under load: ``python -m benchmarks.service``.
 
-Printed are latencies with the journal on disk and 200 connectors, changing requests a second, memory before
-and after many events, and the start with a long journal. The server runs in a process of its own.
+Prints latencies with the journal on disk and 200 connectors, changes a second, memory before and after many
+events, and the time to open a long journal. The server runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ import psutil
 
 from electra_core import StationConfig, load_config
 from electra_core.service import Journal, LiveStation
-from electra_core.service.journal import digest_of, signed
+from electra_core.service.journal import signed
+from electra_core.service.saved_decision import digest_of
 
 ROOT = Path(__file__).parents[1]
 STATION = {
@@ -41,7 +42,7 @@ MB = 1e6
 
 
 class Client:
-    """One connection that stays open, and how long each of its calls took, s."""
+    """A client with one open connection, and how long each of its calls took, s."""
 
     def __init__(self, port: int) -> None:
         self.line = HTTPConnection("127.0.0.1", port, timeout=60.0)
@@ -60,18 +61,18 @@ class Client:
         return json.loads(text)
 
     def start(self, place: tuple[str, int]) -> None:
-        """A car arrives."""
+        """Start a session."""
         where = {"chargerId": place[0], "connectorId": place[1]}
         self.ask("POST", "/start_session/", {**where, "powerCapacity": 50.0})
 
     def stop(self, place: tuple[str, int]) -> None:
-        """It departs."""
+        """End a session."""
         self.ask("POST", "/stop_session/", {"chargerId": place[0], "connectorId": place[1]})
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """A served station, its port and its process."""
+    """Serve a station; yield its port and its process."""
     config = folder / "station.json"
     config.write_text(json.dumps(STATION), "utf-8")
     with socket.socket() as found:
@@ -79,7 +80,7 @@ def served(folder: Path) -> Iterator[tuple[int, psutil.Process]]:
         port = int(found.getsockname()[1])
     words = ["serve", str(config), "--simulated", "--quiet", f"--journal={folder / 'a.journal'}"]
     words += [f"--port={port}"]
-    process = subprocess.Popen([sys.executable, "-m", "electra_core.cli", *words], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-m", "electra_core", *words], cwd=ROOT)
     try:
         while True:
             if process.poll() is not None:
@@ -96,7 +97,7 @@ def served(folder: Path) -> Iterator[tuple[int, psutil.Process]]:
 
 
 def latencies(port: int, rounds: int) -> Iterator[tuple[str, list[float]]]:
-    """Start, stop and status, one call after the other, at a station that is full but for one connector."""
+    """Measure start, stop and status, one by one, at a station that is full but for one connector."""
     full, starts, stops, status = Client(port), Client(port), Client(port), Client(port)
     for place in PLACES[1:]:
         full.start(place)
@@ -104,7 +105,7 @@ def latencies(port: int, rounds: int) -> Iterator[tuple[str, list[float]]]:
         starts.start(PLACES[0])
         status.ask("GET", "/v1/status")
         stops.stop(PLACES[0])
-    empty = Client(port)  # the first line was silent for so long that the server hung up
+    empty = Client(port)  # the server has closed the first connection, which was idle for long
     for place in PLACES[1:]:
         empty.stop(place)
     yield "start, 199 cars there", starts.times_s
@@ -113,7 +114,7 @@ def latencies(port: int, rounds: int) -> Iterator[tuple[str, list[float]]]:
 
 
 def sustained(port: int, clients: int, seconds: float) -> list[float]:
-    """Many clients start and stop, each at connectors of its own; how long each call took."""
+    """Let many clients start and stop, each at connectors of its own; return how long each call took, s."""
     end = time.perf_counter() + seconds
 
     def work(number: int) -> list[float]:
@@ -130,7 +131,7 @@ def sustained(port: int, clients: int, seconds: float) -> list[float]:
 
 
 def memory_mb(port: int, process: psutil.Process, events: int) -> tuple[float, float]:
-    """What the server holds before and after so many events, MB."""
+    """Return the server's memory before and after so many events, MB."""
     client = Client(port)
     before = process.memory_info().rss / MB
     for count in range(events // 2):
@@ -140,35 +141,35 @@ def memory_mb(port: int, process: psutil.Process, events: int) -> tuple[float, f
 
 
 def start_s(folder: Path, events: int) -> tuple[float, float]:
-    """Opening a journal of so many events: with a moment 500 events before its end; and one event, s."""
+    """Return the time to open a journal, saved 500 events before its end, and for one more event, s."""
     config: StationConfig = load_config(STATION)
     path = folder / "long.journal"
-    live = LiveStation(config, Journal(path, config), simulated=True)
-    live.do(lambda station: (200, station.set_static_load(1.0)))
+    live = LiveStation(config, Journal(path, config, max_events=2 * events), simulated=True)
+    live.execute(lambda station: (200, station.set_static_load(1.0)))
     live.close()
     base = sqlite3.connect(path)
     row = (0.0, "set_static_load", json.dumps({"kw": 1.0}))
     rows = (signed(number, *row) for number in range(2, events + 1))
     base.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
-    (content,) = base.execute("SELECT content FROM moment").fetchone()
+    (content,) = base.execute("SELECT content FROM decision ORDER BY number DESC").fetchone()
     number = events - 500
-    base.execute("UPDATE moment SET number = ?, digest = ?", (number, digest_of(number, content)))
+    base.execute("INSERT INTO decision VALUES (?, ?, ?)", (number, digest_of(number, content), content))
     base.commit()
     base.close()
     start = time.perf_counter()
-    live = LiveStation(config, Journal(path, config), simulated=True)
+    live = LiveStation(config, Journal(path, config, max_events=2 * events), simulated=True)
     took_s = time.perf_counter() - start
     if live.view.number != events:
         sys.exit("the long journal was not read to its end")
     start = time.perf_counter()
-    live.do(lambda station: (200, station.set_static_load(1.0)))
+    live.execute(lambda station: (200, station.set_static_load(1.0)))
     once_s = time.perf_counter() - start
     live.close()
     return took_s, once_s
 
 
 def row(what: str, times_s: list[float]) -> str:
-    """Median and 99th of a hundred, ms."""
+    """Return a row of the table: median and 99th percentile, ms."""
     p99 = statistics.quantiles(times_s, n=100)[98]
     return f"| {what} | {1e3 * statistics.median(times_s):.1f} ms | {1e3 * p99:.1f} ms |"
 
@@ -198,7 +199,7 @@ def main() -> None:
             words = f"memory before and after {options.events:,} events"
             print(f"| {words} | {before:.1f} MB | {after:.1f} MB |", flush=True)
         took_s, once_s = start_s(folder, options.journal_events)
-        words = f"opening {options.journal_events:,} events, 500 of them after the moment"
+        words = f"opening {options.journal_events:,} events, 500 of them after the saved state"
         print(f"| {words} | {took_s:.2f} s | (one more event: {1e3 * once_s:.1f} ms) |")
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 

@@ -1,4 +1,38 @@
-"""What a station refuses, and why: an error a reason, with a sentence that a person understands."""
+"""All errors of the package, and the checks of input that its parts share.
+
+Each error is a sentence for people: what is wrong, where, and what to do. All derive from `ElectraError`, so
+that one ``except ElectraError`` separates a refusal from a programming error. The tree, with the package that
+defines an error beside it:
+
+ElectraError: a refusal; nothing has changed
+    StationError: a call that the station refused
+        UnknownChargerError: no such charger
+        UnknownConnectorError: the charger has no such connector
+        ConnectorTakenError: a car is connected there
+        ConnectorFreeError: no car is connected there
+        UnknownSessionError: no such session is connected
+        OutOfServiceError: the connector or its charger is out of order
+        BadValueError: a value outside of what the call accepts
+            WireError: no answer, or a damaged one, from a remote station (dashboard)
+        ReplayError: a record that does not fit the station
+        LimitBrokenError: a decision that would have broken a limit
+        KeyUsedError: an idempotency key that stands for another call (service)
+        ClockError: a call that would move a clock bound to the time of day (service)
+    SnapshotError: a demand or a snapshot with numbers that are not possible (allocation)
+    StrategyError: an unknown strategy, or a rank or plan that cannot be used (allocation)
+    ConfigError: a configuration that cannot be used (station)
+    JsonFileError: a file that cannot be read as JSON (station)
+    VehicleError: a car or a charging curve that cannot exist (station)
+    SessionsError: a table or a log of sessions that cannot be used (sessions)
+    ScenarioError: a run that cannot be simulated (sessions)
+    OptimizationError: a schedule that does not exist or was not found (optimization)
+    ResultError: a result without the thing asked for, or a file that holds no result (simulation)
+    MetricsError: numbers of which no figure can be made (simulation)
+    TariffError: a tariff, or a question to one, that cannot be used (simulation)
+    StudyError: a sweep that cannot be run (simulation)
+    JournalError: a journal that cannot be opened or written (service)
+        EventsGoneError: events that were removed to keep the journal small (service)
+"""
 
 from __future__ import annotations
 
@@ -18,7 +52,7 @@ class StationError(ElectraError):
 
 
 class UnknownChargerError(StationError):
-    """There is no such charger."""
+    """No such charger."""
 
 
 class UnknownConnectorError(StationError):
@@ -26,11 +60,11 @@ class UnknownConnectorError(StationError):
 
 
 class ConnectorTakenError(StationError):
-    """A car is there already."""
+    """A car is connected there."""
 
 
 class ConnectorFreeError(StationError):
-    """No car is there."""
+    """No car is connected there."""
 
 
 class UnknownSessionError(StationError):
@@ -38,11 +72,11 @@ class UnknownSessionError(StationError):
 
 
 class OutOfServiceError(StationError):
-    """The connector or its charger does not work now."""
+    """The connector or its charger is out of order."""
 
 
 class BadValueError(StationError):
-    """A value that cannot be meant."""
+    """A value outside of what the call accepts."""
 
 
 class ReplayError(StationError):
@@ -50,12 +84,18 @@ class ReplayError(StationError):
 
 
 class LimitBrokenError(StationError):
-    """A decision would have broken a limit: a fault of ours, stopped before it took effect."""
+    """A decision that would have broken a limit: a bug of this package, stopped before it took effect."""
 
 
 def is_finite(value: object) -> bool:
-    """Whether something is a finite number; True and False are not numbers."""
-    if type(value) is float:  # nearly always, and asking for all kinds of numbers is slow
+    """Return whether a value is a finite number; True and False are not numbers.
+
+    Examples
+    --------
+    >>> is_finite(1.5), is_finite(float("inf")), is_finite(True), is_finite("1.5")
+    (True, False, False, False)
+    """
+    if type(value) is float:  # nearly always, and the check for all kinds of numbers is slow
         return math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return False
@@ -76,7 +116,7 @@ def checked_number(
 
     Parameters
     ----------
-    name : what the value is, as the sentence of the error begins
+    name : of the value; the error's sentence begins with it
     value : any object; bools are not numbers
     minimum, maximum : bounds, both included
     error : class of the error
@@ -85,12 +125,22 @@ def checked_number(
     ------
     ElectraError
         Of the class ``error``, when the value is no finite number or lies outside the bounds.
+
+    Examples
+    --------
+    >>> checked_number("target_soc", 1, 0.0, 1.0)
+    1.0
+    >>> checked_number("target_soc", 80, 0.0, 1.0)
+    Traceback (most recent call last):
+    electra_core.errors.BadValueError: target_soc must be from 0 to 1, got 80
     """
     if not is_finite(value):
         raise error(f"{name} must be a finite number, got {shortened(value)}")
     found = float(value)  # type: ignore[arg-type]
     if not minimum <= found <= maximum:
-        bounds = f"at least {minimum:g}" if maximum == math.inf else f"from {minimum:g} to {maximum:g}"
+        bounds = f"from {minimum:g} to {maximum:g}"
+        if math.inf in (-minimum, maximum):
+            bounds = f"at least {minimum:g}" if maximum == math.inf else f"at most {maximum:g}"
         raise error(f"{name} must be {bounds}, got {shortened(value)}")
     return found
 
@@ -104,6 +154,12 @@ def checked_whole(
     ------
     ElectraError
         Of the class ``error``, when the value is no whole number or lies outside the bounds.
+
+    Examples
+    --------
+    >>> checked_whole("days", 1.5, 1, 366)
+    Traceback (most recent call last):
+    electra_core.errors.BadValueError: days must be a whole number from 1 to 366, got 1.5
     """
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or not minimum <= int(value) <= maximum:  # type: ignore[call-overload]
@@ -112,22 +168,22 @@ def checked_whole(
 
 
 def cause_of(error: Exception) -> str:
-    """Why a file could not be read or written, without its path."""
+    """Return the reason why a file could not be read or written, without its path."""
     return str(getattr(error, "strerror", None) or error)
 
 
 def shortened(value: object) -> str:
-    """A refused value as text of bounded length, whatever it is."""
+    """Return any refused value as text of at most 60 characters."""
     try:
-        words = repr(value)
-    except Exception:  # a number of thousands of digits, or an object that cannot be shown
-        return f"a {type(value).__name__}"
-    return clipped(words)
+        text = repr(value)
+    except Exception:  # an integer of thousands of digits, or an object whose repr fails
+        return f"a value of type {type(value).__name__}"
+    return clipped(text)
 
 
-def clipped(words: str) -> str:
-    """A text of at most 60 characters."""
-    return words if len(words) <= 60 else words[:57] + "..."
+def clipped(text: str) -> str:
+    """Return a text, cut to 60 characters."""
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def load_on_demand(package: str, name: str, modules: Mapping[str, str]) -> Any:
@@ -136,7 +192,7 @@ def load_on_demand(package: str, name: str, modules: Mapping[str, str]) -> Any:
     Parameters
     ----------
     package : the package's ``__name__``
-    name : the name that was asked for
+    name : the requested name
     modules : the module of each such name, relative to the package
 
     Raises

@@ -1,8 +1,8 @@
 """Share power: a snapshot of demands and limits goes in, an allocation comes out.
 
-``snapshot`` holds the question and the answer, ``waterfill`` the arithmetic, ``solver`` the order in which grid
-and battery fill, ``strategies`` the rules of precedence, ``allocate`` puts them together, ``violations`` checks the
-answer, ``setpoints`` orders the commands from one answer to the next.
+``snapshot`` holds the question and the answer, ``waterfill`` the arithmetic, ``solver`` the order in which
+grid and battery fill, ``strategies`` the order of sessions and their weights; ``allocate`` puts them
+together, ``violations`` checks the answer, ``setpoints`` orders the commands from one answer to the next.
 """
 
 from electra_core.allocation.allocate import allocate
@@ -19,7 +19,6 @@ from electra_core.allocation.snapshot import (
     Limit,
     Snapshot,
     SnapshotError,
-    violations,
 )
 from electra_core.allocation.strategies import (
     MAX_RANK_WEIGHT,
@@ -38,6 +37,7 @@ from electra_core.allocation.strategies import (
     ranked,
     timeless,
 )
+from electra_core.allocation.violations import violations
 
 __all__ = [
     "BATTERY",

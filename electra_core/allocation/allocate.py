@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from electra_core.allocation import solver
 from electra_core.allocation.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.allocation.solver import LIMITS, DemandTable
 from electra_core.allocation.strategies import (
-    EqualParts,
     Planner,
-    Rank,
     Strategy,
-    StrategyError,
     find_strategy,
+    in_equal_parts,
     max_min,
-    name_of,
     planned,
     ranked,
 )
 from electra_core.allocation.waterfill import ChargerLimit, DemandRow, Grant, PoolEntry, taken, whole_modules
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Sessions that were filled together."""
-
-    demands: Sequence[Demand]
-    table: DemandTable
-    equal_parts: bool
 
 
 def allocate(snapshot: Snapshot, strategy: str | Strategy = "max_min") -> Allocation:
@@ -42,7 +30,7 @@ def allocate(snapshot: Snapshot, strategy: str | Strategy = "max_min") -> Alloca
 
     Parameters
     ----------
-    snapshot : what is asked and what there is
+    snapshot : all demands and all available power
     strategy : a name of `strategies.STRATEGIES`, a rank function ``(demand, now_s) -> (tier, weight)``, or
         a `Planner`
 
@@ -54,50 +42,64 @@ def allocate(snapshot: Snapshot, strategy: str | Strategy = "max_min") -> Alloca
     Raises
     ------
     StrategyError
-        On an unknown name, or a rank function or planner that fails or answers nonsense.
+        On an unknown name, or a rank function or planner that fails or gives an answer that cannot be used.
+
+    Examples
+    --------
+    Two cars share a charger of 200 kW, a third stands alone, and the site has 250 kW for them:
+
+    >>> from electra_core import Demand, Snapshot, allocate
+    >>> demands = [Demand("car 1", "A", 150), Demand("car 2", "A", 150), Demand("car 3", "B", 60)]
+    >>> allocation = allocate(Snapshot(250, {"A": 200, "B": 200}, demands))
+    >>> allocation.offered_kw
+    {'car 1': 95.0, 'car 2': 95.0, 'car 3': 60.0}
+    >>> [limit.value for limit in allocation.limited_by.values()]
+    ['site', 'site', 'vehicle']
     """
-    found = find_strategy(strategy)
-    if isinstance(found, Planner):
-        snapshot, found = _held_back(snapshot, planned(found, snapshot)), max_min
-    rank = found
-    place = {name: index for index, name in enumerate(snapshot.charger_kw)}
-    chargers = _rooms(snapshot)
+    rank = find_strategy(strategy)
+    if isinstance(rank, Planner):
+        snapshot, rank = _held_back(snapshot, planned(rank, snapshot)), max_min
     # By name, so that the order in which demands are listed cannot change even the last bit.
     demands = sorted(snapshot.demands, key=lambda demand: demand.session_id)
-    carried = [demand for demand in demands if demand.on_battery]
-    parts: list[Part] = []
+    chargers = _charger_limits(snapshot)
+    tables = []
     boost_kw = snapshot.boost_kw
 
-    # Sessions that the battery carries whole have it for themselves, and its power is not divided.
+    # Sessions that the battery feeds alone have all of its power.
+    carried = [demand for demand in demands if demand.on_battery]
     if carried:
-        part = _part(carried, max_min, snapshot, place, chargers)
-        solver.fill_carried(part.table, boost_kw)
-        parts.append(part)
+        answers = [max_min(demand, snapshot.now_s) for demand in carried]
+        tables.append(_table(carried, answers, snapshot, chargers))
+        solver.fill_carried(tables[0][1], boost_kw)
         boost_kw = 0.0
 
-    others = [demand for demand in demands if not demand.on_battery]
-    part = _part(others, rank, snapshot, place, chargers)
+    shared = [demand for demand in demands if not demand.on_battery]
+    asking = {
+        demand.session_id: ranked(rank, demand, snapshot.now_s) for demand in shared if demand.max_kw > 0.0
+    }
+    answers = [asking.get(demand.session_id, (0.0, 1.0)) for demand in shared]
+    tables.append(_table(shared, answers, snapshot, chargers))
     comfort_kw = math.inf if snapshot.comfort_kw is None else snapshot.comfort_kw
-    solver.solve(part.table, snapshot.site_limit_kw, boost_kw, comfort_kw, part.equal_parts)
-    parts.append(part)
-    return _answered(snapshot, parts)
+    equal = in_equal_parts(rank, asking.values())
+    solver.solve(tables[-1][1], snapshot.site_limit_kw, boost_kw, comfort_kw, equal)
+    return _allocation(snapshot, tables)
 
 
-def _held_back(snapshot: Snapshot, ceilings_kw: Mapping[str, float]) -> Snapshot:
-    """The snapshot in which nobody asks for more than was planned."""
+def _held_back(snapshot: Snapshot, allowed_kw: Mapping[str, float]) -> Snapshot:
+    """Return the snapshot in which no session asks for more than was planned."""
     demands = []
     for demand in snapshot.demands:
-        kw = ceilings_kw.get(demand.session_id, demand.max_kw)
+        kw = allowed_kw.get(demand.session_id, demand.max_kw)
         if kw < demand.max_kw:
-            least_kw = min(demand.min_kw, kw)
-            demand = replace(demand, max_kw=kw, min_kw=least_kw, ceiling_by=Limit.PLAN)
+            min_kw = min(demand.min_kw, kw)
+            demand = replace(demand, max_kw=kw, min_kw=min_kw, ceiling_by=Limit.PLAN)
         demands.append(demand)
     return replace(snapshot, demands=demands)
 
 
-def _answered(snapshot: Snapshot, parts: Sequence[Part]) -> Allocation:
-    """Put the parts together, and charge the battery with what the grid has left."""
-    # In the order in which they were asked, whoever came first.
+def _allocation(snapshot: Snapshot, tables: Sequence[tuple[Sequence[Demand], DemandTable]]) -> Allocation:
+    """Read the allocation from solved tables, and charge the battery with what the grid has left."""
+    # In the order of the snapshot.
     names = [demand.session_id for demand in snapshot.demands]
     offered, boost_kw = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
     limited_by: dict[str, Limit] = {}
@@ -106,10 +108,9 @@ def _answered(snapshot: Snapshot, parts: Sequence[Part]) -> Allocation:
     reserved: dict[str, float] = {}
     better_modules: set[str] = set()
     cars_kw = discharge_kw = 0.0
-    for part in parts:
-        rows, grants = part.table.rows, part.table.grants
-        for demand, row, grant in zip(part.demands, rows, grants, strict=True):
-            name, size_kw = demand.session_id, part.table.chargers[row.charger].module_kw
+    for demands, table in tables:
+        for demand, row, grant in zip(demands, table.rows, table.grants, strict=True):
+            name, size_kw = demand.session_id, table.chargers[row.charger].module_kw
             offered[name], boost_kw[name] = grant.kw, row.boost_kw
             limited_by[name] = LIMITS[row.limited_by]
             site[name] = row.cost * grant.kw
@@ -137,7 +138,8 @@ def _answered(snapshot: Snapshot, parts: Sequence[Part]) -> Allocation:
     )
 
 
-def _rooms(snapshot: Snapshot) -> list[ChargerLimit]:
+def _charger_limits(snapshot: Snapshot) -> list[ChargerLimit]:
+    """Return the chargers of a snapshot in its order; one with modules has the power of whole modules."""
     chargers = []
     for name in snapshot.charger_kw:
         kw, size_kw = snapshot.charger_limit_kw(name), snapshot.module_kw.get(name, 0.0)
@@ -145,72 +147,49 @@ def _rooms(snapshot: Snapshot) -> list[ChargerLimit]:
     return chargers
 
 
-def _part(
+def _table(
     demands: Sequence[Demand],
-    rank: Rank,
+    answers: Sequence[tuple[float, float]],
     snapshot: Snapshot,
-    place: Mapping[str, int],
-    chargers: list[ChargerLimit],
-) -> Part:
-    """Rank demands and sort them into a table."""
-    # A demand of 0 asks for nothing, so nobody has to rank it.
-    ranks = [
-        ranked(rank, demand, snapshot.now_s) if demand.max_kw > 0.0 else (0.0, 1.0) for demand in demands
-    ]
-    by_tier = sorted(range(len(demands)), key=lambda i: (ranks[i][0], place[demands[i].charger_id]))
+    chargers: Sequence[ChargerLimit],
+) -> tuple[Sequence[Demand], DemandTable]:
+    """Sort demands by tier and charger; return them with the table of their numbers in the same order."""
+    charger_of = {name: index for index, name in enumerate(snapshot.charger_kw)}
+    by_tier = sorted(range(len(demands)), key=lambda i: (answers[i][0], charger_of[demands[i].charger_id]))
     sorted_demands = [demands[i] for i in by_tier]
-    rows = [_row(demands[i], ranks[i], snapshot, place[demands[i].charger_id], chargers) for i in by_tier]
+    rows = []
+    for i in by_tier:
+        charger, cost = charger_of[demands[i].charger_id], snapshot.cost(demands[i].charger_id)
+        rows.append(_row(demands[i], answers[i], cost, charger, chargers[charger].module_kw > 0.0))
 
     def turn(row: int) -> tuple[float, float, int]:
         demand = sorted_demands[row]
-        # Where sessions take turns that comes before any tier, or the last tier would wait for ever.
+        # Turns come before tiers, or the last tier would wait for ever.
         first = rows[row].tier if demand.turn is None else demand.turn
         return first, demand.arrived_s, by_tier[row]
 
-    queue = sorted(range(len(rows)), key=turn)
-    for number, row in enumerate(queue):
-        rows[row].queue_position, rows[number].row_at = float(number), row
+    for position, row in enumerate(sorted(range(len(rows)), key=turn)):
+        rows[row].queue_position, rows[position].row_at = float(position), row
     solver.normalise_weights(rows)
-    table = DemandTable(
-        rows=rows,
-        chargers=chargers,
-        grants=[Grant() for _ in rows],
-        by_grid=[Grant() for _ in rows],
-        without_kept=[Grant() for _ in rows],
-        entries=[PoolEntry() for _ in rows],
-    )
-    return Part(sorted_demands, table, _in_equal_parts(rank, demands, ranks))
-
-
-def _in_equal_parts(rank: Rank, demands: Sequence[Demand], ranks: Sequence[tuple[float, float]]) -> bool:
-    """Return whether a rank divides in equal parts: all of its answers must say the same."""
-    asking = [answer for demand, answer in zip(demands, ranks, strict=True) if demand.max_kw > 0.0]
-    equal = sum(isinstance(answer, EqualParts) for answer in asking)
-    if 0 < equal < len(asking):
-        raise StrategyError(
-            f"strategy {name_of(rank)} divides in equal parts for some sessions and not for others"
-        )
-    return equal > 0
+    grants, by_grid, without_kept = ([Grant() for _ in rows] for _ in range(3))
+    entries = [PoolEntry() for _ in rows]
+    return sorted_demands, DemandTable(rows, chargers, grants, by_grid, without_kept, entries)
 
 
 def _row(
-    demand: Demand,
-    rank: tuple[float, float],
-    snapshot: Snapshot,
-    charger: int,
-    chargers: Sequence[ChargerLimit],
+    demand: Demand, answer: tuple[float, float], cost: float, charger: int, has_modules: bool
 ) -> DemandRow:
-    """One demand as a row of numbers."""
-    needs = demand.turn is not None and demand.max_kw > 0.0 and chargers[charger].module_kw > 0.0
+    """Return one demand as a row of numbers."""
+    needs_module = demand.turn is not None and demand.max_kw > 0.0 and has_modules
     return DemandRow(
-        tier=rank[0],
-        weight=rank[1],
+        tier=answer[0],
+        weight=answer[1],
         min_kw=float(demand.min_kw),
         max_kw=float(demand.max_kw),
-        cost=snapshot.cost(demand.charger_id),
+        cost=cost,
         charger=charger,
         modules_held=demand.modules,
         modules_kept=demand.modules if demand.keeps_modules else 0,
-        modules_needed=int(needs),
+        modules_needed=int(needs_module),
         max_kw_by=LIMITS.index(demand.ceiling_by),
     )

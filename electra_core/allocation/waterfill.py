@@ -1,15 +1,15 @@
 """The sharing arithmetic: water poured into a tree of limits.
 
-Plain loops over records of numbers, so that the same functions run as they are on a click, over lists of
-the small classes below, and compiled in a simulation, over arrays of records with the same names. Nobody
-here knows what a session is: a row has a charger, a lowest and a highest power, a weight, and a cost: what
-one kW of it takes from the site.
+Plain loops over records of numbers. The same functions run as they are for one decision, over lists of the
+small classes below, and compiled in a simulation, over arrays of records with the same names. They know
+nothing of sessions: a demand here is a charger, a minimum and a maximum power, a weight, and a cost: the kW
+that one kW of it takes from the site.
 
-A row's power at water level ``L`` is ``weight * L``, held between its lowest and its highest. With a
-common level for everybody this is weighted max-min fairness; on a tree a row follows the lowest level
-on its way up. The result is the lexicographically optimal base of a polymatroid (Megiddo, "Optimal
-flows in networks with multiple sources and sinks", Math. Programming 7, 1974; Fujishige,
-"Lexicographically optimal base of a polymatroid with respect to a weight vector", Math. of OR 5, 1980).
+The power of a demand at water level ``L`` is ``weight * L``, held between its minimum and its maximum. With
+one level for all this is weighted max-min fairness; on a tree a demand follows the lowest level on its way
+up. The result is the lexicographically optimal base of a polymatroid (Megiddo, "Optimal flows in networks
+with multiple sources and sinks", Math. Programming 7, 1974; Fujishige, "Lexicographically optimal base of a
+polymatroid with respect to a weight vector", Math. of OR 5, 1980).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 # Sums of minima are compared with limits: a rounding error must not turn a car away.
 ROUNDING = 1e-12
@@ -24,25 +25,25 @@ ROUNDING = 1e-12
 
 @dataclass(slots=True)
 class DemandRow:
-    """What one row asks for, and what is said about it beside its share.
+    """A demand as numbers, and the parts of its answer beside its `Grant`.
 
     Attributes
     ----------
-    tier : who is filled first, the lowest tier
-    weight : share of its tier
-    lowest, highest : kW
-    cost : kW that one kW of the row takes from the site
-    order : place in the queue of those that are admitted
-    reach : how high it may be lifted, kW
-    boost : its part of the battery's power, kW
-    charger : place of its charger
-    queued : which row stands in the queue at this one's number
-    held : modules before this decision
-    kept : of these, who stay whatever happens
-    needed : modules without which its turn does not count
-    ceiling : which limit set ``highest``
-    reason, before : what stopped it from rising; and before the battery came
-    better : whether it would have more modules if nobody kept any
+    tier : demands of the lowest tier are filled first
+    weight : of the demand inside its tier
+    min_kw, max_kw : least useful power and most, kW
+    cost : kW that one kW of the demand takes from the site
+    queue_position : its position in the order of admission
+    lift_to_kw : power to which it may be lifted in this filling, kW
+    boost_kw : its part of the battery's power, kW
+    charger : index of its charger
+    row_at : the row that stands in the queue at the position of this row's number
+    modules_held : modules before this decision
+    modules_kept : of these, the ones that it keeps in any case
+    modules_needed : modules without which it is not admitted
+    max_kw_by : the limit that set ``max_kw``, as a code of `solver`
+    limited_by, limited_before : the limit that stopped it, with the battery and with the grid alone
+    better_modules : 1 if it would have more modules if none were kept
     """
 
     tier: float = 0.0
@@ -66,9 +67,10 @@ class DemandRow:
 
 @dataclass(slots=True)
 class Grant:
-    """What one row gets: ``kw`` from ``modules``; and what it might have had.
+    """A grant: ``kw`` from ``modules`` for one demand.
 
-    ``lowest`` and ``highest`` are 0 for who was turned away; ``cap`` is what car and charger allow, kW.
+    ``min_kw`` and ``max_kw`` are 0 for a demand that was turned away; ``cap_kw`` is what car and charger
+    allow.
     """
 
     kw: float = 0.0
@@ -80,7 +82,7 @@ class Grant:
 
 @dataclass(slots=True)
 class PoolEntry:
-    """A row in one pool: kW of its own, its weight there, and what one kW takes of the pool."""
+    """A demand in one pool: its bounds and its weight there, and what one kW takes of the pool."""
 
     min_kw: float = 0.0
     max_kw: float = 0.0
@@ -90,19 +92,22 @@ class PoolEntry:
 
 @dataclass(slots=True)
 class ChargerLimit:
-    """A charger: its kW, or those of its modules together; kW of one module, 0 where any power goes; and,
-    on the way, kW that are taken or left, and that are asked for."""
+    """A charger: its kW, or those of all its modules; kW of one module, 0 where any power goes; kW in use."""
 
     kw: float = 0.0
     module_kw: float = 0.0
     used_kw: float = 0.0
-    asked_kw: float = 0.0
 
 
-def rising_level(
-    entries: Sequence[PoolEntry], limit: float, start: int, end: int, held_level: float
-) -> float:
-    """Level at which entries take ``limit`` together, when those whose lowest lies above ``held_level`` stay there.
+# Lists of the classes above, or arrays of records with the same names.
+Rows: TypeAlias = Sequence[DemandRow]
+Grants: TypeAlias = Sequence[Grant]
+Entries: TypeAlias = Sequence[PoolEntry]
+Chargers: TypeAlias = Sequence[ChargerLimit]
+
+
+def rising_level(entries: Entries, limit_kw: float, start: int, end: int, held_level: float) -> float:
+    """Return the level at which entries take ``limit_kw``; those with minima above ``held_level`` stay there.
 
     Newton's method from below on a concave, piecewise linear sum: every pass caps more entries, so it
     ends after at most as many passes as there are entries, and in practice after a handful.
@@ -110,15 +115,15 @@ def rising_level(
     level = 0.0
     capped_before = -1
     while True:
-        still = 0.0
+        fixed_kw = 0.0
         rising = 0.0
         capped = 0
         for row in range(start, end):
             entry = entries[row]
             if entry.min_kw > entry.weight * held_level:
-                still += entry.cost * entry.min_kw
+                fixed_kw += entry.cost * entry.min_kw
             elif entry.max_kw <= entry.weight * level:
-                still += entry.cost * entry.max_kw
+                fixed_kw += entry.cost * entry.max_kw
                 capped += 1
             else:
                 rising += entry.cost * entry.weight
@@ -127,92 +132,88 @@ def rising_level(
         if capped == capped_before:
             return level
         capped_before = capped
-        level = max(level, (limit - still) / rising)
+        level = max(level, (limit_kw - fixed_kw) / rising)
 
 
-def water_level(entries: Sequence[PoolEntry], limit: float, start: int, end: int) -> float:
-    """Level at which entries ``start`` to ``end`` together take exactly ``limit``.
+def water_level(entries: Entries, limit_kw: float, start: int, end: int) -> float:
+    """Return the level at which entries ``start`` to ``end`` together take exactly ``limit_kw``.
 
-    Their lowest fit the limit together; weights and costs are above 0.
+    Their minima fit the limit together; weights and costs are above 0.
 
     Returns
     -------
     float
-        kW per unit of weight; infinite where all reach their highest.
+        kW per unit of weight; infinite where all reach their maxima.
     """
     held_level = math.inf
     held_before = 0
     while True:
-        # Where every cell is held there is no level to find: any one below theirs will do.
-        level = min(held_level, rising_level(entries, limit, start, end, held_level))
-        count = 0
+        # With every entry held at its minimum there is no level to find: any one below theirs will do.
+        level = min(held_level, rising_level(entries, limit_kw, start, end, held_level))
+        held = 0
         for row in range(start, end):
             if entries[row].min_kw > entries[row].weight * level:
-                count += 1
-        # Lifting entries to their lowest takes water from the others, so the level only falls from here, and
-        # it ends when no further cell is lifted.
-        if count <= held_before:
+                held += 1
+        # Lifting entries to their minima takes water from the others, so the level only falls from here, and
+        # the loop ends when no further entry is lifted.
+        if held <= held_before:
             return level
-        held_before = count
+        held_before = held
         held_level = level
 
 
 def pour(min_kw: float, max_kw: float, weight: float, level: float) -> float:
-    """Power of one row at a water level, kW."""
+    """Return the power of one demand at a water level, kW."""
     return max(min_kw, min(max_kw, weight * level))
 
 
-def modules_for(kw: float, size: float) -> int:
-    """Whole modules that a power takes; 0 where there are none (``size`` 0)."""
-    return math.ceil(kw / size * (1.0 - ROUNDING)) if size > 0.0 else 0
+def modules_for(kw: float, module_kw: float) -> int:
+    """Return the whole modules that a power takes; 0 where there are none (``module_kw`` 0)."""
+    return math.ceil(kw / module_kw * (1.0 - ROUNDING)) if module_kw > 0.0 else 0
 
 
-def whole_modules(kw: float, size: float) -> int:
-    """Whole modules that a charger of ``kw`` has."""
-    return int(kw / size * (1.0 + ROUNDING))
+def whole_modules(kw: float, module_kw: float) -> int:
+    """Return the number of whole modules of a charger of ``kw``."""
+    return int(kw / module_kw * (1.0 + ROUNDING))
 
 
-def taken(kw: float, modules: int, size: float) -> float:
-    """What a row takes of its charger, kW: its modules, where the charger has them, or its power."""
-    return modules * size if size > 0.0 else kw
+def taken(kw: float, modules: int, module_kw: float) -> float:
+    """Return the kW that a demand takes of its charger: its power, or its modules where there are any."""
+    return modules * module_kw if module_kw > 0.0 else kw
 
 
-def admit(
-    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit], site_kw: float
-) -> None:
-    """Turn away, in the order of the queue, every row whose lowest power does not fit any more.
+def admit(rows: Rows, grants: Grants, chargers: Chargers, site_kw: float) -> None:
+    """Turn away, in the order of the queue, every demand whose minimum does not fit any more.
 
-    A row needs its lowest power, in whole modules where its charger has them, or as many modules as its
-    share comes with, if that is more. A row that is turned away is left with 0 of all three.
+    A demand needs its minimum, in whole modules where its charger has them, or as many modules as its grant
+    comes with, if that is more. The grant of a demand that is turned away is 0 in everything.
     """
-    site_used = 0.0
+    site_used_kw = 0.0
     for charger in chargers:
         charger.used_kw = 0.0
-    for place in range(len(rows)):
-        row = rows[place].row_at
+    for position in range(len(rows)):
+        row = rows[position].row_at
         charger, grant = chargers[rows[row].charger], grants[row]
-        need = grant.min_kw
-        count = max(grant.modules, modules_for(need, charger.module_kw))
-        here = taken(need, count, charger.module_kw)
-        if need == 0.0 and here == 0.0:
+        need_kw = grant.min_kw
+        count = max(grant.modules, modules_for(need_kw, charger.module_kw))
+        at_charger_kw = taken(need_kw, count, charger.module_kw)
+        if need_kw == 0.0 and at_charger_kw == 0.0:
             continue
         if (
-            need <= grant.max_kw
-            and charger.used_kw + here <= charger.kw * (1.0 + ROUNDING)
-            and site_used + rows[row].cost * need <= site_kw * (1.0 + ROUNDING)
+            need_kw <= grant.max_kw
+            and charger.used_kw + at_charger_kw <= charger.kw * (1.0 + ROUNDING)
+            and site_used_kw + rows[row].cost * need_kw <= site_kw * (1.0 + ROUNDING)
         ):
-            charger.used_kw += here
-            site_used += rows[row].cost * need
+            charger.used_kw += at_charger_kw
+            site_used_kw += rows[row].cost * need_kw
             grant.modules = count
         else:
             grant.min_kw = grant.max_kw = 0.0
             grant.modules = 0
 
 
-def keep_modules(
-    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit]
-) -> None:
-    """Leave rows the modules that they had before, at each charger where those and all needs fit."""
+def keep_modules(rows: Rows, grants: Grants, chargers: Chargers) -> None:
+    """Leave demands the modules that they had before, at each charger where those and all needs fit."""
     for charger in chargers:
         charger.used_kw = 0.0
     for row in range(len(rows)):
@@ -226,186 +227,171 @@ def keep_modules(
             grant.modules = rows[row].modules_kept
 
 
-def release_modules(
-    rows: Sequence[DemandRow], grants: Sequence[Grant], chargers: Sequence[ChargerLimit], keeps: bool
-) -> None:
-    """Take back modules that a row neither keeps nor uses, for want of power on the site."""
+def release_modules(rows: Rows, grants: Grants, chargers: Chargers, keep: bool) -> None:
+    """Take back modules that a demand neither keeps nor uses, for want of power on the site."""
     for row in range(len(rows)):
         grant = grants[row]
         if grant.modules > 0:
-            still = min(rows[row].modules_kept, grant.modules) if keeps else 0
-            grant.modules = max(still, modules_for(grant.kw, chargers[rows[row].charger].module_kw))
+            kept = min(rows[row].modules_kept, grant.modules) if keep else 0
+            grant.modules = max(kept, modules_for(grant.kw, chargers[rows[row].charger].module_kw))
 
 
 def grant_modules(
-    rows: Sequence[DemandRow],
-    grants: Sequence[Grant],
-    entries: Sequence[PoolEntry],
-    size: float,
-    free: int,
-    start: int,
-    end: int,
-) -> int:
-    """Give free modules one by one to the row that stands lowest and can use any part of one.
+    rows: Rows, grants: Grants, entries: Entries, charger: ChargerLimit, start: int, end: int
+) -> None:
+    """Grant the charger's free modules one by one, as long as a demand can use another (`next_for_module`).
 
-    Of rows that stand equally low the one that it lifts highest comes first, then who held such a module
-    before, then the order of the queue. On one charger the sorted powers are then lexicographically
-    maximal: a module that went to a higher row instead would leave the lowest where it was. The rows keep
-    the modules that they come with, and rise to the highest of their entries at most. It returns how many
-    modules nobody could use.
+    The demands keep the modules that they come with, and rise to the maxima of their entries at most.
     """
+    size_kw = charger.module_kw
+    free = int((charger.kw - charger.used_kw) / size_kw + 0.5)
     for row in range(start, end):
-        grants[row].cap_kw = pour(grants[row].min_kw, entries[row].max_kw, size, grants[row].modules)
+        grants[row].cap_kw = pour(grants[row].min_kw, entries[row].max_kw, size_kw, grants[row].modules)
     while free > 0:
-        best = -1
-        best_now = best_then = best_place = 0.0
-        for row in range(start, end):
-            grant, max_kw, weight = grants[row], entries[row].max_kw, rows[row].weight
-            if max_kw <= grant.cap_kw * (1.0 + ROUNDING):
-                continue
-            now = grant.cap_kw / weight
-            then = min(max_kw, (grant.modules + 1) * size) / weight
-            # Whoever gets back what it held comes before all places in the queue.
-            place = (
-                -1.0 - rows[row].modules_held
-                if grant.modules < rows[row].modules_held
-                else rows[row].queue_position
-            )
-            if (
-                best < 0
-                or now < best_now
-                or (now == best_now and then > best_then)
-                or (now == best_now and then == best_then and place < best_place)
-            ):
-                best, best_now, best_then, best_place = row, now, then, place
-        if best < 0:
+        row = next_for_module(rows, grants, entries, size_kw, start, end)
+        if row < 0:
             break
-        grants[best].modules += 1
-        grants[best].cap_kw = pour(grants[best].min_kw, entries[best].max_kw, size, grants[best].modules)
+        grants[row].modules += 1
+        grants[row].cap_kw = pour(grants[row].min_kw, entries[row].max_kw, size_kw, grants[row].modules)
         free -= 1
-    return free
+    charger.used_kw = charger.kw - free * size_kw
+
+
+def next_for_module(
+    rows: Rows, grants: Grants, entries: Entries, size_kw: float, start: int, end: int
+) -> int:
+    """Return the row with the lowest power for its weight that can use any part of one more module, or -1.
+
+    Of equally low rows the one that it lifts highest comes first, then those that held such a module before,
+    then the order of the queue. On one charger the sorted powers are then lexicographically maximal: a module
+    granted to a higher row instead would leave the lowest at its power.
+    """
+    best = -1
+    best_now = best_then = best_position = 0.0
+    for row in range(start, end):
+        grant, max_kw, weight = grants[row], entries[row].max_kw, rows[row].weight
+        if max_kw <= grant.cap_kw * (1.0 + ROUNDING):
+            continue
+        now = grant.cap_kw / weight
+        then = min(max_kw, (grant.modules + 1) * size_kw) / weight
+        # A row that gets back a module that it held comes before all positions in the queue.
+        held = rows[row].modules_held
+        position = -1.0 - held if grant.modules < held else rows[row].queue_position
+        if (
+            best < 0
+            or now < best_now
+            or (now == best_now and then > best_then)
+            or (now == best_now and then == best_then and position < best_position)
+        ):
+            best, best_now, best_then, best_position = row, now, then, position
+    return best
 
 
 def share_out(
-    rows: Sequence[DemandRow],
-    grants: Sequence[Grant],
-    entries: Sequence[PoolEntry],
-    chargers: Sequence[ChargerLimit],
-    site_kw: float,
+    rows: Rows, grants: Grants, entries: Entries, chargers: Chargers, site_kw: float, in_equal_parts: bool
 ) -> None:
-    """Fill the tree tier by tier; inside a tier by weighted max-min.
+    """Fill the tree tier by tier; inside a tier by weighted max-min, or in equal parts.
 
-    Each charger is filled by itself first, which gives every row its cap; then the site is filled with
-    those caps. The rows come sorted by tier, and by charger inside a tier, and their lowest powers fit
-    (see `admit`).
+    Each charger is filled by itself first, which gives every demand its cap; then the site is filled with
+    those caps. The rows come sorted by tier, and by charger inside a tier, and their minima fit (see
+    `admit`).
+
+    Equal parts are the exercise's uniform rule, in which the power that a demand cannot use is not passed on.
+    While a tier asks for more than the site has, each demand that asks for power gets at most its part of the
+    site and of its charger, in proportion to the weights; otherwise only chargers that are asked for more
+    than they have are divided. A demand whose minimum is above its part gets that, and the others divide the
+    rest.
 
     Parameters
     ----------
-    rows, chargers : what is asked, and the chargers
-    grants : written; they come with ``lowest``, ``highest``, and the modules that they have in any case
+    rows, chargers : the demands and their chargers
+    grants : written; they come with ``min_kw``, ``max_kw``, and the modules that they have in any case
     entries : scratch, one a row
     site_kw : kW of the site
+    in_equal_parts : the exercise's rule instead of max-min
     """
-    # Later tiers keep their minima and their modules while earlier ones fill.
-    site_left = site_kw
+    site_left_kw = reserve_minima(rows, grants, chargers, site_kw)
+    start = 0
+    while start < len(rows):
+        end = start
+        reserved_kw = asked_kw = 0.0
+        while end < len(rows) and rows[end].tier == rows[start].tier:
+            reserved_kw += rows[end].cost * grants[end].min_kw
+            asked_kw += rows[end].cost * grants[end].max_kw
+            end += 1
+        limit_kw = max(reserved_kw, site_left_kw + reserved_kw)
+        scarce = in_equal_parts and asked_kw > limit_kw
+        fill_chargers(rows, grants, entries, chargers, in_equal_parts, scarce, start, end)
+        fill_site(rows, grants, entries, limit_kw, in_equal_parts, start, end)
+        for row in range(start, end):
+            charger, risen_kw = chargers[rows[row].charger], grants[row].kw - grants[row].min_kw
+            site_left_kw -= rows[row].cost * risen_kw
+            if charger.module_kw == 0.0:
+                charger.used_kw += risen_kw
+        start = end
+
+
+def reserve_minima(rows: Rows, grants: Grants, chargers: Chargers, site_kw: float) -> float:
+    """Reserve the minima and modules of all tiers at their chargers; return what the site has left, kW."""
     for charger in chargers:
         charger.used_kw = 0.0
     for row in range(len(rows)):
         charger, grant = chargers[rows[row].charger], grants[row]
-        site_left -= rows[row].cost * grant.min_kw
+        site_kw -= rows[row].cost * grant.min_kw
         charger.used_kw += taken(grant.min_kw, grant.modules, charger.module_kw)
-    start = 0
-    while start < len(rows):
-        end = start
-        reserved = 0.0
-        while end < len(rows) and rows[end].tier == rows[start].tier:
-            first, charger = end, chargers[rows[end].charger]
-            own = asked = 0.0
-            while (
-                end < len(rows)
-                and rows[end].tier == rows[start].tier
-                and rows[end].charger == rows[first].charger
-            ):
-                grant, entry = grants[end], entries[end]
-                own += grant.min_kw
-                asked += grant.max_kw
-                reserved += rows[end].cost * grant.min_kw
-                entry.min_kw, entry.max_kw = grant.min_kw, grant.max_kw
-                entry.weight, entry.cost = rows[end].weight, 1.0
-                end += 1
-            left_kw = charger.kw - charger.used_kw
-            if charger.module_kw > 0.0:
-                free = int(left_kw / charger.module_kw + 0.5)
-                free = grant_modules(rows, grants, entries, charger.module_kw, free, first, end)
-                charger.used_kw = charger.kw - free * charger.module_kw
-            else:
-                limit = max(own, left_kw + own)
-                level = water_level(entries, limit, first, end) if asked > limit else math.inf
-                for at in range(first, end):
-                    grants[at].cap_kw = pour(grants[at].min_kw, grants[at].max_kw, rows[at].weight, level)
-        for at in range(start, end):
-            entries[at].max_kw, entries[at].cost = grants[at].cap_kw, rows[at].cost
-        level = water_level(entries, max(reserved, site_left + reserved), start, end)
-        for at in range(start, end):
-            grant, charger = grants[at], chargers[rows[at].charger]
-            grant.kw = pour(grant.min_kw, grant.cap_kw, rows[at].weight, level)
-            site_left -= rows[at].cost * (grant.kw - grant.min_kw)
-            if charger.module_kw == 0.0:
-                charger.used_kw += grant.kw - grant.min_kw
-        start = end
+    return site_kw
 
 
-def equal_parts(
-    rows: Sequence[DemandRow],
-    grants: Sequence[Grant],
-    entries: Sequence[PoolEntry],
-    chargers: Sequence[ChargerLimit],
-    site_kw: float,
+def fill_chargers(
+    rows: Rows,
+    grants: Grants,
+    entries: Entries,
+    chargers: Chargers,
+    in_equal_parts: bool,
+    scarce: bool,
+    start: int,
+    end: int,
 ) -> None:
-    """The exercise's uniform rule: equal parts, and what one row cannot use is not handed on.
-
-    While the rows ask for more than the site has, everyone gets an equal part of the site and of the
-    charger at most; otherwise only chargers that are asked for more than they have are divided. Only
-    rows that ask for power count. A row whose lowest power (see `admit`) is above its part gets that, and
-    the others divide the rest. Where a charger has modules they are granted up to those parts. The rows
-    come sorted by charger; the parameters are those of `share_out`.
-    """
-    asked = 0.0
-    for charger in chargers:
-        charger.asked_kw = charger.used_kw = 0.0
-    for row in range(len(rows)):
-        charger, grant = chargers[rows[row].charger], grants[row]
-        asked += rows[row].cost * grant.max_kw
-        charger.asked_kw += grant.max_kw
-        charger.used_kw += grant.modules * charger.module_kw
-    scarce = asked > site_kw
-    start = 0
-    while start < len(rows):
-        end, charger = start, chargers[rows[start].charger]
-        while end < len(rows) and rows[end].charger == rows[start].charger:
-            # A level without a highest divides equally; who asks for nothing has no weight in it.
-            head = 1.0 if grants[end].max_kw > 0.0 else 0.0
-            entry = entries[end]
-            entry.min_kw, entry.max_kw, entry.weight, entry.cost = grants[end].min_kw, math.inf, head, 1.0
-            end += 1
-        part = math.inf
-        if scarce or charger.asked_kw > charger.kw:
-            part = water_level(entries, charger.kw, start, end)
-        for row in range(start, end):
-            grants[row].cap_kw = pour(grants[row].min_kw, grants[row].max_kw, 1.0, part)
+    """Set the caps of the demands ``start`` to ``end`` of one tier by their chargers, and grant modules."""
+    while start < end:
+        first, charger = start, chargers[rows[start].charger]
+        own_kw = asked_kw = 0.0
+        while start < end and rows[start].charger == rows[first].charger:
+            grant, entry = grants[start], entries[start]
+            own_kw += taken(grant.min_kw, grant.modules, charger.module_kw)
+            asked_kw += grant.max_kw
+            entry.min_kw, entry.max_kw = grant.min_kw, grant.max_kw
+            entry.weight, entry.cost = rows[start].weight, 1.0
+            if in_equal_parts and grant.max_kw > 0.0:
+                entry.max_kw = math.inf  # its part is the same, however little it can use
+            start += 1
+        # Modules are granted one by one instead of by a level; equal parts bound what they are granted for.
+        if in_equal_parts or charger.module_kw == 0.0:
+            limit_kw = max(own_kw, charger.kw - charger.used_kw + own_kw)
+            divided = scarce or asked_kw > limit_kw
+            level = water_level(entries, limit_kw, first, start) if divided else math.inf
+            for row in range(first, start):
+                grant, entry = grants[row], entries[row]
+                grant.cap_kw = entry.max_kw = pour(grant.min_kw, grant.max_kw, entry.weight, level)
         if charger.module_kw > 0.0:
-            free = int((charger.kw - charger.used_kw) / charger.module_kw + 0.5)
-            for row in range(start, end):
-                entries[row].max_kw = grants[row].cap_kw
-            grant_modules(rows, grants, entries, charger.module_kw, free, start, end)
-        start = end
-    part = math.inf
-    if scarce:
-        for row in range(len(rows)):
-            # An equal part of the site, not of what reaches the cars.
-            head = 1.0 / rows[row].cost if grants[row].max_kw > 0.0 else 0.0
-            entries[row].max_kw, entries[row].weight, entries[row].cost = math.inf, head, rows[row].cost
-        part = water_level(entries, site_kw, 0, len(rows))
-    for row in range(len(rows)):
-        grant = grants[row]
-        grant.kw = pour(grant.min_kw, grant.cap_kw, 1.0, part / rows[row].cost)
+            grant_modules(rows, grants, entries, charger, first, start)
+
+
+def fill_site(
+    rows: Rows, grants: Grants, entries: Entries, limit_kw: float, in_equal_parts: bool, start: int, end: int
+) -> None:
+    """Share ``limit_kw`` of the site among the demands ``start`` to ``end`` of one tier, up to their caps."""
+    asked_kw = 0.0
+    for row in range(start, end):
+        grant, entry, cost = grants[row], entries[row], rows[row].cost
+        entry.max_kw, entry.cost = grant.cap_kw, cost
+        if in_equal_parts:
+            asked_kw += cost * grant.max_kw
+            entry.weight /= cost  # an equal part of the site, not of what reaches the cars
+            if grant.max_kw > 0.0:
+                entry.max_kw = math.inf
+        else:
+            asked_kw += cost * grant.cap_kw
+    level = water_level(entries, limit_kw, start, end) if asked_kw > limit_kw else math.inf
+    for row in range(start, end):
+        grants[row].kw = pour(grants[row].min_kw, grants[row].cap_kw, entries[row].weight, level)

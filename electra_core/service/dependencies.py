@@ -1,4 +1,4 @@
-"""What routes ask for: the live station of their application, and the key of a call that may come twice."""
+"""Dependencies of routes: the live station of their application, and the idempotency key of a call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 from electra_core.service.live_station import LiveStation
 
 
-# Not a plain function: that would wait for a thread of those that wait for the disk.
+# A coroutine: a plain function would wait for a free thread of those that read the disk.
 async def _live(request: Request) -> LiveStation:
     return request.app.state.live  # type: ignore[no-any-return]
 

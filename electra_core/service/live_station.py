@@ -1,47 +1,45 @@
-"""The live station: one writer, a journal behind it, and readers that always see one single moment."""
+"""The live station: one writer, a journal behind it, and readers that always see one decision."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
 import json
+import logging
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from electra_core.allocation import violations
-from electra_core.errors import StationError
+from electra_core.errors import ElectraError, StationError
+from electra_core.service.clock import DayClock, uptime_s
 from electra_core.service.journal import Answer, Journal, JournalError
+from electra_core.service.view import View
 from electra_core.station import (
+    FAIL_SAFE,
     MAX_ADVANCE_S,
     Decision,
-    Event,
-    Explanation,
     Station,
     StationConfig,
-    StationStatus,
+    call_of,
     holds_s,
-    read_status,
     timers,
 )
 
-# A moment is kept once in so many events: a start replays no more than these.
-MOMENT_EVERY = 1000
+LOG = logging.getLogger("electra")
 
-# The clock of a real station moves by whole seconds: calls within one of them share its moment.
+# The clock of a real station moves by whole seconds: calls within one of them share its decision.
 GRAIN_S = 1.0
 
-# The last events are kept at hand: who follows the station as it goes needs no look into its file.
-RECENT = 2000
-
-# What a call does at the station, and what it answers: a status and plain data.
-Deed = Callable[[Station], tuple[int, Any]]
+# Acts on the station, and returns the answer: a status and plain data.
+Command = Callable[[Station], tuple[int, Any]]
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -55,175 +53,151 @@ class ClockError(StationError):
     """The clock follows the time of day."""
 
 
-@dataclass(frozen=True)
-class View:
-    """What is in force and on the disk: readers get this, all of one moment, and never wait.
-
-    Attributes
-    ----------
-    config : of the station
-    number : of the last event
-    moment : what it led to
-    recent : the last events with their numbers
-    start : of this process, so that no tag of another one, with another past, is taken for this one's
-    """
-
-    config: StationConfig
-    number: int
-    decision: Decision
-    recent: tuple[tuple[int, Event], ...] = ()
-    start: str = ""
-
-    @cached_property
-    def status(self) -> StationStatus:
-        """The station in words and numbers."""
-        return read_status(self.config, self.decision)
-
-    @cached_property
-    def text(self) -> bytes:
-        """The status as it is sent: written once, however many ask."""
-        return self.status.model_dump_json().encode()
-
-    @cached_property
-    def told(self) -> str:
-        """The allocation as a stream tells it."""
-        allocation = self.decision.allocation
-        data = {
-            "number": self.number,
-            "now_s": self.decision.state.now_s,
-            "grid_kw": allocation.grid_kw,
-            "battery_kw": allocation.battery_kw,
-            "offered_kw": dict(allocation.offered_kw),
-            "limited_by": {name: str(limit) for name, limit in allocation.limited_by.items()},
-        }
-        return f"id: {self.number}\nevent: allocation\ndata: {json.dumps(data)}\n\n"
-
-    @property
-    def etag(self) -> str:
-        """Changes with every event, and with every start."""
-        return f'"{self.number}-{self.start}"'
-
-    def explain(self, session_id: str) -> Explanation:
-        """Why a session gets what it gets."""
-        return Station.from_decision(self.config, self.decision).explain(session_id)
-
-
 class LiveStation:
-    """A station whose every accepted call is on the disk before anybody is told.
+    """A station whose every accepted call is on the disk before it is answered.
+
+    Time that passes is journaled with the next change, or once in a while; until then readers see a copy of
+    the last journaled decision, advanced to now. So a replay leads to the same state, to the last bit.
 
     Parameters
     ----------
-    config : what the station is made of
-    store : its journal; a station that stands in it goes on
-    simulated : the clock moves only by `advance`; otherwise it follows the time of day
-    now : the time of day, s
-    ticks : a clock that nobody sets, s
+    config : configuration of the station
+    journal : its journal; the station that it leads to goes on
+    simulated : True: the clock moves only by `advance`; False: it follows the time of day, see `DayClock`
+    time_of_day_s, uptime_s, max_jump_s, trust_after_s : of the `DayClock`
+    journal_every_s : longest time that passes without an event, s
+    max_compute_s : processor time to compute the time since the last event, s, above which it is journaled: a
+        change must not wait for longer
+    save_every : number of events after which the state is saved: a start replays no more than these
+    recent_events : number of the last events that are answered from memory
 
     Raises
     ------
     JournalError
         When the journal does not lead to a station of this configuration.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from electra_core import load_config
+    >>> config = load_config("electra_paris_15")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     live = LiveStation(config, Journal(Path(folder) / "a.journal", config), simulated=True)
+    ...     live.advance(60.0)
+    ...     live.close()
+    (200, {'now_s': 60.0})
     """
 
     def __init__(
         self,
         config: StationConfig,
-        store: Journal,
+        journal: Journal,
         *,
         simulated: bool = False,
-        now: Callable[[], float] = time.time,
-        ticks: Callable[[], float] = time.monotonic,
+        time_of_day_s: Callable[[], float] = time.time,
+        uptime_s: Callable[[], float] = uptime_s,
+        max_jump_s: float = 60.0,
+        trust_after_s: float = 600.0,
+        journal_every_s: float = 3600.0,
+        max_compute_s: float = 0.02,
+        save_every: int = 1000,
+        recent_events: int = 2000,
     ) -> None:
-        self.config, self.simulated = config, simulated
-        self._store, self._now, self._ticks = store, now, ticks
-        self._writes, self._hand = threading.Lock(), ThreadPoolExecutor(1, "electra-writer")
-        self.closed = False
-        self._listeners: set[Callable[[], object]] = set()
-        self._station = _replayed(config, store)
-        self._ahead_s = self._station.now_s - ticks()
-        store.begin(now())
-        self._keep_moment()
-        self.view = View(config, store.last, self._station.decision, start=secrets.token_hex(4))
+        self.config, self.journal, self.simulated, self.closed = config, journal, simulated, False
+        self.listeners: set[Callable[[], object]] = set()
+        self._journal_every_s, self._max_compute_s = journal_every_s, max_compute_s
+        self._save_every, self._recent_events = save_every, recent_events
+        self._writes, self._writer = threading.Lock(), ThreadPoolExecutor(1, "electra-writer")
+        # The last journaled decision, and the time since that the view shows, s.
+        self._journaled, self._passed_s = _replayed(config, journal), 0.0
+        if journal.began_unix_s is None:
+            journal.begin(time_of_day_s())
+        began_unix_s, now_s = journal.began_unix_s or 0.0, self._journaled.state.now_s
+        self._clock = DayClock(began_unix_s, now_s, time_of_day_s, uptime_s, max_jump_s, trust_after_s)
+        self._save_decision()
+        self.view = View(config, journal.last, self._journaled, start=secrets.token_hex(4))
+        self.tick()
 
     @property
     def began_unix_s(self) -> float | None:
-        """The time of day, s (Unix), when the station's clock showed 0."""
-        return self._store.begun_at
+        """Time of day, s (Unix), when the station's clock showed 0; None where it is simulated."""
+        return None if self.simulated else self._clock.began_unix_s
+
+    @property
+    def clock_notice(self) -> str:
+        """Sentence on a time of day that the clock does not follow; empty where it does."""
+        return self._clock.notice
 
     # --- reading -------------------------------------------------------------------------------------
 
     def events(self, since: int, most: int) -> list[dict[str, Any]]:
-        """Events after a number, as far as the view: what is being written is not shown yet."""
+        """Return the events after a number, as far as the view: what is being written is not shown yet."""
         view = self.view
         most, at = min(most, view.number - since), since - view.number + len(view.recent)
         if most <= 0:
             return []
-        found = view.recent[at : at + most] if at >= 0 else self._store.events(since, most)
+        found = view.recent[at : at + most] if at >= 0 else self.journal.events(since, most)
         return [{"number": number, **event.model_dump()} for number, event in found]
 
-    def listen(self, hear: Callable[[], object]) -> Callable[[], None]:
-        """Tell somebody, in the writer's thread, of every new view; what comes back ends that."""
-        self._listeners.add(hear)
-        return lambda: self._listeners.discard(hear)
+    def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Call a listener, in the writer's thread, after each new view; the returned function ends that."""
+        self.listeners.add(listener)
+        return lambda: self.listeners.discard(listener)
 
     def rest_s(self) -> float:
-        """How long nothing changes by itself, s; a tenth of the control interval at most."""
+        """Return how long nothing changes by itself, s; a tenth of the control interval at most."""
         state, allocation = self.view.decision.state, self.view.decision.allocation
         due_s = timers.next_s(self.config, state) - state.now_s
         return min(due_s, holds_s(self.config, state, allocation), self.config.control_interval_s / 10.0)
 
     # --- changing: one at a time ---------------------------------------------------------------------
 
-    async def in_turn(self, call: Callable[Given, Found], *given: Given.args, **named: Given.kwargs) -> Found:
-        """Have something done in the writer's own thread, after what came before; readers go on meanwhile."""
-        return await asyncio.get_running_loop().run_in_executor(self._hand, partial(call, *given, **named))
+    async def run_in_writer(
+        self, call: Callable[Given, Found], *given: Given.args, **named: Given.kwargs
+    ) -> Found:
+        """Run a call in the writer's own thread, after those before it; readers go on meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, partial(call, *given, **named))
 
-    def do(self, deed: Deed, *, key: str | None = None, asked: Any = None) -> tuple[int, Any]:
-        """Do something at the station, and write it down.
+    def execute(self, command: Command, *, key: str | None = None, asked: Any = None) -> tuple[int, Any]:
+        """Execute a command at the station, and journal it.
 
         Parameters
         ----------
-        deed : gets the station; a refusal changes nothing
-        key : of a call that may come twice: the second time it is answered, not done
-        asked : what the call says, by which a repeated one is known
+        command : gets the station; a refusal changes nothing
+        key : of a call that may be repeated: the second time it is answered, not executed
+        asked : content of the call, by which a repeated one is recognised
+
+        Returns
+        -------
+        tuple[int, Any]
+            Status and plain data, as the command returned them.
 
         Raises
         ------
         StationError
-            What the station refuses.
+            When the station refuses it.
         JournalError
             When it cannot be written: the station is as it was.
         """
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
         with self._writes:
-            answer = None if key is None else self._store.answer(key)
+            answer = None if key is None else self.journal.answer(key)
             if answer is None:
-                return self._do(deed, key, digest)
+                return self._execute(command, key, digest)
         if answer.asked != digest:
             raise KeyUsedError("this idempotency key was used for another call")
         return answer.status, json.loads(answer.body)
 
-    def _do(self, deed: Deed, key: str | None, digest: str) -> tuple[int, Any]:
-        try:
-            self._catch_up()
-            status, body = deed(self._station)
-            events = self._station.take_events()
-            # What cannot be said must not be done.
-            self._store.append(events, key, Answer(digest, status, json.dumps(body, allow_nan=False)))
-        except BaseException:
-            self._station = Station.from_decision(self.config, self.view.decision)
-            raise
-        if events:
-            recent = (*self.view.recent, *enumerate(events, self.view.number + 1))[-RECENT:]
-            decision = self._station.decision
-            self.view = replace(self.view, number=self._store.last, decision=decision, recent=recent)
-            if self._store.last - self._kept_at >= MOMENT_EVERY:
-                self._keep_moment()
-            self._tell()
+    def _execute(self, command: Command, key: str | None, digest: str) -> tuple[int, Any]:
+        station = self._advanced(self._due_s())
+        status, body = command(station)
+        # Serialised before the commit: an answer that cannot be sent must change nothing.
+        self._commit(station, key, Answer(digest, status, json.dumps(body, allow_nan=False)))
         return status, body
 
     def advance(self, seconds: float, *, key: str | None = None) -> tuple[int, Any]:
-        """Let the time of a simulated station pass."""
+        """Let time pass at a simulated station, s."""
 
         def pass_time(station: Station) -> tuple[int, Any]:
             if not self.simulated:
@@ -231,62 +205,109 @@ class LiveStation:
             station.advance(seconds)
             return 200, {"now_s": station.now_s}
 
-        return self.do(pass_time, key=key, asked=["advance", seconds])
+        return self.execute(pass_time, key=key, asked=["advance", seconds])
 
     def tick(self) -> None:
-        """What a clock does: time passes although nobody calls."""
-        if not self.simulated:
-            self.do(lambda _: (200, None))
+        """Show readers the time that has passed, journal it where that is due, and compact the journal."""
+        with self._writes:
+            if not self.closed:
+                self._pass_time()
+                self.journal.compact()
+
+    def _pass_time(self) -> None:
+        due_s = self._due_s()
+        if due_s <= self._passed_s:
+            return
+        start_s = time.thread_time()
+        station = self._advanced(due_s)
+        costly = time.thread_time() - start_s > self._max_compute_s
+        noted = any(event.call == FAIL_SAFE for event in station.events)
+        if costly or noted or due_s >= self._journal_every_s:
+            self._commit(station)
+        else:
+            self._passed_s = due_s
+            self._publish(replace(self.view, decision=station.decision))
 
     def close(self) -> None:
-        """Keep the last moment, and let others have the journal."""
+        """Journal the time that has passed, save the decision, and release the journal."""
         with self._writes:
+            if self.closed:
+                return
             self.closed = True
-            self._keep_moment()
-            self._store.close()
-        self._tell()
+            try:
+                if self._passed_s > 0.0:
+                    self._commit(self._advanced(self._passed_s))
+            except JournalError as error:
+                LOG.warning("the last %.0f s were not journaled: %s", self._passed_s, error)
+            self._save_decision()
+            self.journal.close()
+        self._notify()
 
-    def _tell(self) -> None:
-        for hear in list(self._listeners):
-            with suppress(RuntimeError):  # its loop has ended
-                hear()
+    def _due_s(self) -> float:
+        """Return the time since the last journaled decision, in whole seconds, s."""
+        if self.simulated:
+            return 0.0
+        now_s = self._journaled.state.now_s
+        due_s = self._clock.read_s(now_s + self._passed_s) - now_s
+        self.journal.begin(self._clock.began_unix_s)
+        return min(max(self._passed_s, due_s // GRAIN_S * GRAIN_S), MAX_ADVANCE_S)
 
-    def _keep_moment(self) -> None:
-        """A start replays only what came after it; without it, everything: so a failure here is none."""
-        self._kept_at = self._store.last
-        with suppress(JournalError):
-            self._store.keep_moment(self._station.decision)
+    def _advanced(self, seconds: float) -> Station:
+        """Return a copy of the journaled station, so that a refusal or an error leaves nothing behind."""
+        station = Station.from_decision(self.config, self._journaled)
+        if seconds > 0.0:
+            station.advance(seconds)
+        return station
 
-    def _catch_up(self) -> None:
-        """The clock follows the time of day, by whole seconds; where that is set back, it just goes on."""
-        if self.simulated or self._store.begun_at is None:
+    def _commit(self, station: Station, key: str | None = None, answer: Answer | None = None) -> None:
+        events = station.take_events()
+        self.journal.append(events, key, answer)
+        if not events:
             return
-        ticks_s = self._ticks()
-        self._ahead_s = max(self._ahead_s, self._now() - self._store.begun_at - ticks_s)
-        behind_s = ticks_s + self._ahead_s - self._station.now_s
-        whole_s = behind_s // GRAIN_S * GRAIN_S
-        if whole_s > 0.0:
-            self._station.advance(min(whole_s, MAX_ADVANCE_S))
+        self._journaled, self._passed_s = station.decision, 0.0
+        recent = (*self.view.recent, *enumerate(events, self.view.number + 1))[-self._recent_events :]
+        self._publish(replace(self.view, number=self.journal.last, decision=station.decision, recent=recent))
+        if self.journal.last - self._saved >= self._save_every:
+            self._save_decision()
+
+    def _publish(self, view: View) -> None:
+        self.view = view
+        self._notify()
+
+    def _notify(self) -> None:
+        for listener in list(self.listeners):
+            with suppress(RuntimeError):  # its event loop has ended
+                listener()
+
+    def _save_decision(self) -> None:
+        """Save the journaled decision; one that cannot be written is tried again with the next event."""
+        try:
+            self.journal.save_decision(self._journaled)
+            self._saved = self.journal.last
+        except JournalError as error:
+            LOG.warning("the state was not saved, and is with the next event: %s", error)
+            self._saved = self.journal.last - self._save_every
 
 
-def _replayed(config: StationConfig, store: Journal) -> Station:
-    """The station that the journal leads to."""
-    kept = store.decision()
-    last, station = (
-        (0, Station(config)) if kept is None else (kept[0], Station.from_decision(config, kept[1]))
-    )
-    for number, event in store.events(last):
-        if number != last + 1:
-            raise JournalError(
-                f"{store.name} is damaged: event {last + 1} is missing; restore it from a copy"
-            )
-        last = number
+def _replayed(config: StationConfig, journal: Journal) -> Decision:
+    """Return the decision that the journal leads to."""
+    saved, decision = journal.load_decision() or (0, None)
+    station = Station(config) if decision is None else Station.from_decision(config, decision)
+    for number, event in journal.events(saved):
         try:
             station.apply_event(event)
-        except (ValueError, TypeError) as error:
-            raise JournalError(f"{store.name}: event {number} cannot have happened: {error}") from None
-    station.take_events()
+        except ElectraError as error:
+            raise JournalError(f"{journal.name}: event {number} cannot have happened: {error}") from None
+        except TypeError as error:
+            call, arguments = call_of(event, {})
+            try:
+                inspect.signature(getattr(Station, call)).bind(None, **arguments)
+            except TypeError:  # the event's fault, not this program's
+                raise JournalError(
+                    f"{journal.name}: event {number} cannot have happened: {call}: {error}"
+                ) from None
+            raise
     broken = violations(station.snapshot(), station.allocation)
     if broken:
-        raise JournalError(f"{store.name} leads to a broken limit: {'; '.join(broken)}")
-    return station
+        raise JournalError(f"{journal.name} leads to a broken limit: {'; '.join(broken)}")
+    return station.decision

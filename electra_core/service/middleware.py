@@ -1,4 +1,4 @@
-"""What stands before every route: the size of a body, who may change something, and how long it took."""
+"""Checks before every route: the size of the body, and the right to change something."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from electra_core.errors import BadValueError
 from electra_core.service.problems import problem
 
 LOG = logging.getLogger("electra")
@@ -23,13 +24,16 @@ MAX_BYTES = 65_536
 READING = ("GET", "HEAD", "OPTIONS")
 
 
-class Guard:
-    """Bounds bodies, asks for the token where something changes, and measures.
+class RequestChecks:
+    """Middleware: bounds bodies, asks for the token where something changes, and times each call.
+
+    A body is read before its route runs. FastAPI's own ``max_body_size`` counts only what a route reads, so
+    that a route without a body would do its work first, and answers with plain text.
 
     Parameters
     ----------
-    app : what stands behind
-    token : that a change needs, as ``Authorization: Bearer ...``; None: nobody is asked
+    app : the application behind it
+    token : text that a change needs, as ``Authorization: Bearer ...``; None: no change needs one
     """
 
     def __init__(self, app: ASGIApp, token: str | None = None) -> None:
@@ -55,7 +59,7 @@ class Guard:
         else:
             await self._inside(scope, receive, timed, lambda: status)
         took_ms = 1000.0 * (time.perf_counter() - start)
-        # Quoted again: a path with a line's end must not write a line of its own.
+        # Quoted again: a path with a line break must not write a line of its own into the log.
         LOG.info("%s %s %d %.1f ms", scope["method"], quote(scope["path"]), status, took_ms)
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send, status: Callable[[], int]) -> None:
@@ -68,9 +72,9 @@ class Guard:
                 receive = _again(body, receive)
             await self.app(scope, receive, send)
         except ClientDisconnect:
-            return  # who has left before all was said has asked for nothing
+            return  # the client left before its call was complete: nothing was asked
         except Exception as error:
-            LOG.error("a fault of ours", exc_info=error)
+            LOG.error("a fault of this program", exc_info=error)
             if not status():
                 await problem(500, "a fault of this program; its log says more")(scope, receive, send)
 
@@ -90,21 +94,21 @@ class Guard:
         return problem(401, "this changes something: it needs the token", {"WWW-Authenticate": "Bearer"})
 
 
-def checked(token: str | None) -> str | None:
-    """The token without blanks around it.
+def checked_token(token: str | None) -> str | None:
+    """Return the token without blanks around it.
 
     Raises
     ------
-    ValueError
+    BadValueError
         When it would not arrive as it was sent: a header is ASCII, on one line.
     """
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
-        raise ValueError("the token must be of printable ASCII letters: others arrive changed")
+        raise BadValueError("the token must be of printable ASCII letters: others arrive changed")
     return token and token.strip()
 
 
 def _from_here(headers: Headers) -> bool:
-    """Whether no browser says that a page of another origin asks, or one whose name may be anybody's."""
+    """Return False for a call of a browser's page from another origin, or from a name that others may own."""
     origin, host = headers.get("origin"), headers.get("host", "")
     if origin is None:
         return True
@@ -119,7 +123,7 @@ def _too_long() -> JSONResponse:
 
 
 async def _whole(receive: Receive) -> bytes:
-    """The body; of one that is too long no more than shows that it is."""
+    """Return the body; of one that is too long, no more than shows that it is."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -131,7 +135,7 @@ async def _whole(receive: Receive) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A body that was read, to be read by who comes behind."""
+    """Return a ``receive`` that gives a body that was read once more."""
     given = False
 
     async def read() -> Message:

@@ -1,4 +1,4 @@
-"""Refusals over HTTP: the right status and a sentence, as problem+json (RFC 9457); no path, no stack."""
+"""Refusals over HTTP: status and sentence, as problem+json (RFC 9457), without paths or traces."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from electra_core import errors
-from electra_core.service.journal import JournalError
+from electra_core.service.journal import EventsGoneError, JournalError
 from electra_core.service.live_station import ClockError, KeyUsedError
-from electra_core.station import VehicleError
 
-# What is not among them is nonsense: 422.
+# Any other refusal is 422: a value that cannot be meant.
 STATUS: dict[type[Exception], int] = {
     errors.UnknownChargerError: 404,
     errors.UnknownConnectorError: 404,
@@ -27,11 +26,13 @@ STATUS: dict[type[Exception], int] = {
     errors.OutOfServiceError: 409,
     KeyUsedError: 409,
     ClockError: 409,
+    EventsGoneError: 410,
     JournalError: 503,
     errors.LimitBrokenError: 500,
 }
 
-FAULTS = 5  # that a refusal names
+# Faults that one refusal names, and letters that it has at most.
+MAX_FAULTS = 5
 MAX_LETTERS = 1000
 
 _PROBLEM = {
@@ -45,41 +46,49 @@ _PROBLEM = {
     "required": ["type", "title", "status", "detail"],
 }
 
-# What a route may answer when it refuses, for its page: every refusal looks the same.
+# Refusals of a route in the page of the interface: all have the same form.
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": words, "content": {"application/problem+json": {"schema": _PROBLEM}}}
     for status, words in {
-        400: "No JSON at all",
-        401: "It changes something, and the token is missing or wrong",
-        403: "A page of another origin asks, and there is no token",
+        400: "The body is not JSON",
+        401: "The call changes something, and the token is missing or wrong",
+        403: "A browser's page of another origin calls, and the service has no token",
         404: "There is no such charger, connector, session or page",
-        409: "The station is not in a state for that, or the key was used for another call",
+        409: "The station is in no state for the call, or the key was used for another one",
+        410: "Events that are no longer kept",
         413: "The body is too long",
-        422: "Nonsense",
-        503: "It cannot be written down now: nothing has changed",
+        422: "A value that cannot be meant",
+        503: "The journal cannot be written: nothing has changed",
     }.items()
 }
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """An answer that says what is wrong."""
-    # What a caller wrote may stand in the words: half a character cannot be sent, and a book need not be.
+    """Return an answer that says what is wrong."""
+    # The words may quote the caller: half a surrogate pair cannot be sent, and a long text need not be.
     words = detail[:MAX_LETTERS].encode("utf-8", "backslashreplace").decode()
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": words}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
 def answer_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Give every error of an application its answer; its routes know which methods a path understands."""
+    """Give every error of an application its answer.
+
+    Parameters
+    ----------
+    app : the application
+    routes : its routes, for the methods of a path
+    """
 
     async def refused(_: Request, error: Exception) -> JSONResponse:
         status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 422)
         return problem(status, str(error))
 
-    async def nonsense(_: Request, error: Exception) -> JSONResponse:
+    async def malformed(_: Request, error: Exception) -> JSONResponse:
         faults = error.errors() if isinstance(error, RequestValidationError) else []
         words = [
-            f"{'.'.join(map(str, each['loc'][1:])) or 'the body'}: {each['msg']}" for each in faults[:FAULTS]
+            f"{'.'.join(map(str, each['loc'][1:])) or 'the body'}: {each['msg']}"
+            for each in faults[:MAX_FAULTS]
         ]
         return problem(422, "; ".join(words))
 
@@ -90,13 +99,12 @@ def answer_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
             headers["Allow"] = ", ".join(_methods(routes, request))
         return problem(error.status_code, str(error.detail), headers)
 
-    for kind in (errors.StationError, JournalError, VehicleError):
-        app.add_exception_handler(kind, refused)
-    app.add_exception_handler(RequestValidationError, nonsense)
+    app.add_exception_handler(errors.ElectraError, refused)
+    app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, http)
 
 
 def _methods(routes: Sequence[BaseRoute], request: Request) -> list[str]:
-    """What a path understands."""
+    """Return the methods of a path."""
     here = [each for each in routes if each.matches(request.scope)[0] is not Match.NONE]
     return sorted({method for each in here if isinstance(each, Route) for method in each.methods or ()})

@@ -1,4 +1,4 @@
-"""The routes of the exercise, with its parameters and field names: its clients work here unchanged."""
+"""The routes of the exercise, with its parameters and field names: its clients work unchanged."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from electra_core.service.dependencies import Key, Live
-from electra_core.service.live_station import Deed, LiveStation
+from electra_core.service.live_station import Command, LiveStation
 from electra_core.station import Station, StationStatus, Vehicle
 
 router = APIRouter(tags=["the exercise's interface"])
 
 
 class Stop(BaseModel):
-    """A connector, in the words of the exercise."""
+    """A connector, with the field names of the exercise."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -26,12 +26,12 @@ class Stop(BaseModel):
 
 
 class Start(Stop):
-    """A car at a connector, kW."""
+    """A car at a connector: its highest power, kW."""
 
     powerCapacity: Annotated[float, Field(gt=0.0, le=1e9)]  # noqa: N815
 
 
-Asked = TypeVar("Asked", bound=BaseModel)
+Parameters = TypeVar("Parameters", bound=BaseModel)
 Json = dict[str, Any]
 
 
@@ -43,8 +43,8 @@ async def _stop(request: Request) -> Stop:
     return await _read(Stop, request)
 
 
-async def _read(kind: type[Asked], request: Request) -> Asked:
-    """From the query, as the exercise's page sends it, or from a JSON body, as programs like to."""
+async def _read(kind: type[Parameters], request: Request) -> Parameters:
+    """Read the parameters from the query, as the exercise's page sends them, or from a JSON body."""
     found: Any = dict(request.query_params)
     if not found and (body := await request.body()):
         try:
@@ -69,7 +69,7 @@ def _parameters(kind: type[BaseModel]) -> dict[str, Any]:
 
 @router.get("/")
 async def root(live: Live) -> dict[str, str]:
-    """What this is, and where to read more."""
+    """Name the station, and the addresses of its documentation and status."""
     return {
         "message": f"Station {live.config.station_id}",
         "docs": "/docs",
@@ -79,13 +79,13 @@ async def root(live: Live) -> dict[str, str]:
 
 @router.get("/station/station_status", response_model=StationStatus)
 async def station_status(live: Live) -> Response:
-    """Everything, of one single moment."""
-    return Response(live.view.text, media_type="application/json")
+    """Return the station's status, all of one time."""
+    return Response(live.view.status_json, media_type="application/json")
 
 
 @router.post("/start_session/", openapi_extra=_parameters(Start))
 async def start_session(live: Live, wanted: Annotated[Start, Depends(_start)], key: Key = None) -> Json:
-    """A car that is only its power arrives."""
+    """Start a session of a car of which only the highest power is known."""
 
     def plug_in(station: Station) -> tuple[int, Any]:
         car = Vehicle(wanted.powerCapacity)
@@ -96,12 +96,12 @@ async def start_session(live: Live, wanted: Annotated[Start, Depends(_start)], k
             "allocated_power": station.allocation.offered_kw[session_id],
         }
 
-    return await _done(live, plug_in, key, ["start", wanted.model_dump()])
+    return await _execute(live, plug_in, key, ["start", wanted.model_dump()])
 
 
 @router.post("/stop_session/", openapi_extra=_parameters(Stop))
 async def stop_session(live: Live, wanted: Annotated[Stop, Depends(_stop)], key: Key = None) -> Json:
-    """The car at a connector departs."""
+    """End the session at a connector."""
 
     def unplug(station: Station) -> tuple[int, Any]:
         session = station.unplug(wanted.chargerId, wanted.connectorId)
@@ -111,9 +111,9 @@ async def stop_session(live: Live, wanted: Annotated[Stop, Depends(_stop)], key:
             "energy_kwh": session.energy_kwh,
         }
 
-    return await _done(live, unplug, key, ["stop", wanted.model_dump()])
+    return await _execute(live, unplug, key, ["stop", wanted.model_dump()])
 
 
-async def _done(live: LiveStation, deed: Deed, key: str | None, asked: list[Any]) -> Json:
-    _, body = await live.in_turn(live.do, deed, key=key, asked=asked)
+async def _execute(live: LiveStation, command: Command, key: str | None, asked: list[Any]) -> Json:
+    _, body = await live.run_in_writer(live.execute, command, key=key, asked=asked)
     return body  # type: ignore[no-any-return]

@@ -37,6 +37,7 @@ from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events
 from electra_core.station.explain import Explanation
 from electra_core.station.hourly_ledger import ledger_by_hour
 from electra_core.station.json_file import JsonFileError, parse_json, read_json
+from electra_core.station.shipped import shipped
 from electra_core.station.state import BATTERY_ID, WHOLE_CHARGER, ConnectorId, Session, State
 from electra_core.station.station import MAX_ADVANCE_S, Station
 from electra_core.station.status import (
@@ -100,6 +101,7 @@ __all__ = [
     "read_session",
     "read_status",
     "room_below_kwh",
+    "shipped",
     "site_limit_kw",
     "stored_after_kwh",
     "typical_curve",

@@ -31,6 +31,7 @@ from electra_core.station.config_parts import (
     Seconds,
 )
 from electra_core.station.json_file import JsonFileError, read_json
+from electra_core.station.shipped import shipped_configs
 
 # A share of a limit that rounding may take.
 ROUNDING = 1e-12
@@ -186,8 +187,9 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
 
     Parameters
     ----------
-    source : path of a JSON file (comments and trailing commas allowed), or its content as a mapping; a
-        configuration is given back as it is
+    source : path of a JSON file (comments and trailing commas allowed), name of a shipped configuration
+        (``electra_paris_15``; a file of that name comes first), or the content as a mapping; a
+        configuration is returned as it is
 
     Returns
     -------
@@ -200,6 +202,8 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
 
     Examples
     --------
+    >>> load_config("electra_paris_15").grid_capacity_kw
+    400.0
     >>> charger = {"id": "CP1", "maxPower": 200, "connectors": 2}
     >>> config = load_config({"stationId": "Paris", "gridCapacity": 400, "chargers": [charger]})
     >>> config.chargers[0].max_power_kw
@@ -214,7 +218,7 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
         return source
     name, data = "configuration", source
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
+        path = _path_of(source)
         name = path.name or str(path)
         try:
             data = read_json(path)
@@ -234,6 +238,17 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
     if config is None or mistakes:
         raise ConfigError(name, mistakes)
     return config
+
+
+def _path_of(source: str | os.PathLike[str]) -> Path:
+    """Return the file of a configuration that is given as a path, or by the name of a shipped one."""
+    path, known = Path(source), shipped_configs()
+    if os.path.exists(source) or path.suffix or len(path.parts) != 1 or not path.name.isprintable():
+        return path
+    if path.name not in known:
+        words = f"there is no file {str(path)!r}, and no shipped configuration of this name"
+        raise ConfigError(path.name, [ConfigMistake("", f"{words}; shipped are {', '.join(known)}")])
+    return known[path.name]
 
 
 def _raw_ids(data: object) -> list[object]:

@@ -1,4 +1,4 @@
-"""The served station from outside: killed at any moment under load, and asked by everybody at once."""
+"""The served station from outside: killed at any moment under load, and called by many clients at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import pytest
 from stations import ROOT
 
 from electra_core import load_config
-from electra_core.allocation.snapshot import violations
+from electra_core.allocation import violations
 from electra_core.cli import main
 from electra_core.service import Journal, LiveStation
 
@@ -33,7 +33,7 @@ PLACES = [(f"CP00{charger}", connector) for charger in (1, 2, 3) for connector i
 KILLS = int(os.environ.get("ELECTRA_KILLS", "10"))
 START_S = 30.0
 
-Acknowledged = dict[str, tuple[str, str]]  # by key: what was asked, and the session that was meant
+Acknowledged = dict[str, tuple[str, str]]  # by key: the call, and its session
 
 
 def free_port() -> int:
@@ -53,7 +53,7 @@ def command(journal: Path, port: int) -> list[str]:
 
 @contextmanager
 def served(journal: Path) -> Iterator[tuple[int, str]]:
-    """``electra serve`` in a process of its own: its number and address; in the end it is killed."""
+    """Run ``electra serve`` in a process of its own, killed in the end; yield its number and address."""
     port = free_port()
     process = FORKS.Process(target=main, args=(command(journal, port),), daemon=True)
     process.start()
@@ -65,7 +65,7 @@ def served(journal: Path) -> Iterator[tuple[int, str]]:
 
 
 def answering(port: int, lives: Callable[[], bool]) -> str:
-    """The address, as soon as somebody answers there."""
+    """Return the address, as soon as the server answers there."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         assert lives(), "it did not start"
@@ -77,8 +77,10 @@ def answering(port: int, lives: Callable[[], bool]) -> str:
     raise AssertionError("it does not answer")
 
 
-def load(url: str, name: str, place: tuple[str, int], told: Acknowledged, dead: threading.Event) -> None:
-    """One car after the other at one connector; what was acknowledged is noted."""
+def load(
+    url: str, name: str, place: tuple[str, int], acknowledged: Acknowledged, dead: threading.Event
+) -> None:
+    """Connect one car after the other at one connector, and note what was acknowledged."""
     with httpx.Client(base_url=url, timeout=5.0) as client:
         for count in range(10_000):
             try:
@@ -86,7 +88,7 @@ def load(url: str, name: str, place: tuple[str, int], told: Acknowledged, dead: 
                 key = f"{name}-{count}-start"
                 wanted = {**here, "max_power_kw": 50.0 + count}
                 answer = client.post("/v1/sessions", json=wanted, headers={"Idempotency-Key": key})
-                if answer.status_code == 409:  # one that was acknowledged before the kill, or never
+                if answer.status_code == 409:  # a session from before the kill, acknowledged or not
                     sessions = client.get("/v1/sessions").json()
                     session_id = next(
                         each["session_id"]
@@ -96,18 +98,18 @@ def load(url: str, name: str, place: tuple[str, int], told: Acknowledged, dead: 
                 else:
                     assert answer.status_code == 201, answer.text
                     session_id = answer.json()["session_id"]
-                    told[key] = ("plug_in", session_id)
+                    acknowledged[key] = ("plug_in", session_id)
                 key = f"{name}-{count}-stop"
                 answer = client.delete(f"/v1/sessions/{session_id}", headers={"Idempotency-Key": key})
                 assert answer.status_code == 200, answer.text
-                told[key] = ("unplug", session_id)
+                acknowledged[key] = ("unplug", session_id)
             except httpx.TransportError:
-                assert dead.wait(5.0), "it hung up although nobody killed it"
+                assert dead.wait(5.0), "it hung up although it was not killed"
                 return
 
 
 def journal_of(url: str) -> list[dict[str, Any]]:
-    """Every event, page by page."""
+    """Return every event, page by page."""
     found: list[dict[str, Any]] = []
     with httpx.Client(base_url=url, timeout=10.0) as client:
         while True:
@@ -119,7 +121,7 @@ def journal_of(url: str) -> list[dict[str, Any]]:
 
 
 def changes_of(events: list[dict[str, Any]]) -> set[tuple[str, str]]:
-    """What was started and stopped, with the session's id, as the events alone tell it."""
+    """Return the starts and stops with their session's id, from the events alone."""
     here: dict[tuple[str, int], str] = {}
     found, count = set(), 0
     for event in events:
@@ -133,32 +135,35 @@ def changes_of(events: list[dict[str, Any]]) -> set[tuple[str, str]]:
     return found
 
 
-def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
-    journal, told, luck = tmp_path / "a.journal", Acknowledged(), random.Random(7)
+def test_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
+    journal, acknowledged, luck = tmp_path / "a.journal", Acknowledged(), random.Random(7)
     before: list[dict[str, Any]] = []
     for kill in range(KILLS + 1):
         with served(journal) as (number, url):
             events = journal_of(url)
             assert [event["number"] for event in events] == list(range(1, len(events) + 1))
             assert events[: len(before)] == before
-            assert set(told.values()) <= changes_of(events)
+            assert set(acknowledged.values()) <= changes_of(events)
             status = httpx.get(f"{url}/v1/status").json()
             assert status["grid_kw"] <= status["site_limit_kw"] + 1e-6
             before = events
             if kill == KILLS:
                 break
-            dead, so_far = threading.Event(), len(told)
+            dead, so_far = threading.Event(), len(acknowledged)
             with ThreadPoolExecutor(len(PLACES)) as threads:
-                work = [threads.submit(load, url, f"{kill}-{place}", place, told, dead) for place in PLACES]
-                # Half of them die before they may have said anything, half in the middle of it.
-                while kill % 2 and len(told) == so_far and not any(each.done() for each in work):
+                work = [
+                    threads.submit(load, url, f"{kill}-{place}", place, acknowledged, dead)
+                    for place in PLACES
+                ]
+                # Half of them die before their first answer may have come, half in the middle of it.
+                while kill % 2 and len(acknowledged) == so_far and not any(each.done() for each in work):
                     time.sleep(0.01)
                 time.sleep(luck.uniform(0.01, 0.3))
                 os.kill(number, signal.SIGKILL)
                 dead.set()
                 for each in work:
                     each.result()
-    assert len(told) >= KILLS // 2
+    assert len(acknowledged) >= KILLS // 2
     config = load_config(CONFIG)
     live = LiveStation(config, Journal(journal, config), simulated=True)
     decision = live.view.decision
@@ -168,10 +173,10 @@ def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """By the command that the README names."""
+    """Yield the address of a server that the README's command started."""
     port = free_port()
     words = command(tmp_path_factory.mktemp("service") / "a.journal", port)
-    process = subprocess.Popen([sys.executable, "-m", "electra_core.cli", *words], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-m", "electra_core", *words], cwd=ROOT)
     try:
         yield answering(port, lambda: process.poll() is None)
     finally:
@@ -179,7 +184,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert process.wait(20.0) in (0, -signal.SIGTERM)
 
 
-def test_of_many_at_one_connector_exactly_one_wins(url: str) -> None:
+def test_one_of_many_starts_at_a_connector_is_accepted(url: str) -> None:
     many = 200
     car = {"chargerId": "CP001", "connectorId": 1, "powerCapacity": 150}
 
@@ -201,13 +206,13 @@ def test_of_many_at_one_connector_exactly_one_wins(url: str) -> None:
     assert httpx.get(f"{url}/v1/sessions").json() == []
 
 
-def test_a_call_without_a_body_is_answered_at_once(url: str) -> None:
+def test_call_without_a_body_is_answered_at_once(url: str) -> None:
     for path in ("/v1/sessions", "/start_session/", "/stop_session/", "/v1/clock/advance"):
         assert httpx.post(f"{url}{path}", timeout=5.0).status_code == 422
 
 
-def test_a_status_is_of_one_moment(url: str) -> None:
-    """While others come and go, the parts of every status add up."""
+def test_parts_of_a_status_add_up_during_changes(url: str) -> None:
+    """Each is of one decision, while sessions start and end."""
     over = threading.Event()
 
     def come_and_go(place: tuple[str, int]) -> None:
