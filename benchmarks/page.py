@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
-from benchmarks.visitors import POOL, QUIET, chromium, kernels, served, wait_for
+from benchmarks.visitors import POOL, served
+from tests.browser import kernels, open_browser, wait_until
 
 FIRST_CHART = ".js-plotly-plot .barlayer path"
 VIEWPORT: ViewportSize = {"width": 1440, "height": 1000}
@@ -132,10 +133,10 @@ def rows(browser: Browser, folder: Path) -> Iterator[str]:
             size = f"{statistics.median(sizes) / 1e3:.0f} kB"
             words = f"click to painted, {connectors} connectors"
             yield f"| {words} | {statistics.median(times_ms):.0f} ms | {p95:.0f} ms | {size} |"
-    with served() as (url, server):
+    with served() as (url, server_pid):
         warm = []
         for _ in range(OPENED):
-            wait_for(lambda: len(kernels(server)) == POOL, 60)
+            wait_until(lambda: kernels(server_pid) == POOL, 60, "the pool does not fill")
             time.sleep(3.0)  # the last one's page is made once its kernel is there
             warm.append(first_chart_s(browser, url))
         yield f"| first chart, warm kernel | {statistics.median(warm):.2f} s | {max(warm):.2f} s | |"
@@ -143,12 +144,10 @@ def rows(browser: Browser, folder: Path) -> Iterator[str]:
 
 def main() -> None:
     """Measure, and print a small table."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(QUIET))
+    with tempfile.TemporaryDirectory() as folder, open_browser() as browser:
         print("| what | median | 95 %, or slowest of 5 | heard |\n|---|---|---|---|", flush=True)
         for row in rows(browser, Path(folder)):
             print(row, flush=True)
-        browser.close()
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 

@@ -29,7 +29,9 @@ def leaves(session: Session) -> str:
 def free_connectors(station: Station) -> list[ConnectorId]:
     """Return the connectors where a car can plug in now."""
     state = station.state
-    return [each for each in station.config.connectors if each not in state.sessions and state.is_available(each)]
+    return [
+        each for each in station.config.connectors if each not in state.sessions and state.is_available(each)
+    ]
 
 
 def clock(time_of_day_s: float, *, seconds: bool = False) -> str:

@@ -18,7 +18,7 @@ from electra_core.dashboard.station_page.remote_client import ANSWER_S, Wire, Wi
 from electra_core.dashboard.station_page.remote_stream import Beginning, Follower
 from electra_core.dashboard.station_page.traffic import Script
 from electra_core.dashboard.station_page.what_if import Outcome
-from electra_core.dashboard.widgets.file_transfer import MAX_CONNECTORS
+from electra_core.dashboard.widgets.file_transfer import MAX_DRAWN_CONNECTORS
 from electra_core.errors import BadValueError
 from electra_core.station import FAIL_SAFE, Event, Session, Station, StationConfig, Vehicle, catalogue
 
@@ -272,10 +272,10 @@ class Hands:
 def _drawn(beginning: Beginning) -> RecordedStation:
     """The station before its first event, if this page can draw it."""
     config: StationConfig = beginning.config
-    if len(config.connectors) > MAX_CONNECTORS:
+    if len(config.connectors) > MAX_DRAWN_CONNECTORS:
         raise BadValueError(
             f"{config.station_id} has {len(config.connectors)} connectors, and this page draws"
-            f" {MAX_CONNECTORS} at most"
+            f" {MAX_DRAWN_CONNECTORS} at most"
         )
     return RecordedStation(config)
 
