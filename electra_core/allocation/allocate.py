@@ -61,9 +61,10 @@ def allocate(snapshot: Snapshot, strategy: str | Strategy = "max_min") -> Alloca
         snapshot, rank = _held_back(snapshot, planned(rank, snapshot)), max_min
     # By name, so that the order in which demands are listed cannot change even the last bit.
     demands = sorted(snapshot.demands, key=lambda demand: demand.session_id)
-    chargers = _charger_limits(snapshot)
-    tables = []
-    boost_kw = snapshot.boost_kw
+    chargers, tables, boost_kw = [], [], snapshot.boost_kw
+    for name in snapshot.charger_kw:
+        kw, size_kw = snapshot.charger_limit_kw(name), snapshot.module_kw.get(name, 0.0)
+        chargers.append(ChargerLimit(whole_modules(kw, size_kw) * size_kw if size_kw > 0.0 else kw, size_kw))
 
     # Sessions that the battery feeds alone have all of its power.
     carried = [demand for demand in demands if demand.on_battery]
@@ -138,15 +139,6 @@ def _allocation(snapshot: Snapshot, tables: Sequence[tuple[Sequence[Demand], Dem
     )
 
 
-def _charger_limits(snapshot: Snapshot) -> list[ChargerLimit]:
-    """Return the chargers of a snapshot in its order; one with modules has the power of whole modules."""
-    chargers = []
-    for name in snapshot.charger_kw:
-        kw, size_kw = snapshot.charger_limit_kw(name), snapshot.module_kw.get(name, 0.0)
-        chargers.append(ChargerLimit(whole_modules(kw, size_kw) * size_kw if size_kw > 0.0 else kw, size_kw))
-    return chargers
-
-
 def _table(
     demands: Sequence[Demand],
     answers: Sequence[tuple[float, float]],
@@ -159,8 +151,22 @@ def _table(
     sorted_demands = [demands[i] for i in by_tier]
     rows = []
     for i in by_tier:
-        charger, cost = charger_of[demands[i].charger_id], snapshot.cost(demands[i].charger_id)
-        rows.append(_row(demands[i], answers[i], cost, charger, chargers[charger].module_kw > 0.0))
+        demand, charger = demands[i], charger_of[demands[i].charger_id]
+        takes_turns = demand.turn is not None and demand.max_kw > 0.0
+        rows.append(
+            DemandRow(
+                tier=answers[i][0],
+                weight=answers[i][1],
+                min_kw=float(demand.min_kw),
+                max_kw=float(demand.max_kw),
+                cost=snapshot.cost(demand.charger_id),
+                charger=charger,
+                modules_held=demand.modules,
+                modules_kept=demand.modules if demand.keeps_modules else 0,
+                modules_needed=int(takes_turns and chargers[charger].module_kw > 0.0),
+                max_kw_by=LIMITS.index(demand.ceiling_by),
+            )
+        )
 
     def turn(row: int) -> tuple[float, float, int]:
         demand = sorted_demands[row]
@@ -174,22 +180,3 @@ def _table(
     grants, by_grid, without_kept = ([Grant() for _ in rows] for _ in range(3))
     entries = [PoolEntry() for _ in rows]
     return sorted_demands, DemandTable(rows, chargers, grants, by_grid, without_kept, entries)
-
-
-def _row(
-    demand: Demand, answer: tuple[float, float], cost: float, charger: int, has_modules: bool
-) -> DemandRow:
-    """Return one demand as a row of numbers."""
-    needs_module = demand.turn is not None and demand.max_kw > 0.0 and has_modules
-    return DemandRow(
-        tier=answer[0],
-        weight=answer[1],
-        min_kw=float(demand.min_kw),
-        max_kw=float(demand.max_kw),
-        cost=cost,
-        charger=charger,
-        modules_held=demand.modules,
-        modules_kept=demand.modules if demand.keeps_modules else 0,
-        modules_needed=int(needs_module),
-        max_kw_by=LIMITS.index(demand.ceiling_by),
-    )

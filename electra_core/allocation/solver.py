@@ -56,14 +56,7 @@ def solve(
     """Fill with the grid alone, then with grid and battery together.
 
     The battery gives exactly what the second total exceeds the grid by, and the boost of a demand is its part
-    of what the demands gain.
-
-    Parameters
-    ----------
-    table : written
-    site_kw, boost_kw : kW of the grid and of the battery
-    comfort_kw : kW above which the battery lifts no demand; may be infinite
-    in_equal_parts : the exercise's rule instead of max-min, see `waterfill.share_out`
+    of what the demands gain. It lifts no demand above ``comfort_kw``, which may be infinite.
     """
     rows, grants, by_grid = table.rows, table.grants, table.by_grid
     total_kw, given_kw = site_kw, 0.0

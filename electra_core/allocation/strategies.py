@@ -180,11 +180,7 @@ STRATEGIES: Mapping[str, Rank] = MappingProxyType(
 
 
 def find_strategy(strategy: str | Strategy, also: Mapping[str, Strategy] = MappingProxyType({})) -> Strategy:
-    """Return the strategy of a name; a rank function or a planner is returned as it is.
-
-    Parameters
-    ----------
-    strategy : a name of `STRATEGIES` or of ``also``, or a strategy
+    """Return the strategy of a name in `STRATEGIES` or ``also``; a rank or planner is returned as it is.
 
     Raises
     ------
@@ -213,18 +209,12 @@ def name_of(strategy: str | Strategy) -> str:
 
 
 def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
-    """Return tier and weight of one demand, checked: the rank may be a user's own.
-
-    Returns
-    -------
-    tuple of float
-        An `EqualParts` where the rank answered with one.
+    """Return tier and weight of one demand, checked, as `EqualParts` where the rank answered so.
 
     Raises
     ------
     StrategyError
-        When the function fails, or answers with anything but a finite tier and a weight within
-        `MIN_RANK_WEIGHT` and `MAX_RANK_WEIGHT`.
+        When the rank, which may be a user's own, fails or its answer is not finite or out of bounds.
     """
     try:
         answer = rank(demand, now_s)
@@ -244,13 +234,7 @@ def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
 
 
 def in_equal_parts(rank: Rank, answers: Iterable[tuple[float, float]]) -> bool:
-    """Return whether the answers of a rank divide in equal parts; they must all do or none.
-
-    Raises
-    ------
-    StrategyError
-        When only some of the answers are `EqualParts`.
-    """
+    """Return whether the answers of a rank divide in equal parts; they must all do or none."""
     kinds = {isinstance(answer, EqualParts) for answer in answers}
     if len(kinds) > 1:
         raise StrategyError(
