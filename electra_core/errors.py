@@ -21,7 +21,7 @@ ElectraError: a refusal; nothing has changed
     SnapshotError: a demand or a snapshot with numbers that are not possible (allocation)
     StrategyError: an unknown strategy, or a rank or plan that cannot be used (allocation)
     ConfigError: a configuration that cannot be used (station)
-    JsonFileError: a file that is not JSON, or says something twice (station)
+    JsonFileError: a file that cannot be read as JSON (station)
     VehicleError: a car or a charging curve that cannot exist (station)
     SessionsError: a table or a log of sessions that cannot be used (sessions)
     ScenarioError: a run that cannot be simulated (sessions)
@@ -31,7 +31,7 @@ ElectraError: a refusal; nothing has changed
     TariffError: a tariff, or a question to one, that cannot be used (simulation)
     StudyError: a sweep that cannot be run (simulation)
     JournalError: a journal that cannot be opened or written (service)
-        EventsGoneError: events before the beginning of the journal (service)
+        EventsGoneError: events that were removed to keep the journal small (service)
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def shortened(value: object) -> str:
     try:
         text = repr(value)
     except Exception:  # an integer of thousands of digits, or an object whose repr fails
-        return f"a {type(value).__name__}"
+        return f"a value of type {type(value).__name__}"
     return clipped(text)
 
 

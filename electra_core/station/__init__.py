@@ -28,7 +28,7 @@ from electra_core.station.charging_curve import (
     power_at,
     typical_curve,
 )
-from electra_core.station.config import StationConfig, load_config
+from electra_core.station.config import StationConfig, load_config, shipped
 from electra_core.station.config_errors import ConfigError
 from electra_core.station.config_parts import MAX_AMOUNT, BatteryConfig, ChargerConfig, ConnectorConfig
 from electra_core.station.demand import site_limit_kw
@@ -37,7 +37,6 @@ from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events
 from electra_core.station.explain import Explanation
 from electra_core.station.hourly_ledger import ledger_by_hour
 from electra_core.station.json_file import JsonFileError, parse_json, read_json
-from electra_core.station.shipped import shipped
 from electra_core.station.state import BATTERY_ID, WHOLE_CHARGER, ConnectorId, Session, State
 from electra_core.station.station import MAX_ADVANCE_S, Station
 from electra_core.station.status import (

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from electra_core.allocation import BATTERY, STRATEGIES, Strategy, StrategyError, find_strategy, name_of
-from electra_core.errors import BadValueError, ConnectorFreeError, ConnectorTakenError, OutOfServiceError
+from electra_core.errors import (
+    BadValueError,
+    ConnectorFreeError,
+    ConnectorTakenError,
+    OutOfServiceError,
+    UnknownSessionError,
+    shortened,
+)
 from electra_core.station.config import StationConfig
 from electra_core.station.state import BATTERY_ID, WHOLE_CHARGER, ConnectorId, Session, State
 from electra_core.station.vehicles import Vehicle
 
 
 def free_connector(config: StationConfig, state: State, charger_id: str, connector: int) -> ConnectorId:
-    """Return a connector at which a car can plug in.
-
-    Raises
-    ------
-    UnknownChargerError, UnknownConnectorError, ConnectorTakenError, OutOfServiceError
-    """
+    """Return a connector at which a car can plug in."""
     connector_id = config.known_connector(charger_id, connector)
     charger_id, connector = connector_id
     if connector_id in state.sessions:
@@ -29,25 +31,24 @@ def free_connector(config: StationConfig, state: State, charger_id: str, connect
 def session_at(
     config: StationConfig, state: State, charger_id: str, connector: int, otherwise: str
 ) -> Session:
-    """Return the session at a connector; ``otherwise`` is the consequence of there being none.
-
-    Raises
-    ------
-    UnknownChargerError, UnknownConnectorError, ConnectorFreeError
-    """
+    """Return the session at a connector; ``otherwise`` is the consequence of there being none."""
     charger_id, connector = connector_id = config.known_connector(charger_id, connector)
     if connector_id not in state.sessions:
         raise ConnectorFreeError(f"connector {connector} of {charger_id} is free: {otherwise}")
     return state.sessions[connector_id]
 
 
-def check_car(vehicle: object, arrival_soc: float | None, target_soc: float | None) -> None:
-    """Refuse what is no car, and a SoC that says nothing about this car.
+def known_session(state: State, session_id: str) -> Session:
+    """Return the session of an id."""
+    for session in state.sessions.values():
+        if session.session_id == session_id:
+            return session
+    known = ", ".join(session.session_id for session in state.sessions.values()) or "none"
+    raise UnknownSessionError(f"there is no session {shortened(session_id)}; connected are {known}")
 
-    Raises
-    ------
-    BadValueError
-    """
+
+def check_car(vehicle: object, arrival_soc: float | None, target_soc: float | None) -> None:
+    """Refuse what is no car, and a SoC that says nothing about this car."""
     if not isinstance(vehicle, Vehicle):
         raise BadValueError(f"vehicle must be a Vehicle, got {type(vehicle).__name__}")
     if (arrival_soc is not None or target_soc is not None) and vehicle.battery_kwh is None:
@@ -57,12 +58,9 @@ def check_car(vehicle: object, arrival_soc: float | None, target_soc: float | No
 
 
 def serviceable_part(config: StationConfig, charger_id: str, connector: int | None) -> ConnectorId:
-    """Return what can be out of service: a connector, a charger, or the battery.
-
-    Raises
-    ------
-    UnknownChargerError, UnknownConnectorError, BadValueError
-    """
+    """Return what can be out of service: a connector, a charger, or the battery."""
+    if isinstance(connector, bool):
+        raise BadValueError(f"write available={connector}, by name")
     if charger_id == BATTERY:
         if config.battery is None or connector is not None:
             words = "it has no battery" if connector is None else "the battery has no connectors"
@@ -77,10 +75,6 @@ def known_strategy(strategy: str | Strategy) -> tuple[str | Strategy, str]:
     """Return a strategy as a state holds it, and its name.
 
     A shipped strategy is held by its name: a record can hold that too, and lead to the very same station.
-
-    Raises
-    ------
-    BadValueError
     """
     try:
         rank = find_strategy(strategy)

@@ -71,9 +71,8 @@ class ChargingCurve:
                 raise VehicleError(f"charging curve: SoC must be from 0 to 1, got {shortened(soc)}")
             # At 0 kW below a full battery a car would never charge any further.
             if not is_finite(kw) or not (kw > 0.0 or (kw == 0.0 and soc == 1.0)):
-                raise VehicleError(
-                    f"charging curve: kW must be greater than 0, got {shortened(kw)} at SoC {soc:g}"
-                )
+                found = f"{shortened(kw)} at SoC {soc:g}"
+                raise VehicleError(f"charging curve: kW must be greater than 0, got {found}")
             if kw > MAX_KW:
                 raise VehicleError(f"charging curve: kW must be at most {MAX_KW:g}, got {shortened(kw)}")
         if any(after[0] - before[0] < MIN_RISE for before, after in itertools.pairwise(pairs)):

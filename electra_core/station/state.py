@@ -25,36 +25,21 @@ START, SITE_LIMIT, STATIC_LOAD = "start", "site limit", "static load"
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A session's part in the rotation.
+    """A session's part in the rotation."""
 
-    Attributes
-    ----------
-    queue_position : the lowest is admitted first
-    charged_s : s of its turn so far: admitted, while others waited
-    charging_since_s : when its turn began or went on, s; None while it does not count
-    """
-
-    queue_position: int
-    charged_s: float = 0.0
-    charging_since_s: float | None = None
+    queue_position: int  # the lowest is admitted first
+    charged_s: float = 0.0  # of its turn so far: admitted, while others waited
+    charging_since_s: float | None = None  # when its turn began or went on; None while it does not count
 
 
 @dataclass(frozen=True, slots=True)
 class DrawMeter:
-    """The power that a car was seen to draw.
+    """The power that a car was seen to draw."""
 
-    Attributes
-    ----------
-    drawn_kw : the last reading below the offer; None: it draws the whole offer
-    low_since_s : when the reading became clearly less than the offer
-    ceiling_kw : what is left to the car after the rest was freed; None: nothing was freed
-    rises_at_s : when the ceiling rises next, while the car draws up to it
-    """
-
-    drawn_kw: float | None = None
-    low_since_s: float | None = None
-    ceiling_kw: float | None = None
-    rises_at_s: float | None = None
+    drawn_kw: float | None = None  # the last reading below the offer; None: it draws the whole offer
+    low_since_s: float | None = None  # when the reading became clearly less than the offer
+    ceiling_kw: float | None = None  # what is left to the car after the rest was freed; None: nothing was
+    rises_at_s: float | None = None  # when the ceiling rises next, while the car draws up to it
 
 
 @dataclass(frozen=True, slots=True)
