@@ -1,6 +1,6 @@
 """How fast things are. Not a test: nothing here is asserted, and plain ``pytest`` does not come here.
 
-Run ``python -m benchmarks`` for the table of the README, or ``pytest benchmarks`` for all figures.
+Run ``python -m benchmarks`` for the table of docs/performance.md, or ``pytest -n0 benchmarks`` for all figures.
 """
 
 from __future__ import annotations
@@ -103,9 +103,9 @@ def workload(connectors: int) -> tuple[StationConfig, pd.DataFrame]:
 def test_day(benchmark: Any, connectors: int) -> None:
     """One day, reading and checking the table of sessions included."""
     config, sessions = workload(connectors)
-    simulate(config, sessions)
+    simulate(config, sessions, compare_unlimited=False)
     benchmark.extra_info["session_steps"] = session_steps(sessions)
-    benchmark(simulate, config, sessions)
+    benchmark(simulate, config, sessions, compare_unlimited=False)
 
 
 def session_steps(sessions: pd.DataFrame) -> int:
@@ -123,7 +123,8 @@ def year(connectors: int) -> tuple[StationConfig, pd.DataFrame]:
 def test_year(benchmark: Any, connectors: int) -> None:
     """A year at steps of a minute, 525,600 of them."""
     config, sessions = year(connectors)
-    benchmark.pedantic(simulate, (config, sessions), {"horizon_s": YEAR_S}, rounds=3, warmup_rounds=1)
+    options = {"horizon_s": YEAR_S, "compare_unlimited": False}
+    benchmark.pedantic(simulate, (config, sessions), options, rounds=3, warmup_rounds=1)
 
 
 def test_hindsight_of_a_week(benchmark: Any) -> None:

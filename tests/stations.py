@@ -1,6 +1,6 @@
-"""What several tests share: random stations, and a second pair of eyes on every limit.
+"""Shared helpers of the tests: stations made by hand and at random, and a second check of every limit.
 
-Nothing here asks `electra_core.violations`: limits are added up again from the plain numbers.
+The check does not use `electra_core.violations`: limits are added up again from the plain numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 NAMED = ("max_min", "proportional", "first_come", "earliest_deadline", "least_laxity", "priority", "uniform")
 
-# Rounding in sums of some hundred kW; a real fault is never this small.
+# Rounding in sums of some hundred kW; a real error is never this small.
 TINY_KW = 1e-6
 
 
@@ -91,7 +91,7 @@ def make_station(strategy: str | Strategy = "max_min", **keys: Any) -> Station:
 
 
 def station(strategy: Any = "max_min", **changes: Any) -> Station:
-    """That station, with what a test changes in it."""
+    """Return the station of `make_station`."""
     return make_station(strategy, **changes)
 
 
@@ -104,14 +104,14 @@ def modules_of_the_package() -> list[str]:
 
 
 def shared_file(path: str) -> Path:
-    """A file of real data beside the project; where there is none the test skips and says so."""
+    """Return a file of real data beside the project; without it the test is skipped with a message."""
     found = ROOT.parent / "shared" / path
     if not found.exists():
         pytest.skip(f"there is no ../shared/{path} beside this project")
     return found
 
 
-# Round powers make ties and exact fits, where faults like to hide; the others make everything else.
+# Round powers make ties and exact fits, which need most tests; the others make everything else.
 powers = st.sampled_from([0.0, 50.0, 100.0, 150.0, 300.0]) | st.floats(0.0, 500.0)
 powers_above_0 = st.sampled_from([11.0, 50.0, 100.0, 150.0, 300.0]) | st.floats(0.5, 500.0)
 
@@ -120,7 +120,7 @@ powers_above_0 = st.sampled_from([11.0, 50.0, 100.0, 150.0, 300.0]) | st.floats(
 def snapshots(
     draw: st.DrawFn, *, minima: bool = False, battery: bool = True, carried: bool = False, most: int = 8
 ) -> Snapshot:
-    """Random stations at a random moment; ``carried``: some sessions on the battery alone."""
+    """Draw a random station at a random moment; ``carried``: some sessions on the battery alone."""
     chargers = {f"C{i}": draw(st.none() | powers) for i in range(draw(st.integers(1, 4)))}
     demands = []
     for i in range(draw(st.integers(0, most))):
@@ -149,7 +149,7 @@ def snapshots(
 
 
 def assert_within_limits(snapshot: Snapshot, allocation: Allocation) -> None:
-    """Every limit of the design, from the plain numbers: chargers on the cars' side, site on the grid's."""
+    """Check every limit from the plain numbers: chargers on the cars' side, site on the grid's."""
     offered, boost = allocation.offered_kw, allocation.boost_kw
     assert set(offered) == set(boost) == {demand.session_id for demand in snapshot.demands}
     cost = {name: 1.0 / snapshot.efficiency.get(name, 1.0) for name in snapshot.charger_kw}
@@ -177,7 +177,7 @@ def assert_within_limits(snapshot: Snapshot, allocation: Allocation) -> None:
 
 
 def assert_session_within_limits(snapshot: Snapshot, allocation: Allocation, demand: Demand) -> None:
-    """What one car is offered: its own limits, its modules, and what the battery may lift it to."""
+    """Check one car's power: its own limits, its modules, and the comfort that the battery may lift it to."""
     name = demand.session_id
     kw, boost_kw = allocation.offered_kw[name], allocation.boost_kw[name]
     assert 0.0 <= kw <= demand.max_kw + TINY_KW
@@ -193,13 +193,13 @@ def assert_session_within_limits(snapshot: Snapshot, allocation: Allocation, dem
 
 @st.composite
 def curves(draw: st.DrawFn) -> ChargingCurve:
-    """Charging curves of any shape, with points at least 1 % apart."""
+    """Draw a charging curve of any shape, with points at least 1 % apart."""
     percents = sorted(draw(st.sets(st.integers(0, 100), min_size=2, max_size=6)))
     return ChargingCurve([(percent / 100, draw(st.floats(1.0, 300.0))) for percent in percents])
 
 
 def straight_line(points: Sequence[tuple[float, float]], soc: float) -> float:
-    """Power between the points of a curve, kW, looked up in a second way."""
+    """Return the power between the points of a curve, kW, computed in a second way."""
     for (left, left_kw), (right, right_kw) in pairwise(points):
         if left <= soc <= right:
             return left_kw + (right_kw - left_kw) * (soc - left) / (right - left)
@@ -218,9 +218,13 @@ CARS = (
 )
 
 
-# Keys that a file may leave out. All fit each other, whichever are drawn: the smallest charger has two
-# modules, and six plugs' fallback power is no more than the fail-safe limit.
-PLUG_OPTIONS = {"maxPower": st.sampled_from([50, 150.5]), "minPower": st.just(6), "fallbackPower": st.just(5)}
+# Optional keys of a file. All fit each other, whichever are drawn: the smallest charger has two modules, and
+# the fallback power of six connectors is no more than the fail-safe limit.
+CONNECTOR_OPTIONS = {
+    "maxPower": st.sampled_from([50, 150.5]),
+    "minPower": st.just(6),
+    "fallbackPower": st.just(5),
+}
 CHARGER_OPTIONS = {
     "efficiency": st.sampled_from([0.95, 0.5]),
     "standbyPower": st.sampled_from([0.25, 4]),
@@ -244,13 +248,13 @@ STATION_OPTIONS = {
 
 @st.composite
 def configs(draw: st.DrawFn, rule: str | None = None) -> dict[str, Any]:
-    """Valid configuration files of small stations."""
-    plug = st.fixed_dictionaries({}, optional=PLUG_OPTIONS)
+    """Draw the valid configuration file of a small station."""
+    connector = st.fixed_dictionaries({}, optional=CONNECTOR_OPTIONS)
     chargers = [
         {
             "id": f"CP{i}",
             "maxPower": draw(st.sampled_from([50, 200, 300.25])),
-            "connectors": draw(st.integers(1, 3) | st.lists(plug, min_size=1, max_size=2)),
+            "connectors": draw(st.integers(1, 3) | st.lists(connector, min_size=1, max_size=2)),
             **draw(st.fixed_dictionaries({}, optional=CHARGER_OPTIONS)),
         }
         for i in range(draw(st.integers(1, 3)))
@@ -287,7 +291,7 @@ Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 def call(
     name: str, *positions: st.SearchStrategy[Any], **names: st.SearchStrategy[Any]
 ) -> st.SearchStrategy[Call]:
-    """One call of a method, with each of its named arguments or without."""
+    """Draw one call of a method, with each of its named arguments or without."""
     return st.tuples(st.just(name), st.tuples(*positions), st.fixed_dictionaries({}, optional=names))
 
 
@@ -306,7 +310,7 @@ plug_in = call(
     priority=st.integers(-1, 2),
     weight=st.sampled_from([0.5, 2.0, 3.7]),
 )
-# Calls that mean something; some are refused all the same, because a connector is taken or not there.
+# Valid calls; some are refused all the same, because a connector is taken or does not exist.
 sane_calls = st.one_of(
     plug_in,
     plug_in,
@@ -322,7 +326,7 @@ sane_calls = st.one_of(
 
 
 def accepted(station: Station, calls: Sequence[Call]) -> Iterator[tuple[str, Any]]:
-    """Make the calls; the name and the answer of each that the station did not refuse."""
+    """Make the calls; yield the name and the answer of each that the station did not refuse."""
     for name, positions, names in calls:
         try:
             answer = getattr(station, name)(*positions, **names)

@@ -120,7 +120,8 @@ def test_readme_links_to_every_document() -> None:
 def test_document_names_only_modules_and_files_that_exist(document: Path) -> None:
     text = document.read_text("utf-8")
     for path in re.findall(r"`((?:electra_core|tests|notebooks|configs|tools|benchmarks)/[\w./]*)`", text):
-        assert (ROOT / path).exists(), path
+        # The browser tests make a folder, and NN stands for the number of a lesson.
+        assert path.startswith("tests/screenshots") or "NN_" in path or (ROOT / path).exists(), path
     for module in re.findall(r"`(electra_core(?:\.\w+)+)`", text):
         assert importable(module), module
 

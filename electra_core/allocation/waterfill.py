@@ -121,7 +121,7 @@ def water_level(entries: Entries, limit_kw: float, start: int, end: int) -> floa
     held_level = math.inf
     held_before = 0
     while True:
-        # Where every entry is held at its minimum there is no level to find: any one below theirs will do.
+        # With every entry held at its minimum there is no level to find: any one below theirs will do.
         level = min(held_level, rising_level(entries, limit_kw, start, end, held_level))
         held = 0
         for row in range(start, end):

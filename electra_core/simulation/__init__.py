@@ -1,4 +1,4 @@
-"""Days and years of a station: the decisions of `Station`, compiled; their results, metrics and cost; many runs."""
+"""Simulate days and years of a station: runs, their results, metrics and costs, and sweeps of many runs."""
 
 from electra_core.simulation.result import Result, ResultError
 from electra_core.simulation.simulate import SimulationWarning, run, simulate

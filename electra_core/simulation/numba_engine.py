@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import itertools
 import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 import numba
@@ -123,6 +124,12 @@ class _Announcer(event.Listener):  # type: ignore[misc]
 
     def on_end(self, event: Any) -> None:
         pass
+
+
+def names_read(code: CodeType) -> list[str]:
+    """Return the names that a function, and those defined in it, look up outside of it."""
+    inner = [names_read(part) for part in code.co_consts if isinstance(part, CodeType)]
+    return sorted({*code.co_names, *itertools.chain.from_iterable(inner)})
 
 
 def compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:

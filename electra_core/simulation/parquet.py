@@ -42,7 +42,7 @@ def write_result(result: Result, path: Path) -> None:
         profile["price_per_kwh"] = scenario.price_per_kwh
     parts = {
         "sessions": {**columns, **{f"fate_{name}": column for name, column in fates.items()}, **limits}
-        | {"added_s": result.added_s},
+        | ({} if result.added_s is None else {"added_s": result.added_s}),
         "curve_starts": {"start": visits.curve_start},
         "curves": {"soc": visits.curve_soc, "kw": visits.curve_kw},
         "site": profile,
@@ -114,7 +114,7 @@ def _result(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Result:
         price_per_kwh=site.get("price_per_kwh"),
     )
     fates = _records(Fate, {name[5:]: column for name, column in rows.items() if name.startswith("fate_")})
-    result = Result(
+    return Result(
         scenario=scenario,
         strategy=about["strategy"],
         end_s=about["end_s"],
@@ -125,11 +125,8 @@ def _result(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Result:
         steps=_records(Step, parts["steps"]),
         slot_kwh=_of_matrix(parts["connectors"], len(scenario.config.connectors)),
         slot_boost_kwh=_of_matrix(parts["connectors_boost"], len(scenario.config.connectors)),
-        ideal=None,
+        added_s=rows.get("added_s"),
     )
-    # Found once, when it was written: a strategy of one's own cannot be run from a file.
-    result.__dict__["added_s"] = rows["added_s"]
-    return result
 
 
 def _plain(name: object) -> object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -52,7 +51,8 @@ class Result:
     imports : import and time of each step (`simulation.records.Import`)
     steps : a record a step (`simulation.records.Step`); empty where the run kept no timeline
     slot_kwh, slot_boost_kwh : what each connector gave in each step, kWh: in all, and from the battery
-    ideal : runs the same with an unlimited grid, for `added_s`
+    added_s : s that each driver needed more than with an unlimited grid (see `sessions`); None where the
+        run was not compared with one
     """
 
     scenario: Scenario
@@ -65,7 +65,7 @@ class Result:
     steps: Any
     slot_kwh: npt.NDArray[np.float32]
     slot_boost_kwh: npt.NDArray[np.float32]
-    ideal: Callable[[], Result] | None
+    added_s: Floats | None = None
 
     @property
     def delivered_kwh(self) -> Floats:
@@ -107,7 +107,7 @@ class Result:
                 "lacked_kwh": np.maximum(0.0, requested - got),
                 "delivered_share": self._shares(),
                 "waited_s": self._waited_s(),
-                "added_s": self.added_s,
+                **({} if self.added_s is None else {"added_s": self.added_s}),
                 "without_power_s": fates.without_power_s,
                 "balked": fates.balked.astype(bool),
                 **{f"limited_by_{limit}_s": self.limited_s[:, number] for number, limit in enumerate(Limit)},
@@ -127,17 +127,15 @@ class Result:
         until = np.where(np.isnan(until), self.end_s, until)
         return np.maximum(0.0, until - self.scenario.sessions.arrival_s)
 
-    @functools.cached_property
-    def added_s(self) -> Floats:
-        """Seconds that each visitor needed more than with an unlimited grid: see `sessions`."""
+    @property
+    def is_held_back(self) -> bool:
+        """Whether a limit of the site ever bound; otherwise an unlimited grid would have given the same."""
         limits = list(Limit)
-        bound = any(self.limited_s[:, limits.index(limit)].any() for limit in OF_THE_SITE)
-        if self.ideal is None or not bound:
-            return np.where(np.isnan(self.fates.plugged_s), np.nan, 0.0)
-        return self._needed_s() - self.ideal()._needed_s()
+        return any(bool(self.limited_s[:, limits.index(limit)].any()) for limit in OF_THE_SITE)
 
-    def _needed_s(self) -> Floats:
-        """From arrival to the target, or the end of the stay; NaN for who found no connector."""
+    @property
+    def needed_s(self) -> Floats:
+        """Seconds from arrival to the target, or the end of the stay; NaN for drivers without a connector."""
         until = np.where(np.isnan(self.fates.done_s), self.fates.left_s, self.fates.done_s)
         until = np.where(np.isnan(until), self.end_s, until)
         needed = until - self.scenario.sessions.arrival_s
@@ -275,7 +273,8 @@ class Result:
             math.fsum(self.scenario.sessions.requested_kwh),
             math.fsum(self.delivered_kwh),
         )
-        waited_min, added_min = self._waited_s() / MINUTE_S, self.added_s / MINUTE_S
+        waited_min = self._waited_s() / MINUTE_S
+        added_min = None if self.added_s is None else self.added_s / MINUTE_S
         contested_s = totals["contested_s"]
         found = {
             "sessions": float(len(fates)),
@@ -289,8 +288,7 @@ class Result:
             "delivered_share": delivered_kwh / requested_kwh if requested_kwh > 0.0 else 1.0,
             "waited_mean_min": float(waited_min.mean()) if len(waited_min) else 0.0,
             "waited_p95_min": quantile(waited_min, 0.95),
-            "added_p50_min": quantile(added_min, 0.5),
-            "added_p95_min": quantile(added_min, 0.95),
+            **({} if added_min is None else _quantiles("added", added_min)),
             "without_power_min": float(fates.without_power_s.sum()) / MINUTE_S,
             "peak_kw": float(import_kw.max(initial=0.0)),
             "peak_15min_kw": clock_peak_kw(import_kw, self.scenario.step_s, lengths_s=self.lengths_s),
@@ -331,6 +329,10 @@ class Result:
         return read_result(Path(path))
 
 
+def _quantiles(name: str, minutes: Floats) -> dict[str, float]:
+    return {f"{name}_p{percent}_min": quantile(minutes, percent / 100.0) for percent in (50, 95)}
+
+
 # Energies of a run in its metrics.
 ENERGIES = (
     "imported_kwh",
@@ -346,7 +348,7 @@ ENERGIES = (
 _TOTALS = (*ENERGIES, "stored_kwh", "exercise_gain_kwh", "contested_s", "jain_power_s", "jain_share_s")
 
 
-def result_of(scenario: Scenario, strategy: str, world: World, ideal: Callable[[], Result] | None) -> Result:
+def result_of(scenario: Scenario, strategy: str, world: World) -> Result:
     """What a world that was played to its end leaves."""
     moment, log = cast("Any", world.desk.moment), world.log
     count = len(log.imports)
@@ -364,5 +366,4 @@ def result_of(scenario: Scenario, strategy: str, world: World, ideal: Callable[[
         steps=log.steps[:kept],
         slot_kwh=log.slot_kwh[:kept],
         slot_boost_kwh=log.slot_boost_kwh[:kept],
-        ideal=ideal,
     )

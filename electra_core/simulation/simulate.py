@@ -57,6 +57,7 @@ def simulate(
     site_limit_kw: Profile | None = None,
     price_per_kwh: Profile | None = None,
     keep_timeline: bool = True,
+    compare_unlimited: bool = True,
 ) -> Result:
     """Play a station and its visitors for days or years: the decisions of a `Station`, compiled.
 
@@ -77,6 +78,9 @@ def simulate(
     step_s, horizon_s, static_load_kw, pv_kw, site_limit_kw, price_per_kwh : see
         `electra_core.sessions.scenario.read_scenario`
     keep_timeline : whether the result has a timeline; sessions and metrics alone need little memory
+    compare_unlimited : whether the same drivers are played a second time, behind an unlimited grid, where
+        the site held any of them back. It gives ``added_s`` of the sessions and ``added_..._min`` of the
+        metrics, which a result has not without it, and takes as long as the run itself
 
     Returns
     -------
@@ -99,15 +103,28 @@ def simulate(
         site_limit_kw=site_limit_kw,
         price_per_kwh=price_per_kwh,
     )
-    return _run(scenario, strategy, keep_timeline)
+    return _run(scenario, strategy, keep_timeline, compare_unlimited, progress=True)
 
 
-def run(scenario: Scenario, strategy: str | Strategy = "max_min", *, keep_timeline: bool = True) -> Result:
-    """Play a scenario that was read before: see `simulate`."""
-    return _run(scenario, strategy, keep_timeline)
+def run(
+    scenario: Scenario,
+    strategy: str | Strategy = "max_min",
+    *,
+    keep_timeline: bool = True,
+    compare_unlimited: bool = True,
+    progress: bool = True,
+) -> Result:
+    """Play a scenario that was read before: see `simulate`; ``progress``: whether a long run has a bar."""
+    return _run(scenario, strategy, keep_timeline, compare_unlimited, progress)
 
 
-def _run(scenario: Scenario, strategy: str | Strategy, keep_timeline: bool) -> Result:
+def _run(
+    scenario: Scenario,
+    strategy: str | Strategy,
+    keep_timeline: bool,
+    compare_unlimited: bool,
+    progress: bool,
+) -> Result:
     found = _found(strategy)
     if not isinstance(found, Planner) and compiled_rank(found) is None:
         warnings.warn(
@@ -116,13 +133,15 @@ def _run(scenario: Scenario, strategy: str | Strategy, keep_timeline: bool) -> R
             SimulationWarning,
             stacklevel=3,
         )
-    world = play_scenario(scenario, found, keeps_steps=keep_timeline)
-
-    def ideal() -> Result:
-        endless = _with_unlimited_grid(scenario, float(world.desk.moment.now_s))
-        return result_of(endless, "", play_scenario(endless, found, keeps_steps=False), None)
-
-    return result_of(scenario, name_of(found), world, ideal)
+    world = play_scenario(scenario, found, keeps_steps=keep_timeline, progress=progress)
+    result = result_of(scenario, name_of(found), world)
+    if not compare_unlimited:
+        return result
+    if not result.is_held_back:
+        return replace(result, added_s=result.needed_s - result.needed_s)
+    endless = _with_unlimited_grid(scenario, result.end_s)
+    ideal = result_of(endless, "", play_scenario(endless, found, keeps_steps=False, progress=progress))
+    return replace(result, added_s=result.needed_s - ideal.needed_s)
 
 
 def _found(strategy: str | Strategy) -> Strategy:
@@ -142,7 +161,7 @@ def _with_unlimited_grid(scenario: Scenario, end_s: float) -> Scenario:
     return replace(scenario, config=config, horizon_s=end_s, until_empty=False, site_limit_kw=limit_kw)
 
 
-def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool) -> World:
+def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool, progress: bool) -> World:
     """Play a scenario from its beginning to its end.
 
     Raises
@@ -157,17 +176,19 @@ def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool) 
     )
     answers = None if isinstance(strategy, Planner) else compiled_rank(strategy)
     if answers is not None:
-        _play_in_parts(scenario, world, compiled_play(), answers, None, strategy)
+        _play_in_parts(scenario, world, compiled_play(), answers, None, strategy, progress)
         return world
     plan = interpreted_plan(scenario, strategy) if isinstance(strategy, Planner) else None
     # An infinite level times a weight of 0 is no number, and loses every comparison as it should.
     with np.errstate(invalid="ignore"):
-        _play_in_parts(scenario, world, play, interpreted_rank(scenario, world, strategy), plan, strategy)
+        _play_in_parts(
+            scenario, world, play, interpreted_rank(scenario, world, strategy), plan, strategy, progress
+        )
     return world
 
 
 def _play_in_parts(
-    scenario: Scenario, world: World, play: Any, rank: Any, plan: Any, strategy: Strategy
+    scenario: Scenario, world: World, play: Any, rank: Any, plan: Any, strategy: Strategy, progress: bool
 ) -> None:
     """Play a long run in parts, so that a progress bar can be drawn between them."""
     moment: Any = world.desk.moment
@@ -175,7 +196,8 @@ def _play_in_parts(
     work = (scenario.steps + 3 * len(scenario.sessions)) * size * (1.0 if plan is None else 1000.0)
     parts = 1 if work <= UNWATCHED else PARTS
     steps = math.ceil(scenario.steps / parts)
-    with tqdm(total=1.0, desc="simulating", bar_format=BAR, delay=BAR_AFTER_S, disable=parts == 1) as bar:
+    hidden = parts == 1 or not progress
+    with tqdm(total=1.0, desc="simulating", bar_format=BAR, delay=BAR_AFTER_S, disable=hidden) as bar:
         over = False
         while not over and moment.fault == FINE:
             stop_s = scenario.horizon_s if parts == 1 else (moment.step + steps) * scenario.step_s

@@ -1,8 +1,8 @@
 """Cases with known answers: one JSON file each, found by glob.
 
-Each runs through `allocate` and, where a station can be built of it, through `Station`. The files' battery is
-a configuration's battery: full power is there to give while it is above its floor, and to take while it is
-below its top. Only cases near those ends (test_station) need more. Below its reserve it lifts to comfort.
+Each runs through `allocate` and, if its limits are finite, through `Station`. The files' battery is that of a
+configuration: it can give its full power while it is above its floor, and take it while it is below its top;
+below its reserve it lifts cars up to comfort.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stations import shared_file
+from stations import make_station, shared_file
 
 from electra_core import (
     Allocation,
@@ -22,7 +22,6 @@ from electra_core import (
     Station,
     Vehicle,
     allocate,
-    load_config,
     violations,
 )
 
@@ -41,21 +40,21 @@ def as_snapshot(case: dict[str, Any]) -> Snapshot:
         connectors = next(
             charger["connectors"] for charger in case["chargers"] if charger["id"] == car["charger"]
         )
-        plug = connectors[car["connector"] - 1] if isinstance(connectors, list) else {}
-        plug_kw = plug.get("maxPower")
-        by_plug = plug_kw is not None and plug_kw < car["max_kw"]
+        connector = connectors[car["connector"] - 1] if isinstance(connectors, list) else {}
+        connector_kw = connector.get("maxPower")
+        by_connector = connector_kw is not None and connector_kw < car["max_kw"]
         demands.append(
             Demand(
                 session_id=car["id"],
                 charger_id=car["charger"],
-                max_kw=plug_kw if by_plug else car["max_kw"],
-                min_kw=max(car.get("min_kw", 0), plug.get("minPower", 0)),
+                max_kw=connector_kw if by_connector else car["max_kw"],
+                min_kw=max(car.get("min_kw", 0), connector.get("minPower", 0)),
                 arrived_s=car.get("arrived_s", 0),
                 departs_s=car.get("departs_s"),
                 remaining_kwh=car.get("remaining_kwh"),
                 priority=car.get("priority", 0),
                 weight=car.get("weight", 1),
-                ceiling_by=Limit.CONNECTOR if by_plug else Limit.VEHICLE,
+                ceiling_by=Limit.CONNECTOR if by_connector else Limit.VEHICLE,
             )
         )
     return Snapshot(
@@ -73,22 +72,25 @@ def as_snapshot(case: dict[str, Any]) -> Snapshot:
 
 
 def as_station(case: dict[str, Any]) -> tuple[Station, dict[str, str]]:
-    """The station after the cars arrived, and the case's name of each session."""
-    config = {"stationId": "case", "gridCapacity": case["grid_kw"], "chargers": case["chargers"]}
-    if case["battery"]:
-        config["battery"] = case["battery"]
-    station = Station(load_config({**config, "staticLoad": case["static_load_kw"]}), case["strategy"])
+    """Return the station after all arrivals, and the case's name of each session."""
+    station = make_station(
+        case["strategy"],
+        grid_kw=case["grid_kw"],
+        chargers=case["chargers"],
+        static_load_kw=case["static_load_kw"],
+        battery=case["battery"],
+    )
     names = {}
     for car in sorted(case["sessions"], key=lambda car: car.get("arrived_s", 0)):
         station.advance(car.get("arrived_s", 0) - station.now_s)
-        # A car that says how much it wants is one of 200 kWh with that much missing.
-        wanted_kwh = car.get("remaining_kwh")
-        vehicle = Vehicle(car["max_kw"], 200 if wanted_kwh else None, min_power_kw=car.get("min_kw", 0))
+        # A car with remaining energy is one of 200 kWh with that much missing.
+        remaining_kwh = car.get("remaining_kwh")
+        vehicle = Vehicle(car["max_kw"], 200 if remaining_kwh else None, min_power_kw=car.get("min_kw", 0))
         session_id = station.plug_in(
             car["charger"],
             car["connector"],
             vehicle,
-            arrival_soc=1 - wanted_kwh / 200 if wanted_kwh else None,
+            arrival_soc=1 - remaining_kwh / 200 if remaining_kwh else None,
             departs_s=car.get("departs_s"),
             priority=car.get("priority", 0),
             weight=car.get("weight", 1),
@@ -114,7 +116,7 @@ def check(case: dict[str, Any], allocation: Allocation, names: dict[str, str]) -
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_snapshot(path: Path) -> None:
+def test_allocation_of_case_is_the_known_answer(path: Path) -> None:
     case = read(path)
     snapshot = as_snapshot(case)
     allocation = allocate(snapshot, case["strategy"])
@@ -123,7 +125,7 @@ def test_snapshot(path: Path) -> None:
 
 
 def has_only_finite_limits(path: Path) -> bool:
-    """A configuration has no word for "unlimited": such cases are for `allocate` alone."""
+    """Return whether a configuration can say the case: it has no word for "unlimited"."""
     case = read(path)
     return case["grid_kw"] is not None and all(charger["maxPower"] for charger in case["chargers"])
 
@@ -131,13 +133,13 @@ def has_only_finite_limits(path: Path) -> bool:
 @pytest.mark.parametrize(
     "path", [path for path in FILES if has_only_finite_limits(path)], ids=lambda path: path.stem
 )
-def test_station(path: Path) -> None:
+def test_station_of_case_gives_the_known_answer(path: Path) -> None:
     case = read(path)
     station, names = as_station(case)
     check(case, station.allocation, names)
 
 
-def test_every_step_of_the_exercise_is_here() -> None:
+def test_cases_contain_every_step_of_the_exercise() -> None:
     source = json.loads(shared_file("cases/assignment_scenarios.json").read_text(encoding="utf-8"))
     ours = {path.stem: read(path) for path in FILES}
     assert len(source["cases"]) == 9

@@ -525,6 +525,18 @@ def test_a_limit_of_the_site_adds_time() -> None:
     assert metrics["load_factor"] == near(1.0)
 
 
+def test_run_without_comparison_has_no_added_time(tmp_path: Path) -> None:
+    sessions = came(arrival_s=[0, 60], max_power_kw=11)
+    config = plant(("A", 200, 2), grid_kw=10)
+    short, full = simulate(config, sessions, compare_unlimited=False), simulate(config, sessions)
+    pd.testing.assert_frame_equal(short.sessions, full.sessions.drop(columns="added_s"))
+    added = {"added_p50_min", "added_p95_min"}
+    assert short.metrics() == {name: value for name, value in full.metrics().items() if name not in added}
+    assert added <= set(full.metrics())
+    short.save(tmp_path / "short.parquet")
+    pd.testing.assert_frame_equal(Result.load(tmp_path / "short.parquet").sessions, short.sessions)
+
+
 def test_who_is_not_done_in_time_added_what_the_stay_was_longer() -> None:
     """A stay that ends before the target counts to its end: 3600 s instead of the 720 s of full power."""
     result = simulate(ONE, came(arrival_s=[0], departure_s=3600), site_limit_kw=5)

@@ -1,15 +1,14 @@
-"""A sweep gives the same table whoever plays it, and plays nothing twice."""
+"""A sweep gives the same table in one process, in several and on a cluster, and runs nothing twice."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,7 @@ from electra_core.allocation.strategies import Planner
 from electra_core.sessions import generate
 from electra_core.sessions.scenario import ScenarioError
 from electra_core.simulation import SimulationWarning, simulate
-from electra_core.simulation.sweep import StudyError, sweep
-from electra_core.simulation.sweep import workers as hands
+from electra_core.simulation.sweep import StudyError, study, sweep, workers
 
 
 def station(grid_kw: float = 60.0, name: str = "ST", **more: Any) -> dict[str, Any]:
@@ -61,18 +59,15 @@ def out_of_order(demand: Any, now_s: float) -> tuple[float, float]:
 
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which strategies run in this process; each run is kept by itself."""
+    """Return the names of the strategies that run in this process, as they begin."""
     names: list[str] = []
-    run = hands.run
+    run = study.run
 
     def counted(scenario: Any, strategy: Any, **options: Any) -> Any:
         names.append(strategy.__name__)
         return run(scenario, strategy, **options)
 
-    # A worker's bars are put off by the module that this is from.
-    counted.__module__ = run.__module__
-    monkeypatch.setattr(hands, "run", counted)
-    monkeypatch.setattr(hands, "LOT_S", 0.0)
+    monkeypatch.setattr(study, "run", counted)
     return names
 
 
@@ -254,79 +249,67 @@ def test_a_cluster_gives_the_same_table(alone: pd.DataFrame, tmp_path: Path) -> 
 
 
 @pytest.mark.filterwarnings("ignore:strategy locked cannot be compiled")
-def test_what_cannot_travel_is_played_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_travel_is_played_here() -> None:
     lock = threading.Lock()
 
     def locked(demand: Any, now_s: float) -> tuple[float, float]:
         with lock:
             return 0.0, 1.0
 
-    def two(strategy: Any) -> pd.DataFrame:
-        return sweep([station(20.0), station(60.0)], strategy, drivers(), workers=2, progress=False)
-
     with pytest.warns(SimulationWarning, match="cannot be handed to another process"):
-        table = two(locked)
-    assert table.error.isna().all()
-    monkeypatch.setitem(sys.modules, "cloudpickle", None)
-    with pytest.warns(SimulationWarning, match="cannot be handed to another process"):
-        table = two(lambda demand, now_s: (0.0, 1.0))
+        table = sweep([station(20.0), station(60.0)], locked, drivers(), workers=2, progress=False)
     assert table.error.isna().all()
 
 
-Lots = list[list[tuple[Any, Any, Any]]]
+def fatal(demand: Any, now_s: float) -> tuple[float, float]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0.0, 1.0
 
 
-def mortal_pool(lots: Lots, dies_of: str) -> Callable[..., Any]:
-    """Workers that play in this process; the strategy of this name is the end of all of them."""
-
-    @contextmanager
-    def pool(workers: int, packed: bytes) -> Iterator[Callable[..., Future[Any]]]:
-        study, broken = hands.pickle.loads(packed), []
-
-        def submit(runs: Any) -> Future[Any]:
-            lots.append(list(runs))
-            future: Future[Any] = Future()
-            if broken or any(names[2] == dies_of for names in runs):
-                broken.append(True)
-                future.set_exception(RuntimeError("terminated abruptly"))
-            else:
-                future.set_result(hands._play(study, runs, 60.0))
-            return future
-
-        yield submit
-
-    return pool
-
-
-def test_a_run_that_its_worker_dies_of_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    lots: Lots = []
-    monkeypatch.setattr(hands, "_pool", mortal_pool(lots, "hungriest"))
-    strategies = ["max_min", hungriest, "uniform"]
-    stations = [station(10.0 * number) for number in range(1, 9)]
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed in another way")
+def test_run_that_kills_its_worker_is_a_row_with_its_error() -> None:
+    strategies = ["max_min", fatal, "uniform"]
+    stations = [station(10.0), station(20.0)]
     table = sweep(stations, strategies, drivers(), workers=2, progress=False)
-    died = table.strategy == "hungriest"
-    assert table.error[died].str.contains("the worker that played it died: .*terminated abruptly").all()
-    expected = play_here(stations, strategies, drivers())
-    pd.testing.assert_frame_equal(table[~died], expected[~died])
+    died = table.strategy == "fatal"
+    assert table.error[died].str.contains("the worker that played it died: .*").all()
+    assert died.sum() == 2
+    expected = play_here(stations, ["max_min", "uniform"], drivers())
+    pd.testing.assert_frame_equal(table[~died].reset_index(drop=True), expected)
 
 
-def test_only_what_takes_long_is_handed_out(monkeypatch: pytest.MonkeyPatch, played: list[str]) -> None:
-    lots: Lots = []
-    monkeypatch.setattr(hands, "_pool", mortal_pool(lots, "nothing"))
-    monkeypatch.setattr(hands, "_cores", lambda: 4)
-    stations = [station(10.0 * number) for number in range(1, 9)]
-    sweep(stations, ["max_min", "uniform"], drivers(), progress=False)
-    assert len(played) == 16
-    assert lots == []
-    planner = Planner(lambda snapshot: {}, "planner")
-    monkeypatch.setattr(planner.plan, "__module__", "elsewhere")
-    expected = play_here(stations, ["max_min", planner], drivers())
-    pd.testing.assert_frame_equal(sweep(stations, ["max_min", planner], drivers(), progress=False), expected)
-    assert {names[2] for lot in lots for names in lot} == {"planner"}
-    played.clear()
-    monkeypatch.setattr(hands, "START_S", 0.0)
-    sweep(stations, ["max_min", "uniform"], drivers(), progress=False)
-    assert {names[2] for lot in lots for names in lot} == {"planner", "max_min", "uniform"}
+def process_of(folder: Path) -> Any:
+    """Return a rank function that notes the process that calls it."""
+
+    def noted(demand: Any, now_s: float) -> tuple[float, float]:
+        (folder / str(os.getpid())).touch()
+        return 0.0, 1.0
+
+    return noted
+
+
+@pytest.mark.filterwarnings("ignore:strategy noted cannot be compiled")
+def test_only_long_runs_are_handed_to_other_processes(
+    tmp_path: Path, played: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of(strategies: Any, **more: Any) -> list[str]:
+        """Return the strategies that were run here of those of four stations."""
+        played.clear()
+        found = study.Study(dict(enumerate(configs)), {0: drivers()}, strategies, None, True, {})
+        runs = list(itertools.product(range(4), [0], strategies))
+        rows = dict(workers.played(found, runs, None, None, **more))
+        assert {names: "error" in row for names, row in rows.items()} == dict.fromkeys(runs, False)
+        return played
+
+    monkeypatch.setattr(workers.joblib, "cpu_count", lambda: 2)
+    configs = [load_config(station(10.0 * number)) for number in range(1, 5)]
+    noted = process_of(tmp_path)
+    assert of({"noted": noted}) == ["noted"] * 4
+    assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
+    assert of({"noted": noted, "planner": Planner(lambda snapshot: {}, "planner")}) == ["noted"] * 4
+    assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
+    assert of({"noted": noted}, start_s=0.0) == ["noted"] * 2
+    assert len(list(tmp_path.iterdir())) > 1
 
 
 # What is kept
@@ -349,28 +332,33 @@ def grid(folder: Path, **more: Any) -> pd.DataFrame:
     )
 
 
+def lines_in(folder: Path) -> list[bytes]:
+    """Return the finished runs of a folder."""
+    return [line for line in (folder / "runs.jsonl").read_bytes().splitlines() if line]
+
+
 def test_an_interrupted_sweep_goes_on(
     tmp_path: Path, played: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = grid(tmp_path / "whole")
-    counted, played[:] = hands.run, []
+    counted, played[:] = study.run, []
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         if len(played) == 5:
             raise KeyboardInterrupt
         return counted(*arguments, **options)
 
-    monkeypatch.setattr(hands, "run", interrupted)
+    monkeypatch.setattr(study, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         grid(tmp_path / "deep" / "part")
-    assert len(list((tmp_path / "deep" / "part").glob("*.parquet"))) == 5
-    monkeypatch.setattr(hands, "run", counted)
+    assert len(lines_in(tmp_path / "deep" / "part")) == 5
+    monkeypatch.setattr(study, "run", counted)
     played.clear()
     pd.testing.assert_frame_equal(grid(tmp_path / "deep" / "part"), whole)
     assert len(played) == 7
     pd.testing.assert_frame_equal(grid(tmp_path / "deep" / "part"), whole)
     assert len(played) == 7
-    assert not list(tmp_path.rglob("*.part"))
+    assert len(lines_in(tmp_path / "deep" / "part")) == 12
 
 
 def test_only_what_is_new_is_played(tmp_path: Path, played: list[str]) -> None:
@@ -402,15 +390,13 @@ def test_only_what_is_new_is_played(tmp_path: Path, played: list[str]) -> None:
     assert new(sessions=None, seeds=[2, 3], generate=day, configs=station()) == 3
 
 
-def test_a_damaged_file_is_played_again(tmp_path: Path, played: list[str]) -> None:
+def test_damaged_line_is_played_again(tmp_path: Path, played: list[str]) -> None:
     whole = grid(tmp_path)
-    first, second, third, *_ = sorted(tmp_path.glob("*.parquet"))
-    content = bytearray(first.read_bytes())
-    content[len(content) // 3] ^= 1
-    first.write_bytes(content)
-    second.write_bytes(second.read_bytes()[:-9])
-    third.write_bytes(b"")
-    (tmp_path / "other.parquet").write_bytes(b"somebody else's")
+    first, second, third, *others = lines_in(tmp_path)
+    flipped = bytearray(first)
+    flipped[first.index(b"kwh") + 7] ^= 1  # a digit of a number
+    damaged = [bytes(flipped), second[:-9], b"", b"another's \xff", b"[1]", b'{"checksum": 0}', *others]
+    (tmp_path / "runs.jsonl").write_bytes(b"\n".join([*damaged, third[:40]]))
     played.clear()
     pd.testing.assert_frame_equal(grid(tmp_path), whole)
     assert len(played) == 3
@@ -437,7 +423,7 @@ def test_what_cannot_be_told_from_others_is_not_kept(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 import pandas as pd
-from electra_core.simulation.sweep import hands, sweep
+from electra_core.simulation.sweep import study, sweep
 
 VIP = {"a", "b", "c"}
 SHARE = 2.0
@@ -464,8 +450,8 @@ def played():
     assert table.error.isna().all(), table.error.tolist()
     return len(runs)
 
-runs, run = [], hands.run
-hands.run = lambda *given, **more: runs.append(1) or run(*given, **more)
+runs, run = [], study.run
+study.run = lambda *given, **more: runs.append(1) or run(*given, **more)
 station = {"stationId": "S", "gridCapacity": 50, "chargers": [{"id": "C", "maxPower": 50, "connectors": 2}]}
 columns = {"departure_s": 900.0, "energy_kwh": 9.0, "max_power_kw": 50.0}
 drivers = pd.DataFrame({"arrival_s": [0.0, 60.0], **columns})

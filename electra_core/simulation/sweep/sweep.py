@@ -1,4 +1,4 @@
-"""The call: what is given is read and checked, and becomes a table of runs."""
+"""The public call: read and check what is given, run it, and return a table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from electra_core.errors import shortened
 from electra_core.optimization import PLANNERS
 from electra_core.sessions import generate as generate_sessions
 from electra_core.sessions import read_scenario
-from electra_core.simulation.sweep.cache import Shelf
+from electra_core.simulation.sweep.cache import Cache
 from electra_core.simulation.sweep.study import Study, StudyError
 from electra_core.simulation.sweep.workers import played
 from electra_core.station import ConfigError, StationConfig, load_config
@@ -40,35 +40,35 @@ def sweep(
     client: Any = None,
     folder: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    compare_unlimited: bool = True,
     **options: Any,
 ) -> pd.DataFrame:
     """Run every combination of stations, sessions and strategies: one row a run, with all its metrics.
 
-    A run that fails is a row with its error. The table is the same whoever plays the runs, and in whatever
-    order they end. A script must call this under ``if __name__ == "__main__":``, as Python's worker processes
-    demand.
+    A run that fails is a row with its error, and so is one that its worker process does not survive. The
+    table does not depend on the number of workers, nor on the order in which runs end.
 
     Parameters
     ----------
     configs : a station (whatever `load_config` takes), several, or a mapping from names to stations. In a
         list they are called by their ids, or by their places from 0 where two have the same
     strategies : as `simulate` takes them: one, several, or a mapping from names to strategies
-    sessions : a table (see `electra_core.sessions.read_session_table`), several, or a mapping from names to tables.
-        In a list they are called by their places from 0
+    sessions : a table (see `electra_core.sessions.read_session_table`), several, or a mapping from names to
+        tables. In a list they are called by their places from 0
     seeds : instead of ``sessions``: whole numbers; ``generate(seed=...)`` makes a table of each
     generate : default: a week of `electra_core.sessions.generate`; others are made from it by
         ``functools.partial(generate, 30, arrivals_per_day=20)``. Or a function of your own with an argument
         ``seed``. The same seed must give the same table
-    workers : processes; 1: this one plays everything. Default: one for each core that this process may use,
-        where that saves time
-    client : a `distributed.Client`: its cluster plays the runs, and keeps its workers for the next sweep
-    folder : where finished runs are kept, as Parquet files. A sweep that was interrupted, or that has grown,
-        does not play them again as long as station, sessions, options and this package are the same, and
-        with them the code of functions of your own and what they use of their own module. Failed runs are
-        not kept, and a damaged file counts for nothing
+    workers : processes; 1: this one alone. Default: one for each core that this process may use, where that
+        saves time
+    client : a `distributed.Client`: its Dask cluster runs everything
+    folder : finished runs are written into ``runs.jsonl`` there, a line each. A sweep that was interrupted,
+        or that has grown, does not run them again as long as station, sessions, options and this package
+        are the same, and with them the code of functions of your own and what they use of their own module.
+        Failed runs are run again, and a damaged line counts for nothing
     progress : whether there is a bar, after 2 s
-    **options : of every run, as of `simulate`: ``step_s``, ``horizon_s``, ``static_load_kw``, ``pv_kw``,
-        ``site_limit_kw``, ``price_per_kwh``
+    compare_unlimited, **options : of every run, as of `simulate`: ``step_s``, ``horizon_s``,
+        ``static_load_kw``, ``pv_kw``, ``site_limit_kw``, ``price_per_kwh``
 
     Returns
     -------
@@ -80,24 +80,40 @@ def sweep(
     Raises
     ------
     StudyError, ConfigError, ScenarioError, StrategyError
-        On what is wrong with the sweep as a whole, before anything runs; on a folder that cannot be written;
-        and where no worker can start.
+        On mistakes in the sweep as a whole, before anything runs; on a folder that cannot be written; and
+        where no worker can start.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> charger = {"id": "C", "maxPower": 50, "connectors": 2}
+    >>> station = {"stationId": "S", "gridCapacity": 50, "chargers": [charger]}
+    >>> cars = pd.DataFrame({"arrival_s": [0, 0], "departure_s": 600, "energy_kwh": 9, "max_power_kw": 50})
+    >>> table = sweep(station, ["max_min", "first_come"], cars, workers=1)
+    >>> table[["strategy", "delivered_kwh", "jain"]].round(2).values.tolist()
+    [['max_min', 8.33, 1.0], ['first_come', 8.33, 0.5]]
     """
     if generate is None and seeds is not None:
         generate = functools.partial(generate_sessions, 7)
-    tables = _tables(sessions, seeds, generate)
-    study = Study(_configs(configs), tables, _strategies(strategies), generate, options)
+    study = Study(
+        configs=_configs(configs),
+        tables=_tables(sessions, seeds, generate),
+        strategies=_strategies(strategies),
+        generate=generate,
+        compare_unlimited=bool(compare_unlimited),
+        options=options,
+    )
     _check(study, workers, client)
     runs = list(itertools.product(study.configs, study.tables, study.strategies))
-    shelf = None if folder is None else Shelf(Path(folder), study, runs)
-    rows = {} if shelf is None else shelf.rows()
+    cache = None if folder is None else Cache(Path(folder), study, runs)
+    rows = {} if cache is None else cache.rows()
     with tqdm(total=len(runs), desc="sweep", unit="run", delay=BAR_AFTER_S, disable=not progress) as bar:
         bar.update(len(rows))
-        for some in played(study, [names for names in runs if names not in rows], workers, client):
-            rows.update(some)
-            if shelf is not None:
-                shelf.put(some)
-            bar.update(len(some))
+        for names, row in played(study, [names for names in runs if names not in rows], workers, client):
+            rows[names] = row
+            if cache is not None:
+                cache.add(names, row)
+            bar.update()
     # `sessions` is a metric: their number.
     columns = ("config", "log" if seeds is None else "seed", "strategy")
     named = [{**dict(zip(columns, names, strict=True)), **rows[names]} for names in runs]

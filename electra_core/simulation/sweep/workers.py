@@ -1,225 +1,150 @@
-"""Who plays the runs: this process, others of this computer, or a Dask cluster."""
+"""Run a sweep in this process, in processes of this computer (joblib), or on a Dask cluster."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-import math
-import multiprocessing
-import os
-import pickle
 import sys
 import threading
 import time
 import warnings
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any, TypeAlias
+
+import cloudpickle
+import joblib
+import numpy as np
 
 from electra_core.allocation import Planner
 from electra_core.simulation.numba_engine import compiled_play
-from electra_core.simulation.result import Result
-from electra_core.simulation.simulate import SimulationWarning, run
-from electra_core.simulation.sweep.study import Names, Played, Row, Study, StudyError, sentence
+from electra_core.simulation.simulate import SimulationWarning
+from electra_core.simulation.sweep.study import Names, Row, Study, StudyError, home_of, sentence
 
-Submit: TypeAlias = Callable[[list[Names]], "Future[list[Row]]"]
+Played: TypeAlias = Iterator[tuple[Names, Row]]
 
 # More than worker processes need to load everything, on a computer that has nothing else to do.
 START_S = 5.0
-# So many runs are handed out at a time, at most. Who has played for so long gives the others back, so that
-# the bar moves, files are written, and nobody waits long for the last one.
-MAX_RUNS = 64
-LOT_S = 0.5
-# Windows cannot wait for more worker processes.
-MAX_WORKERS = 61
 
 
-def _play(study: Study, runs: Sequence[Names], seconds: float) -> list[Row]:
-    """The rows of the first runs, as many as there is time for, and at least one."""
-    # Strategies for the same station and sessions come one after the other.
-    scenario = functools.lru_cache(maxsize=1)(study.scenario)
-    ideals: dict[Any, Result] = {}
-    rows: list[Row] = []
-    end_s = time.monotonic() + seconds
-    for config, sessions, strategy in runs:
-        if rows and time.monotonic() >= end_s:
-            break
-        try:
-            result = run(scenario(config, sessions), study.strategies[strategy], keep_timeline=False)
-            rows.append(_with_ideal_of(ideals, (sessions, strategy), result).metrics())
-        except Exception as error:  # whatever it is, other runs have nothing to do with it
-            rows.append({"error": sentence(error)})
-    return rows
+def played(
+    study: Study, runs: list[Names], workers: int | None, client: Any, start_s: float = START_S
+) -> Played:
+    """Run everything, and return each run with its row as it ends.
 
-
-def _with_ideal_of(ideals: dict[Any, Result], names: tuple[Hashable, Hashable], result: Result) -> Result:
-    """A result that is compared with an unlimited grid, which is played once for all capacities."""
-    station = result.scenario.config.model_copy(update={"grid_capacity_kw": 0.0})
-    key = (*names, station.model_dump_json(), result.end_s)
-
-    def ideal() -> Result:
-        if key not in ideals and result.ideal is not None:
-            ideals[key] = result.ideal()
-        return ideals[key]
-
-    return replace(result, ideal=ideal)
-
-
-def played(study: Study, runs: list[Names], workers: int | None, client: Any) -> Iterator[Played]:
-    """Every run with its row, some at a time."""
-    if client is not None:
-        workers = max(1, sum(client.nthreads().values()))
-    elif workers is None:
-        workers = _cores()
-        # Planners may need minutes for a run, and better side by side.
-        quick = [names for names in runs if not isinstance(study.strategies[names[2]], Planner)]
-        done: set[Names] = set()
-        for some in _played_here(study, quick, workers):
-            done.update(names for names, _ in some)
-            yield some
+    Parameters
+    ----------
+    workers, client : see `sweep`
+    start_s : s that worker processes take to start: where their number is not given, runs stay in this
+        process until the others would save more time than that
+    """
+    if workers is None and client is None:
+        workers, done = joblib.cpu_count(), set[Names]()
+        for names, row in _played_here(study, runs, workers, start_s):
+            done.add(names)
+            yield names, row
         runs = [names for names in runs if names not in done]
-    alone = client is None and min(workers, len(runs)) < 2
+    alone = client is None and min(workers or 1, len(runs)) < 2
     packed = None if alone else _packed(study)
     if packed is None:
-        yield from _played_here(study, runs, 1)
+        yield from ((names, study.row(names)) for names in runs)
     elif client is not None:
-        yield from _handed_out(functools.partial(_cluster, client, packed), runs, workers)
+        yield from _played_on_cluster(client, packed, runs)
     else:
-        workers = min(workers, len(runs), MAX_WORKERS)
-        yield from _handed_out(functools.partial(_pool, workers, packed), runs, workers)
+        yield from _played_in_pool(min(workers or 1, len(runs)), packed, runs)
 
 
-def _played_here(study: Study, runs: list[Names], workers: int) -> Iterator[Played]:
-    """Runs that this process plays, until so many others would save more time than it takes to start them."""
-    saved_s, lot = 0.0, 1
-    while runs and saved_s < START_S:
-        started_s = time.process_time()  # the computer may have other things to do
-        rows = _play(study, runs[:lot], LOT_S)
-        yield list(zip(runs, rows, strict=False))
-        runs = runs[len(rows) :]
+def _played_here(study: Study, runs: list[Names], workers: int, start_s: float) -> Played:
+    """Run in this process until so many others would save more time than it takes to start them."""
+    # A planner may need minutes for a run: several of them are better side by side.
+    quick = [names for names in runs if not isinstance(study.strategies[names[2]], Planner)]
+    spent_s = 0.0
+    for number, names in enumerate(quick):
         # The first run has compiled code to load, which says nothing of the others.
-        if lot > 1:
-            saved_s = (time.process_time() - started_s) / len(rows) * len(runs) * (1.0 - 1.0 / workers)
-        lot = MAX_RUNS
+        mean_s = spent_s / (number - 1) if number > 1 else 0.0
+        if mean_s * (len(quick) - number) * (1.0 - 1.0 / workers) > start_s:
+            return
+        started_s = time.process_time()  # the computer may have other things to do
+        yield names, study.row(names)
+        spent_s += time.process_time() - started_s if number > 0 else 0.0
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _played_in_pool(workers: int, packed: Any, runs: list[Names]) -> Played:
+    """Run in processes of this computer. Where one dies, the runs under way are repeated one by one."""
+    compiled_play()  # on a fresh installation this compiles, once; then all others find it
+    done: set[Names] = set()
+    while runs:
+        started: list[Names] = []
+        try:
+            for names, row in _in_processes(workers, packed, runs, started):
+                done.add(names)
+                yield names, row
+        except Exception:  # a run's own errors are rows already, so this one is a process's
+            for names in [names for names in started if names not in done]:
+                done.add(names)
+                try:
+                    yield from _in_processes(workers, packed, [names], [])
+                except Exception as error:
+                    yield names, {"error": _death(error)}
+        runs = [names for names in runs if names not in done]
 
 
-def _handed_out(
-    team: Callable[[], AbstractContextManager[Submit]], runs: list[Names], width: int
-) -> Iterator[Played]:
-    """Runs that workers play. After one has died they are played one by one: the next to die is to blame."""
-    waiting, one_by_one = deque(runs), False
-    while waiting:
-        with team() as submit:
-            # All start at once, with nothing to do yet.
-            for future in [submit([]) for _ in range(1 if one_by_one else width)]:
-                if (error := future.exception()) is not None:
-                    raise StudyError(
-                        f"no worker can play this: {sentence(error)} (A script must call sweep under"
-                        ' `if __name__ == "__main__":`; with workers=1 there are no other processes.)'
-                    )
-            playing: dict[Future[list[Row]], list[Names]] = {}
-            died = False
-            while playing or (waiting and not died):
-                # Each worker has a lot, and the next one lies ready.
-                while waiting and not died and len(playing) < (1 if one_by_one else 2 * width):
-                    size = 1 if one_by_one else min(MAX_RUNS, math.ceil(len(waiting) / (4 * width)))
-                    lot = [waiting.popleft() for _ in range(size)]
-                    playing[submit(lot)] = lot
-                for future in wait(playing, return_when=FIRST_COMPLETED).done:
-                    lot, error = playing.pop(future), future.exception()
-                    died = died or error is not None
-                    rows = [] if error is not None else future.result()
-                    if error is not None and one_by_one:
-                        rows = [{"error": f"the worker that played it died: {sentence(error)}"}]
-                    waiting.extendleft(reversed(lot[len(rows) :]))
-                    yield list(zip(lot, rows, strict=False))
-            one_by_one = one_by_one or died
+def _in_processes(workers: int, packed: Any, runs: list[Names], started: list[Names]) -> Played:
+    """Hand runs to joblib, and note those that were handed out."""
+
+    def tasks() -> Iterator[Any]:
+        for names in runs:
+            started.append(names)
+            yield joblib.delayed(_play_packed)(packed, names)
+
+    # joblib would run a single job in this process.
+    pool = joblib.Parallel(n_jobs=max(2, workers), backend="loky", return_as="generator_unordered")
+    yield from pool(tasks())
 
 
-@contextmanager
-def _cluster(client: Any, packed: bytes) -> Iterator[Submit]:
-    """Workers of a Dask cluster, which get the study once."""
+def _played_on_cluster(client: Any, packed: Any, runs: list[Names]) -> Played:
+    """Run on a Dask cluster, which gets the study once, and repeats what a dead worker had begun."""
+    as_completed = importlib.import_module("distributed").as_completed
+    if not client.nthreads():
+        raise StudyError("the cluster of this client has no workers")
     shared = client.scatter(packed, broadcast=True)
-    executor = client.get_executor(pure=False)
-    try:
-        yield functools.partial(_submit, executor, _play_packed, shared)
-    finally:
-        executor.shutdown(wait=False)
+    futures = {client.submit(_play_packed, shared, names, pure=False): names for names in runs}
+    for future in as_completed(futures):
+        error = future.exception()
+        yield future.result() if error is None else (futures[future], {"error": _death(error)})
 
 
-@contextmanager
-def _pool(workers: int, packed: bytes) -> Iterator[Submit]:
-    """Processes of this computer, which get the study when they start."""
-    # On a fresh installation this compiles, once; then all others find it.
-    compiled_play()
-    # The same on every system; and what is forked from a process with threads may stand still for ever.
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, context, _receive, (packed,))
-    try:
-        yield functools.partial(_submit, executor, _play_packed, None)
-    finally:
-        # They need half a second to leave, which nobody has to wait for.
-        executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _submit(executor: Executor, *call: Any) -> Future[Any]:
-    """Like the executor's own, but that nobody is there is told by the future, as any other misfortune."""
-    try:
-        return executor.submit(*call)
-    except BrokenExecutor as error:
-        future: Future[Any] = Future()
-        future.set_exception(error)
-        return future
+def _death(error: BaseException) -> str:
+    return f"the worker that played it died: {sentence(error)}"
 
 
 _LOADING = threading.Lock()
-_received = b""
 
 
-def _receive(packed: bytes) -> None:
-    """Keep the study, in a worker process."""
-    global _received
-    _received = packed
-    # A run's own bar would be drawn over the sweep's, which is another process's.
-    vars(sys.modules[run.__module__])["BAR_AFTER_S"] = math.inf
-
-
-def _play_packed(packed: bytes | None, runs: list[Names]) -> list[Row]:
-    # A worker of a cluster may have several threads.
-    with _LOADING:
-        study = _loaded(_received if packed is None else packed)
-    return _play(study, runs, LOT_S)
+def _play_packed(packed: Any, names: Names) -> tuple[Names, Row]:
+    with _LOADING:  # a worker of a cluster may have several threads
+        study = _loaded(packed.tobytes())
+    return names, study.row(names)
 
 
 @functools.lru_cache(maxsize=1)
 def _loaded(packed: bytes) -> Study:
-    """Everything that a worker needs before it can play."""
-    compiled_play()
-    study: Study = pickle.loads(packed)
+    study: Study = cloudpickle.loads(packed)
     return study
 
 
-def _packed(study: Study) -> bytes | None:
-    """The study as other processes get it; None where it holds what they cannot have."""
-    own = [study.generate, *study.strategies.values()]
+def _packed(study: Study) -> Any:
+    """Return the study as other processes get it; None where it holds what they cannot have."""
+    homes = {home_of(function) for function in (study.generate, *study.strategies.values())}
+    # By their code: another process may not find the module, or have an older one in memory.
+    own = [sys.modules[home] for home in homes if home in sys.modules and not home.startswith("electra_core")]
     try:
-        try:
-            # Takes along the code of functions that another process cannot import: a notebook's, lambdas.
-            pickler = importlib.import_module("cloudpickle")
-        except ModuleNotFoundError:
-            if any(getattr(function, "__module__", "") == "__main__" for function in own):
-                raise
-            pickler = pickle
-        packed: bytes = pickler.dumps(study)
-        return packed
+        with contextlib.ExitStack() as stack:
+            for module in own:
+                cloudpickle.register_pickle_by_value(module)
+                stack.callback(cloudpickle.unregister_pickle_by_value, module)
+            # As an array: joblib maps a large one into the memory of all processes.
+            return np.frombuffer(cloudpickle.dumps(study), np.uint8)
     except Exception as error:  # what a function holds may fail in any way
         warnings.warn(
             f"a function of your own cannot be handed to another process ({sentence(error)}), so this one"
