@@ -218,6 +218,7 @@ class Station:
             queue_positions_so_far=state.queue_positions_so_far + 1,
         )
         names = ("charger_id", "connector", "vehicle", "arrival_soc", "target_soc")
+        arguments: dict[str, Any]
         arguments = {name: getattr(session, name) for name in (*names, "departs_s", "priority", "weight")}
         arguments["vehicle"] = vehicle.to_json()
         arguments["target_soc"] = None if target_soc is None else session.target_soc
