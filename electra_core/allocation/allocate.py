@@ -6,18 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from electra_core.allocation import solver
+from electra_core.allocation import solver, strategies
 from electra_core.allocation.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.allocation.solver import LIMITS, DemandTable
-from electra_core.allocation.strategies import (
-    Planner,
-    Strategy,
-    find_strategy,
-    in_equal_parts,
-    max_min,
-    planned,
-    ranked,
-)
+from electra_core.allocation.strategies import Planner, Strategy, max_min
 from electra_core.allocation.waterfill import ChargerLimit, DemandRow, Grant, PoolEntry, taken, whole_modules
 
 
@@ -56,9 +48,9 @@ def allocate(snapshot: Snapshot, strategy: str | Strategy = "max_min") -> Alloca
     >>> [limit.value for limit in allocation.limited_by.values()]
     ['site', 'site', 'vehicle']
     """
-    rank = find_strategy(strategy)
+    rank = strategies.find_strategy(strategy)
     if isinstance(rank, Planner):
-        snapshot, rank = _held_back(snapshot, planned(rank, snapshot)), max_min
+        snapshot, rank = _held_back(snapshot, strategies.planned(rank, snapshot)), max_min
     # By name, so that the order in which demands are listed cannot change even the last bit.
     demands = sorted(snapshot.demands, key=lambda demand: demand.session_id)
     chargers, tables, boost_kw = [], [], snapshot.boost_kw
@@ -76,12 +68,14 @@ def allocate(snapshot: Snapshot, strategy: str | Strategy = "max_min") -> Alloca
 
     shared = [demand for demand in demands if not demand.on_battery]
     asking = {
-        demand.session_id: ranked(rank, demand, snapshot.now_s) for demand in shared if demand.max_kw > 0.0
+        demand.session_id: strategies.ranked(rank, demand, snapshot.now_s)
+        for demand in shared
+        if demand.max_kw > 0.0
     }
     answers = [asking.get(demand.session_id, (0.0, 1.0)) for demand in shared]
     tables.append(_table(shared, answers, snapshot, chargers))
     comfort_kw = math.inf if snapshot.comfort_kw is None else snapshot.comfort_kw
-    equal = in_equal_parts(rank, asking.values())
+    equal = strategies.in_equal_parts(rank, asking.values())
     solver.solve(tables[-1][1], snapshot.site_limit_kw, boost_kw, comfort_kw, equal)
     return _allocation(snapshot, tables)
 

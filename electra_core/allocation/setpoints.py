@@ -22,18 +22,11 @@ AT_ONCE = 0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load: the setpoint of one session, or of the battery, and its power at each limit on its way.
+    """A load: the setpoint of one session, or of the battery, and its power at each limit on its way."""
 
-    Parameters
-    ----------
-    kw : the setpoint, kW; the battery's is negative where it discharges
-    modules : whole modules assigned to it; None where its charger has none
-    limits_kw : kW that it takes of each limit, by the limit's name
-    """
-
-    kw: float
-    modules: int | None
-    limits_kw: Mapping[str, float]
+    kw: float  # the battery's is negative where it discharges
+    modules: int | None  # whole modules assigned to it; None where its charger has none
+    limits_kw: Mapping[str, float]  # that it takes of each limit, by the limit's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +54,6 @@ def ordered_setpoints(before: Mapping[str, Load], after: Mapping[str, Load]) -> 
 
     As long as each command waits for the acknowledgement of those that it needs, no limit carries more than
     in the larger of the two allocations, even if commands are lost, late or repeated.
-
-    Examples
-    --------
-    >>> before = {"car 1": Load(100, None, {"site": 100}), "car 2": Load(50, None, {"site": 50})}
-    >>> after = {"car 1": Load(50, None, {"site": 50}), "car 2": Load(100, None, {"site": 100})}
-    >>> for command in ordered_setpoints(before, after):
-    ...     print(command.number, command.session_id, command.kw, command.needs)
-    1 car 1 50 ()
-    2 car 2 100 (1,)
     """
     free_kw = _free_kw(before.values(), after.values())
     # The power that each command frees at each limit, kW.

@@ -70,7 +70,10 @@ def solve(
             lifted_kw = min(rows[row].max_kw, max(comfort_kw, rows[row].min_kw))
             rows[row].lift_to_kw = by_grid[row].kw if by_grid[row].kw >= comfort_kw else lifted_kw
         fill(table, grants, total_kw, True, in_equal_parts)
-        given_kw = min(boost_kw, max(0.0, at_site(rows, grants) - site_kw))
+        taken_kw = 0.0
+        for row in range(len(rows)):
+            taken_kw += rows[row].cost * grants[row].kw
+        given_kw = min(boost_kw, max(0.0, taken_kw - site_kw))
     else:
         copy(by_grid, grants)
     name_limits(table, grants)
@@ -101,14 +104,6 @@ def copy(source: Grants, target: Grants) -> None:
         old, new = source[row], target[row]
         new.kw, new.cap_kw, new.modules = old.kw, old.cap_kw, old.modules
         new.min_kw, new.max_kw = old.min_kw, old.max_kw
-
-
-def at_site(rows: Rows, grants: Grants) -> float:
-    """Return what the grants take from grid and battery together, kW."""
-    total_kw = 0.0
-    for row in range(len(rows)):
-        total_kw += rows[row].cost * grants[row].kw
-    return total_kw
 
 
 def name_limits(table: DemandTable, grants: Grants) -> None:

@@ -275,7 +275,14 @@ def share_out(
     than they have are divided. A demand whose minimum is above its part gets that, and the others divide the
     rest. The grants come with ``min_kw``, ``max_kw``, and the modules that they have in any case.
     """
-    site_left_kw = reserve_minima(rows, grants, chargers, site_kw)
+    for charger in chargers:
+        charger.used_kw = 0.0
+    # The minima and modules of all tiers are reserved first.
+    site_left_kw = site_kw
+    for row in range(len(rows)):
+        charger, grant = chargers[rows[row].charger], grants[row]
+        site_left_kw -= rows[row].cost * grant.min_kw
+        charger.used_kw += taken(grant.min_kw, grant.modules, charger.module_kw)
     start = 0
     while start < len(rows):
         end = start
@@ -294,17 +301,6 @@ def share_out(
             if charger.module_kw == 0.0:
                 charger.used_kw += risen_kw
         start = end
-
-
-def reserve_minima(rows: Rows, grants: Grants, chargers: Chargers, site_kw: float) -> float:
-    """Reserve the minima and modules of all tiers at their chargers; return what the site has left, kW."""
-    for charger in chargers:
-        charger.used_kw = 0.0
-    for row in range(len(rows)):
-        charger, grant = chargers[rows[row].charger], grants[row]
-        site_kw -= rows[row].cost * grant.min_kw
-        charger.used_kw += taken(grant.min_kw, grant.modules, charger.module_kw)
-    return site_kw
 
 
 def fill_chargers(

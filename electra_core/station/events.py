@@ -43,13 +43,7 @@ NO_STRATEGIES: Strategies = MappingProxyType({})
 
 
 def call_of(event: Event, strategies: Strategies) -> tuple[str, dict[str, Any]]:
-    """Return name and arguments of a recorded call; ``strategies`` holds the user's own functions by name.
-
-    Raises
-    ------
-    BadValueError, VehicleError
-        When no station has such a call, or the record does not describe its car.
-    """
+    """Return name and arguments of a recorded call; ``strategies`` holds the user's own functions by name."""
     if event.call not in CALLS:
         raise BadValueError(f"there is no call {event.call!r}")
     arguments: dict[str, Any] = dict(event.arguments)
@@ -76,11 +70,8 @@ def write_journal(events: Iterable[Event], path: str | os.PathLike[str]) -> None
 def read_events(source: EventSource) -> Iterator[tuple[str, Event]]:
     """Yield the events of a file or a list, each with the words that name its place.
 
-    Raises
-    ------
-    ReplayError
-        With the line or the number of an event that is damaged. A damaged last line of a file gives a
-        `JournalWarning` instead and is left out: a machine that stops while writing leaves half of it.
+    A damaged event is a `ReplayError`; but the last line of a file gives a `JournalWarning` and is left out: a
+    machine that stops while writing leaves half of it.
     """
     if isinstance(source, str | os.PathLike):
         yield from _lines_of(Path(source))

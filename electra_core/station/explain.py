@@ -7,16 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Self
 
-from electra_core.allocation import (
-    Allocation,
-    Demand,
-    Limit,
-    Snapshot,
-    StrategyError,
-    allocate,
-    name_of,
-    waterfill,
-)
+from electra_core.allocation import Demand, Limit, Snapshot, StrategyError, allocate, name_of, waterfill
 from electra_core.errors import BadValueError
 from electra_core.station.config import StationConfig
 from electra_core.station.demand import max_kw_of, site_left_kw
@@ -62,18 +53,15 @@ class Explanation(str):
     @property
     def what_if(self) -> str:
         """Return the limits that would help this session, as a sentence; empty when none would."""
-        parts = [
-            f"1 kW more of the {limit} limit would give it {kw(gain)} kW"
-            for limit, gain in self.gain_per_kw.items()
-            if gain > LEFT
-        ]
-        return "; ".join(parts)
+        gains = [(limit, gain) for limit, gain in self.gain_per_kw.items() if gain > LEFT]
+        more = "1 kW more of the {} limit would give it {} kW"
+        return "; ".join(more.format(limit, kw(gain)) for limit, gain in gains)
 
 
 def explanation(config: StationConfig, decision: Decision, session: Session) -> Explanation:
     """Explain the power of one session of a decision."""
     name, now_kw = session.session_id, decision.allocation.offered_kw
-    raised_kw = {limit: raised.offered_kw for limit, raised in _raised(config, decision, session).items()}
+    raised_kw = _raised_kw(config, decision, session)
     total_kw = sum(now_kw.values())
     return Explanation(
         _sentence(config, decision, session),
@@ -197,8 +185,8 @@ def _reserved_kw(decision: Decision, charger_id: str) -> float:
     return sum(reserved_kw for name, reserved_kw in reserved.items() if charger_of[name] == charger_id)
 
 
-def _raised(config: StationConfig, decision: Decision, session: Session) -> dict[str, Allocation]:
-    """Return the allocation with a little more of each limit that is used up."""
+def _raised_kw(config: StationConfig, decision: Decision, session: Session) -> dict[str, Mapping[str, float]]:
+    """Return what all would be offered with a little more of each limit that is used up."""
     snapshot, allocation = decision.snapshot, decision.allocation
     charger_kw = snapshot.charger_limit_kw(session.charger_id)
     # Equal parts may stop a session while there is power left: then its own limit says which one binds.
@@ -221,7 +209,7 @@ def _raised(config: StationConfig, decision: Decision, session: Session) -> dict
     if snapshot.boost_kw > 0.0 and short:
         raised["battery"] = replace(snapshot, boost_kw=snapshot.boost_kw + NUDGE_KW)
     try:
-        return {name: allocate(each, decision.state.strategy) for name, each in raised.items()}
+        return {name: allocate(each, decision.state.strategy).offered_kw for name, each in raised.items()}
     except StrategyError as error:
         raise BadValueError(str(error)) from error
 

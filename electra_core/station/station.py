@@ -218,7 +218,6 @@ class Station:
             queue_positions_so_far=state.queue_positions_so_far + 1,
         )
         names = ("charger_id", "connector", "vehicle", "arrival_soc", "target_soc")
-        arguments: dict[str, Any]
         arguments = {name: getattr(session, name) for name in (*names, "departs_s", "priority", "weight")}
         arguments["vehicle"] = vehicle.to_json()
         arguments["target_soc"] = None if target_soc is None else session.target_soc
@@ -246,7 +245,7 @@ class Station:
         drawn_kw = checked_number("drawn power", kw, 0.0, MAX_LOAD_KW)
         offered_kw = self.decision.allocation.offered_kw[session.session_id]
         session = reclaim.reported(self._config, state, session, offered_kw, drawn_kw)
-        place = {"charger_id": session.charger_id, "connector": session.connector}
+        place: dict[str, JsonValue] = {"charger_id": session.charger_id, "connector": session.connector}
         self._accept(state.with_sessions([session]), "report_draw", **place, kw=drawn_kw)
 
     def advance(self, seconds: float) -> None:

@@ -59,9 +59,8 @@ class Vehicle:
         if self.curve is not None and self.battery_kwh is None:
             raise VehicleError("vehicle: a charging curve needs battery_kwh, or its SoC cannot move")
         if self.min_power_kw > self.max_power_kw:
-            raise VehicleError(
-                f"vehicle: min_power_kw {self.min_power_kw:g} is above max_power_kw {self.max_power_kw:g}"
-            )
+            words = f"min_power_kw {self.min_power_kw:g} is above max_power_kw {self.max_power_kw:g}"
+            raise VehicleError(f"vehicle: {words}")
         if not isinstance(self.name, str) or not self.name.isprintable():
             raise VehicleError(f"vehicle: name must be text on one line, got {shortened(self.name)}")
         if self.curve_source not in ("published", "typical", "none"):
@@ -120,13 +119,7 @@ class Vehicle:
 
     @classmethod
     def from_json(cls, data: object) -> Vehicle:
-        """Return the car that `to_json` wrote.
-
-        Raises
-        ------
-        VehicleError
-            When the data does not describe a car.
-        """
+        """Return the car that `to_json` wrote; a `VehicleError` where the data does not describe one."""
         if not isinstance(data, Mapping) or not set(data) <= set(_FIELDS) or "max_power_kw" not in data:
             raise VehicleError(f"vehicle: {shortened(data)} does not describe a car")
         curve = data.get("curve")
