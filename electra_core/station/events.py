@@ -70,8 +70,8 @@ def write_journal(events: Iterable[Event], path: str | os.PathLike[str]) -> None
 def read_events(source: EventSource) -> Iterator[tuple[str, Event]]:
     """Yield the events of a file or a list, each with the words that name its place.
 
-    A damaged event is a `ReplayError`; but the last line of a file gives a `JournalWarning` and is left out: a
-    machine that stops while writing leaves half of it.
+    A damaged event is a `ReplayError`, but the last line of a file gives a `JournalWarning` and is left out:
+    a machine that stops while writing leaves half of it.
     """
     if isinstance(source, str | os.PathLike):
         yield from _lines_of(Path(source))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 
 from electra_core.allocation import BATTERY, Strategy
+from electra_core.errors import UnknownSessionError, shortened
 from electra_core.station.battery import energy_above_kwh
 from electra_core.station.charging_curve import SOC_ROUNDING
 from electra_core.station.config import StationConfig
@@ -194,6 +195,14 @@ class State:
         """Return whether neither the connector nor its charger is out of service."""
         out = self.out_of_service
         return not out or (connector_id not in out and (connector_id[0], WHOLE_CHARGER) not in out)
+
+    def known_session(self, session_id: str) -> Session:
+        """Return the session of an id, or raise an `UnknownSessionError`."""
+        for session in self.sessions.values():
+            if session.session_id == session_id:
+                return session
+        known = ", ".join(session.session_id for session in self.sessions.values()) or "none"
+        raise UnknownSessionError(f"there is no session {shortened(session_id)}; connected are {known}")
 
     def with_sessions(self, changed: Iterable[Session]) -> State:
         """Return the state with these sessions at their connectors."""

@@ -163,7 +163,7 @@ class Station:
         >>> found.what_if
         '1 kW more of the site limit would give it 1 kW'
         """
-        session = calls.known_session(self.decision.state, session_id)
+        session = self.decision.state.known_session(session_id)
         return explanation(self._config, self.decision, session)
 
     def plug_in(
