@@ -39,34 +39,8 @@ from electra_core.allocation.strategies import (
 )
 from electra_core.allocation.violations import violations
 
-__all__ = [
-    "BATTERY",
-    "MAX_DEMAND",
-    "MAX_MODULES",
-    "MAX_RANK_WEIGHT",
-    "MAX_WEIGHT",
-    "MIN_EFFICIENCY",
-    "MIN_MODULE_KW",
-    "MIN_RANK_WEIGHT",
-    "MIN_WEIGHT",
-    "STRATEGIES",
-    "Allocation",
-    "Demand",
-    "EqualParts",
-    "Limit",
-    "Planner",
-    "Rank",
-    "Snapshot",
-    "SnapshotError",
-    "Strategy",
-    "StrategyError",
-    "allocate",
-    "find_strategy",
-    "is_timeless",
-    "max_min",
-    "name_of",
-    "planned",
-    "ranked",
-    "timeless",
-    "violations",
-]
+__all__ = ["BATTERY", "MAX_DEMAND", "MAX_MODULES", "MAX_RANK_WEIGHT", "MAX_WEIGHT", "MIN_EFFICIENCY"]
+__all__ += ["MIN_MODULE_KW", "MIN_RANK_WEIGHT", "MIN_WEIGHT", "STRATEGIES", "Allocation", "Demand"]
+__all__ += ["EqualParts", "Limit", "Planner", "Rank", "Snapshot", "SnapshotError", "Strategy"]
+__all__ += ["StrategyError", "allocate", "find_strategy", "is_timeless", "max_min", "name_of", "planned"]
+__all__ += ["ranked", "timeless", "violations"]
