@@ -1,7 +1,8 @@
 """Metrics of a run, such as fairness, peaks and costs, computed from arrays of numbers.
 
-Each metric is finite wherever it can be, also for an empty run. Powers are the mean of each step, kW;
-``lengths_s`` is the length of each step, s, because the last step of a run may be shorter.
+Each metric is finite wherever it can be, also for an empty run; input that is no row of numbers, or out of
+range, raises `MetricsError`. Powers are the mean of each step, kW; ``lengths_s`` is the length of each step,
+s, because the last step of a run may be shorter.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Ints: TypeAlias = NDArray[np.int64]
 # The window over which utilities measure demand.
 QUARTER_HOUR_S = 900.0
 
-MIN_STEP_S, MIN_WINDOW_S = 0.001, 1.0
+MIN_STEP_S = 0.001
 
 # An edge of a step this close to one of a window is the same moment: rounding must not make a window.
 ROUNDING_S = 1e-6
@@ -33,6 +34,9 @@ class MetricsError(ElectraError):
 def jain(values: ArrayLike) -> float:
     """Return Jain's index of fairness: 1 when all values are equal, 1/n when one of n has everything.
 
+    (Σx)² / (n Σx²), the "index of fairness" of Jain, Chiu and Hawe, "A Quantitative Measure of Fairness and
+    Discrimination for Resource Allocation in Shared Computer Systems", DEC-TR-301, 1984.
+
     Parameters
     ----------
     values : shape (n,), 0 or more, of any unit; NaN stands for "not known" and is left out
@@ -41,22 +45,13 @@ def jain(values: ArrayLike) -> float:
     -------
     From 1/n to 1. Also 1 where there are no values or all are 0: then none is less than another.
 
-    Raises
-    ------
-    MetricsError
-        When a value is negative or infinite.
-
-    References
-    ----------
-    (Σx)² / (n Σx²), the "index of fairness" of Jain, Chiu and Hawe, "A Quantitative Measure of Fairness and
-    Discrimination for Resource Allocation in Shared Computer Systems", DEC-TR-301, 1984.
-
     Examples
     --------
     >>> jain([22, 22, 22]), jain([150, 0, 0, 0])
     (1.0, 0.25)
     """
-    known = _known("values", values)
+    row = _numbers("values", values)
+    known = row[~np.isnan(row)]
     bad = np.flatnonzero(~((known >= 0.0) & (known < np.inf)))
     if len(bad):
         raise MetricsError(f"values must be finite and 0 or more, got {known[bad[0]]:g}")
@@ -71,6 +66,9 @@ def jain(values: ArrayLike) -> float:
 def quantile(values: ArrayLike, share: float) -> float:
     """Return the value that a share of all values do not exceed.
 
+    Linear between the two nearest of the sorted values: definition 7 of Hyndman and Fan, "Sample Quantiles in
+    Statistical Packages", The American Statistician 50 (1996), 361-365.
+
     Parameters
     ----------
     values : shape (n,), of any unit; NaN stands for "not known" and is left out
@@ -80,18 +78,14 @@ def quantile(values: ArrayLike, share: float) -> float:
     -------
     In the unit of the values; 0 where no value is known. Infinite only where values are.
 
-    References
-    ----------
-    Linear between the two nearest of the sorted values: definition 7 of Hyndman and Fan, "Sample Quantiles in
-    Statistical Packages", The American Statistician 50 (1996), 361-365.
-
     Examples
     --------
     >>> quantile([1, 2, 3, 4], 0.5)
     2.5
     """
     checked_number("share", share, 0.0, 1.0, MetricsError)
-    known = _known("values", values)
+    row = _numbers("values", values)
+    known = row[~np.isnan(row)]
     if not len(known):
         return 0.0
     with np.errstate(invalid="ignore"):
@@ -113,21 +107,15 @@ def energy_kwh(power_kw: ArrayLike, lengths_s: ArrayLike) -> float:
 
 
 def load_factor(power_kw: ArrayLike, lengths_s: ArrayLike) -> float:
-    """Return mean load over peak load, the use that is made of a connection.
+    """Return mean load over peak load, from 0 to 1: 1 for a flat load, 0 without any.
+
+    The "ratio of average to peak load": Lawrence Berkeley National Laboratory, Tariff Analysis Project,
+    "Definitions".
 
     Parameters
     ----------
     power_kw : shape (steps,), kW, 0 or more; the peak is that of the highest step
     lengths_s : shape (steps,), s
-
-    Returns
-    -------
-    From 0 to 1: 1 for a flat load, 0 without any.
-
-    References
-    ----------
-    The "ratio of average to peak load": Lawrence Berkeley National Laboratory, Tariff Analysis Project,
-    "Definitions".
 
     Examples
     --------
@@ -146,17 +134,15 @@ def clock_peak_kw(
 ) -> float:
     """Return the billing demand, kW: the highest mean of a window of the clock; 0 for an empty run.
 
-    Parameters
-    ----------
-    power_kw, step_s, lengths_s : as `clock_means_kw`
-    clock : ``window_s`` and ``clock_s`` of `clock_means_kw`
-
-    References
-    ----------
     Utilities bill "the highest amount of electricity used within any 15-minute period" of a month (Southern
     California Edison, "What is the difference between demand charges and usage charges?"); in Germany it is
     the Jahreshöchstleistung, the highest quarter-hour of the year, that grid fees are paid for (StromNEV
     § 17 (2)). Quarter-hours of the clock, which do not slide: meters store these.
+
+    Parameters
+    ----------
+    power_kw, step_s, lengths_s : as `clock_means_kw`
+    clock : ``window_s`` and ``clock_s`` of `clock_means_kw`
 
     Examples
     --------
@@ -198,7 +184,7 @@ def clock_means_kw(
     [30.0, 10.0, 20.0, 60.0]
     """
     checked_number("step_s", step_s, MIN_STEP_S, error=MetricsError)
-    checked_number("window_s", window_s, MIN_WINDOW_S, error=MetricsError)
+    checked_number("window_s", window_s, 1.0, error=MetricsError)
     checked_number("clock_s", clock_s, 0.0, error=MetricsError)
     lengths = np.full(np.shape(power_kw), float(step_s)) if lengths_s is None else lengths_s
     powers_kw, known_s = _powers(power_kw, lengths)
@@ -216,23 +202,17 @@ def clock_means_kw(
 
 
 def battery_cycles(charged_kwh: float, discharged_kwh: float, capacity_kwh: float) -> float:
-    """Return equivalent full cycles: energy through a battery over that of one full cycle, in and out.
+    """Return equivalent full cycles: energy through a battery over that of one cycle; 0 without a battery.
+
+    After TWAICE, Battery Encyclopedia, "Cycle": any charge or discharge in terms of the throughput of a full
+    cycle, so that from 50 to 100 % and back is half a cycle. SimSES (Möller et al., Journal of Energy Storage
+    49, 2022, 103743) counts only the energy charged, which is the same where a run ends as full as it began
+    and nothing is lost.
 
     Parameters
     ----------
     charged_kwh, discharged_kwh : energy into the battery and out of it, kWh, 0 or more
     capacity_kwh : from empty to full, kWh
-
-    Returns
-    -------
-    Cycles; 0 without a battery.
-
-    References
-    ----------
-    After TWAICE, Battery Encyclopedia, "Cycle": any charge or discharge in terms of the throughput of a full
-    cycle, so that from 50 to 100 % and back is half a cycle. SimSES (Möller et al., Journal of Energy Storage
-    49, 2022, 103743) counts only the energy charged, which is the same where a run ends as full as it began
-    and nothing is lost.
 
     Examples
     --------
@@ -246,21 +226,15 @@ def battery_cycles(charged_kwh: float, discharged_kwh: float, capacity_kwh: floa
 
 
 def energy_cost(import_kw: ArrayLike, price_per_kwh: ArrayLike, lengths_s: ArrayLike) -> float:
-    """Return the cost of imported energy: the sum over all steps of price times energy.
+    """Return the cost of imported energy, in the currency of its price: that of all steps together.
+
+    The Arbeitsentgelt of StromNEV § 17 (2), with a price that may change from step to step.
 
     Parameters
     ----------
     import_kw : shape (steps,), kW
     price_per_kwh : shape (steps,), in any currency; may be negative
     lengths_s : shape (steps,), s
-
-    Returns
-    -------
-    In that currency.
-
-    References
-    ----------
-    The Arbeitsentgelt of StromNEV § 17 (2), with a price that may change from step to step.
 
     Examples
     --------
@@ -273,23 +247,17 @@ def energy_cost(import_kw: ArrayLike, price_per_kwh: ArrayLike, lengths_s: Array
 
 
 def demand_charge(mean_kw: ArrayLike, month: ArrayLike, charge_per_kw: ArrayLike) -> float:
-    """Return the cost of peaks: the sum over all billing months of the window that costs most.
+    """Return the cost of peaks, in the currency of the charge: of each billing month the dearest window.
+
+    Where all windows of a month have the same charge that is the charge times the month's peak, as in the
+    Facilities-Related Demand Charges of Southern California Edison: per kW of "the highest recorded demand
+    during each monthly billing period".
 
     Parameters
     ----------
     mean_kw : shape (windows,), kW: see `clock_means_kw`
     month : shape (windows,), whole numbers: windows with the same one are billed together
     charge_per_kw : shape (windows,), in any currency, 0 or more
-
-    Returns
-    -------
-    In that currency.
-
-    References
-    ----------
-    Where all windows of a month have the same charge that is the charge times the month's peak, as in the
-    Facilities-Related Demand Charges of Southern California Edison: per kW of "the highest recorded demand
-    during each monthly billing period".
 
     Examples
     --------
@@ -340,12 +308,6 @@ def _as_long(name: str, values: ArrayLike, powers_kw: Floats) -> Floats:
     if len(row) != len(powers_kw):
         raise MetricsError(f"{name} has {len(row)} entries, but there are {len(powers_kw)} powers")
     return row
-
-
-def _known(name: str, values: ArrayLike) -> Floats:
-    row = _numbers(name, values)
-    found: Floats = row[~np.isnan(row)]
-    return found
 
 
 def _numbers(name: str, values: ArrayLike) -> Floats:

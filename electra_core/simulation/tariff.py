@@ -6,10 +6,9 @@ after one, a run is an hour off. Public holidays count as the weekday that they 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,17 +17,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from electra_core.errors import ElectraError, checked_number, is_finite, shortened
-from electra_core.simulation.metrics import (
-    MIN_STEP_S,
-    QUARTER_HOUR_S,
-    ROUNDING_S,
-    Floats,
-    Ints,
-    clock_means_kw,
-    demand_charge,
-    energy_cost,
-    finite_row,
-)
+from electra_core.simulation import metrics
+from electra_core.simulation.metrics import MIN_STEP_S, QUARTER_HOUR_S, ROUNDING_S, Floats, Ints, finite_row
 from electra_core.station import HOUR_S, JsonFileError, read_json
 
 # Local time at which a run begins; a text is written such as "2019-03-01 06:00".
@@ -43,6 +33,16 @@ WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturd
 # A leap year has every day that there can be.
 LEAP_YEAR = pd.date_range("2000-01-01", "2000-12-31")
 DAYS_BEFORE_MONTH = np.flatnonzero(LEAP_YEAR.day == 1)
+
+# The key in a file of each attribute of `Schedule`.
+KEYS = {
+    "hours": "times",
+    "price_per_kwh": "tariffs",
+    "demand_charge_per_kw": "demand_charge",
+    "first_day": "effective_start",
+    "last_day": "effective_end",
+    "days": "dow_mask",
+}
 
 # Solvers may write an import of 0 as a little less.
 ROUNDING_KW = 1e-6
@@ -93,7 +93,7 @@ class Schedule:
 
     @property
     def holds(self) -> NDArray[np.bool_]:
-        """True for each day on which it holds: shape (366, 7), by day of a leap year and weekday from Monday."""
+        """The days on which it holds: shape (366, 7), by day of a leap year and weekday from Monday."""
         day, first, last = np.arange(366), _day_number(self.first_day), _day_number(self.last_day)
         after, before = day >= first, day <= last
         season = after & before if first <= last else after | before
@@ -104,21 +104,23 @@ class Schedule:
 class Tariff:
     """A time-of-use tariff with a demand charge.
 
+    The model of acnportal's tariff files, such as that of Southern California Edison's schedule TOU-EV-4 (its
+    tariff sheet of 1 March 2019): each season, weekday and hour has a price, and the month's highest
+    quarter-hour of import is charged as well.
+
     Attributes
     ----------
     name : of the tariff
     schedules : on each day of the year exactly one of them holds
     source : of its figures
 
-    References
-    ----------
-    The model of acnportal's tariff files, such as that of Southern California Edison's schedule TOU-EV-4 (its
-    tariff sheet of 1 March 2019): each season, weekday and hour has a price, and the month's highest
-    quarter-hour of import is charged as well.
-
     Examples
     --------
     >>> tariff = Tariff("two prices", (Schedule((0, 8), (0.1, 0.2), demand_charge_per_kw=12),))
+    >>> tariff.prices("2019-03-01 07:00", 2, 3600).tolist()
+    [0.1, 0.2]
+    >>> tariff.demand_charges("2019-03-01 07:00", [10, 20], 3600)
+    240.0
     >>> tariff.cost("2019-03-01 07:00", [10, 20], 3600)
     245.0
     """
@@ -149,27 +151,22 @@ class Tariff:
 
         Parameters
         ----------
-        start : local time at which the first step begins
+        start : local time of the site at which the first step begins
         steps : number of steps
         step_s : s
 
         Returns
         -------
         Shape (steps,), per kWh, in the tariff's currency.
-
-        Examples
-        --------
-        >>> Tariff("two prices", (Schedule((0, 8), (0.1, 0.2)),)).prices("2019-03-01 07:00", 2, 3600).tolist()
-        [0.1, 0.2]
         """
-        begin = _local_time(start)
+        midnight, clock_s = _local_time(start)
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 0:
             raise TariffError(f"steps must be a whole number, 0 or more, got {shortened(steps)}")
         checked_number("step_s", step_s, MIN_STEP_S, error=TariffError)
         # A step that begins on the hour does so also where rounding puts it just before.
-        seconds = _after_midnight_s(begin) + step_s * np.arange(steps) + ROUNDING_S
+        seconds = clock_s + step_s * np.arange(steps) + ROUNDING_S
         day = (seconds // DAY_S).astype(np.int64)
-        schedule = self._schedule_on(_dates(begin, day))[day]
+        schedule = self._schedule_on(_dates(midnight, day))[day]
         prices = np.empty(steps)
         for number, known in enumerate(self.schedules):
             here = schedule == number
@@ -181,50 +178,40 @@ class Tariff:
     def demand_charges(
         self, start: StartTime, import_kw: ArrayLike, step_s: float, *, lengths_s: ArrayLike | None = None
     ) -> float:
-        """Return the cost of peaks: for each calendar month the demand charge times its highest quarter-hour.
+        """Return the cost of peaks: for each calendar month its highest quarter-hour times the demand charge.
 
         A month that the run covers in part is charged in full, and a quarter-hour that it covers in part has
         the mean of that part. Where the schedules of one month differ in their charge, each quarter-hour
-        counts with that of its day, and the dearest one is paid.
+        counts with that of its day, and the dearest one is paid: see `metrics.demand_charge`. In the tariff's
+        currency.
 
         Parameters
         ----------
-        start : local time at which the run begins
+        start : local time of the site at which the run begins
         import_kw : shape (steps,), kW, 0 or more, the mean of each step
         step_s : s
         lengths_s : shape (steps,), s, where the last step is shorter than the others; None: it is not
-
-        Returns
-        -------
-        In the tariff's currency: see `electra_core.simulation.metrics.demand_charge`.
-
-        Examples
-        --------
-        >>> tariff = Tariff("flat", (Schedule((0,), (0.3,), demand_charge_per_kw=12),))
-        >>> tariff.demand_charges("2019-03-31 23:45", [90, 60], 900)
-        1800.0
         """
-        begin = _local_time(start)
+        midnight, clock_s = _local_time(start)
         imported_kw, known_s = _steps(import_kw, step_s, lengths_s)
-        clock_s = _after_midnight_s(begin)
-        means_kw = clock_means_kw(imported_kw, step_s, QUARTER_HOUR_S, known_s, clock_s=clock_s)
+        means_kw = metrics.clock_means_kw(imported_kw, step_s, QUARTER_HOUR_S, known_s, clock_s=clock_s)
         day = (int(clock_s // QUARTER_HOUR_S) + np.arange(len(means_kw))) // WINDOWS_A_DAY
-        dates = _dates(begin, day)
+        dates = _dates(midnight, day)
         charges = np.array([schedule.demand_charge_per_kw for schedule in self.schedules])
         month = 12 * dates.year.to_numpy() + dates.month.to_numpy()
-        return demand_charge(means_kw, month[day], charges[self._schedule_on(dates)][day])
+        return metrics.demand_charge(means_kw, month[day], charges[self._schedule_on(dates)][day])
 
     def cost(
         self, start: StartTime, import_kw: ArrayLike, step_s: float, *, lengths_s: ArrayLike | None = None
     ) -> float:
         """Return the cost of import: its energy at the price of each step, and the demand charges.
 
-        Parameters and result are those of `demand_charges`; the class has an example.
+        Parameters and result are those of `demand_charges`.
         """
         imported_kw, known_s = _steps(import_kw, step_s, lengths_s)
         prices = self.prices(start, len(imported_kw), step_s)
         peaks = self.demand_charges(start, imported_kw, step_s, lengths_s=known_s)
-        return energy_cost(imported_kw, prices, known_s) + peaks
+        return metrics.energy_cost(imported_kw, prices, known_s) + peaks
 
     def _held(self) -> NDArray[np.bool_]:
         """Return `Schedule.holds` of all schedules: shape (schedules, 366, 7)."""
@@ -243,15 +230,12 @@ def read_tariff(path: str | Path) -> Tariff:
     ``name``, perhaps a ``link``, and ``schedule``: a list of objects with ``id``, ``effective_start`` and
     ``effective_end`` (MM-DD, both included), ``dow_mask`` (WEEKDAYS, WEEKENDS or ALL), ``times`` (hours from
     which the prices hold), ``tariffs`` (prices per kWh) and ``demand_charge`` (per kW of a month's peak).
+    See the package ``acnportal.signals.tariffs``; it ignores a schedule's last day, which is respected here.
 
     Raises
     ------
     TariffError
         With the file's name and the place in it.
-
-    References
-    ----------
-    The package ``acnportal.signals.tariffs``; it ignores a schedule's last day, which is respected here.
 
     Examples
     --------
@@ -278,13 +262,11 @@ def _schedule(number: int, entry: Any) -> Schedule:
     if not isinstance(entry, Mapping):
         raise TariffError(f"schedule[{number}] must be an object in braces, got {shortened(entry)}")
     name = str(entry.get("id", ""))
-    keys = ("times", "tariffs", "demand_charge", "effective_start", "effective_end", "dow_mask")
     try:
-        return Schedule(*(entry[key] for key in keys), name=name)
-    except KeyError as error:
-        raise TariffError(f"{_title(number, name)}: {error.args[0]} is missing") from None
-    except TariffError as error:
-        raise TariffError(f"{_title(number, name)}: {error}") from None
+        return Schedule(**{attribute: entry[key] for attribute, key in KEYS.items()}, name=name)
+    except (KeyError, TariffError) as error:
+        words = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise TariffError(f"{_title(number, name)}: {words}") from None
 
 
 def _title(number: int, name: str) -> str:
@@ -300,14 +282,10 @@ def _numbers(name: str, values: Any) -> tuple[float, ...]:
 
 def _day_number(text: str) -> int:
     """Return the number of a day of a leap year, from 0."""
-    found = re.fullmatch(r"(\d{1,2})-(\d{1,2})", text) if isinstance(text, str) else None
     try:
-        day = date(2000, int(found[1]), int(found[2])) if found else None
+        return datetime.strptime(f"2000-{text}", "%Y-%m-%d").timetuple().tm_yday - 1
     except ValueError:
-        day = None
-    if day is None:
-        raise TariffError(f"a day must be written MM-DD, such as 06-01, got {shortened(text)}")
-    return day.timetuple().tm_yday - 1
+        raise TariffError(f"a day must be written MM-DD, such as 06-01, got {shortened(text)}") from None
 
 
 def _steps(import_kw: ArrayLike, step_s: float, lengths_s: ArrayLike | None) -> tuple[Floats, Floats]:
@@ -326,7 +304,8 @@ def _steps(import_kw: ArrayLike, step_s: float, lengths_s: ArrayLike | None) -> 
     return imported_kw, known_s
 
 
-def _local_time(start: StartTime) -> pd.Timestamp:
+def _local_time(start: StartTime) -> tuple[pd.Timestamp, float]:
+    """Return the midnight before a start, and the seconds between them."""
     try:
         begin = pd.Timestamp(start) if isinstance(start, str | date | np.datetime64) else pd.NaT
     except (TypeError, ValueError):
@@ -335,14 +314,11 @@ def _local_time(start: StartTime) -> pd.Timestamp:
         raise TariffError(f"start must be a date and time, got {shortened(start)}")
     if begin.tzinfo is not None:
         raise TariffError(f"start must be the site's local time, without a time zone, got {begin}")
-    return begin
+    midnight = begin.normalize()
+    return midnight, float((begin - midnight).total_seconds())
 
 
-def _after_midnight_s(begin: pd.Timestamp) -> float:
-    return float((begin - begin.normalize()).total_seconds())
-
-
-def _dates(begin: pd.Timestamp, day: Ints) -> pd.DatetimeIndex:
+def _dates(midnight: pd.Timestamp, day: Ints) -> pd.DatetimeIndex:
     """Return the dates of a run, from its first day to the highest of some numbers of days."""
     days = int(day.max(initial=0)) + 1
-    return pd.DatetimeIndex(begin.normalize().to_datetime64().astype("datetime64[D]") + np.arange(days))
+    return pd.DatetimeIndex(midnight.to_datetime64().astype("datetime64[D]") + np.arange(days))

@@ -40,7 +40,7 @@ def real_tariff() -> Tariff:
 
 
 def month_by_hand(kw: float) -> float:
-    """Return the bill of March 2019 at a constant power: 21 weekdays and 10 days of weekends, from a Friday."""
+    """Return the bill of March 2019 at a constant power: 21 weekdays, 10 days of weekends."""
     weekday = (8 + 1) * SUPER_OFF + (4 + 5) * MID + 6 * PEAK
     weekend = 24 * SUPER_OFF
     return kw * (21 * weekday + 10 * weekend + CHARGE)
