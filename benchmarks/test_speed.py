@@ -45,7 +45,7 @@ def full_table(connectors: int) -> DemandTable:
     config = station(connectors, 1.0, 150.0)
     scenario = read_scenario(config, pd.DataFrame())
     table: Any = table_of(
-        build(scenario, divided=False, timeless=True, keeps_steps=False).desk, 0, connectors
+        build(scenario, in_equal_parts=False, timeless=True, keep_timeline=False).station, 0, connectors
     )
     dice = np.random.default_rng(1)
     table.rows.charger = np.arange(connectors) // 2

@@ -30,6 +30,7 @@ from electra_core.allocation.strategies import (
     Strategy,
     StrategyError,
     find_strategy,
+    in_equal_parts,
     is_timeless,
     max_min,
     name_of,
@@ -42,5 +43,14 @@ from electra_core.allocation.violations import violations
 __all__ = ["BATTERY", "MAX_DEMAND", "MAX_MODULES", "MAX_RANK_WEIGHT", "MAX_WEIGHT", "MIN_EFFICIENCY"]
 __all__ += ["MIN_MODULE_KW", "MIN_RANK_WEIGHT", "MIN_WEIGHT", "STRATEGIES", "Allocation", "Demand"]
 __all__ += ["EqualParts", "Limit", "Planner", "Rank", "Snapshot", "SnapshotError", "Strategy"]
-__all__ += ["StrategyError", "allocate", "find_strategy", "is_timeless", "max_min", "name_of", "planned"]
+__all__ += [
+    "StrategyError",
+    "allocate",
+    "find_strategy",
+    "in_equal_parts",
+    "is_timeless",
+    "max_min",
+    "name_of",
+    "planned",
+]
 __all__ += ["ranked", "timeless", "violations"]

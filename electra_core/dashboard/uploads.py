@@ -193,7 +193,7 @@ def guests_of_table(visits: SessionTable, config: StationConfig) -> tuple[Guest,
     places, chargers = list(config.connectors), [charger.id for charger in config.chargers]
     guests = []
     for row in range(len(visits)):
-        slot, charger = int(visits.slot[row]), int(visits.charger[row])
+        slot, charger = int(visits.connector[row]), int(visits.charger[row])
         place = places[slot] if slot != ANY else (None if charger == ANY else chargers[charger], None)
         guests.append(
             Guest(

@@ -235,7 +235,7 @@ def _allowed_kw(scenario: Scenario) -> Floats:
     best_kw = np.zeros(len(scenario.config.chargers))
     np.maximum.at(best_kw, charger, connector_kw)
     limit_kw = np.where(table.charger == ANY, best_kw.max(), best_kw[table.charger])
-    limit_kw = np.where(table.slot == ANY, limit_kw, connector_kw[table.slot])
+    limit_kw = np.where(table.connector == ANY, limit_kw, connector_kw[table.connector])
     return np.minimum(table.max_kw, limit_kw)
 
 

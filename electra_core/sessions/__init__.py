@@ -2,12 +2,21 @@
 
 ``table`` is the checked table of sessions and ``columns`` its reader; ``plain``, ``epfl`` and ``acn`` are
 file formats, ``csv_files`` and ``timestamps`` their common parts; ``generator`` draws random sessions,
-``days`` are shipped, ``scenario`` is everything that a run depends on but the strategy.
+``days`` are shipped, ``arrival_queue`` is the rule of waiting for a connector, ``scenario`` is everything
+that a run depends on but the strategy.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from electra_core.errors import load_on_demand
+from electra_core.sessions import arrival_queue
+from electra_core.sessions.arrival_queue import (
+    NOBODY,
+    ArrivalQueue,
+    ConnectorUse,
+    QueuedArrival,
+    QueuePosition,
+)
 from electra_core.sessions.days import Arrival, Day, day_names, load_day
 
 if TYPE_CHECKING:
@@ -22,14 +31,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANY",
+    "NOBODY",
     "Arrival",
+    "ArrivalQueue",
+    "ConnectorUse",
     "Day",
     "Profile",
+    "QueuePosition",
+    "QueuedArrival",
     "Scenario",
     "ScenarioError",
     "SessionTable",
     "SessionsError",
     "SessionsWarning",
+    "arrival_queue",
     "constant",
     "day_names",
     "day_sessions",

@@ -36,7 +36,7 @@ class SessionTable:
     arrival_s, departure_s : s; an infinite departure: the car leaves when done
     patience_s : s that the driver waits for a connector; may be infinite
     charger : index of the wanted charger in the configuration; -1: any
-    slot : index of the wanted connector among all of the station; -1: any of the charger
+    connector : index of the wanted connector among all of the station; -1: any of the charger
     battery_kwh, arrival_soc, target_soc : capacity, and SoC before and after charging, 0 to 1. Where only an
         energy is known the battery has that size and charges from 0 to 1
     requested_kwh : energy up to the target
@@ -53,7 +53,7 @@ class SessionTable:
     departure_s: Floats
     patience_s: Floats
     charger: Ints
-    slot: Ints
+    connector: Ints
     battery_kwh: Floats
     arrival_soc: Floats
     target_soc: Floats
@@ -151,9 +151,9 @@ def _read_rows(read: ColumnReader, find_indices: FindIndices) -> SessionTable:
     bad = ~((weight >= MIN_WEIGHT) & (weight <= MAX_WEIGHT))
     read.add_faults(bad, f"weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, got {{}}", weight)
     _check_ids(read)
-    charger, slot = _read_connectors(read, find_indices)
+    charger, connector = _read_connectors(read, find_indices)
     cars = _Cars(read)
-    _check_overlaps(read, slot, arrival_s, departure_s)
+    _check_overlaps(read, connector, arrival_s, departure_s)
     order = np.argsort(arrival_s, kind="stable")
     return SessionTable(
         session_id=read.ids[order],
@@ -161,7 +161,7 @@ def _read_rows(read: ColumnReader, find_indices: FindIndices) -> SessionTable:
         departure_s=departure_s[order],
         patience_s=patience_s[order],
         charger=charger[order],
-        slot=slot[order],
+        connector=connector[order],
         battery_kwh=cars.battery_kwh[order],
         arrival_soc=cars.arrival_soc[order],
         target_soc=cars.target_soc[order],
@@ -190,7 +190,7 @@ def _check_ids(read: ColumnReader) -> None:
 
 def _read_connectors(read: ColumnReader, find_indices: FindIndices) -> tuple[Ints, Ints]:
     """Return the indices of each row's charger and connector."""
-    charger, slot = np.full(read.rows, ANY, dtype=np.int64), np.full(read.rows, ANY, dtype=np.int64)
+    chargers, connectors = np.full(read.rows, ANY, dtype=np.int64), np.full(read.rows, ANY, dtype=np.int64)
     pairs = zip(read.objects("charger_id"), read.numbers("connector").tolist(), strict=True)
     for row, (charger_id, number) in enumerate(pairs):
         if charger_id is None:
@@ -199,29 +199,31 @@ def _read_connectors(read: ColumnReader, find_indices: FindIndices) -> tuple[Int
             continue
         connector = int(number) if number.is_integer() else None if math.isnan(number) else number
         try:
-            charger[row], slot[row] = find_indices(charger_id, connector)
+            chargers[row], connectors[row] = find_indices(charger_id, connector)
         except StationError as error:
             read.add_fault(row, str(error))
-    return charger, slot
+    return chargers, connectors
 
 
 def _indices_at(config: StationConfig) -> FindIndices:
     """Return a function that finds indices in a configuration."""
     chargers = {charger_id: index for index, charger_id in enumerate(config.charger_kw)}
-    slots = {place: index for index, place in enumerate(config.connectors)}
+    connectors = {connector_id: index for index, connector_id in enumerate(config.connectors)}
 
     def find_indices(charger_id: Any, connector: Any) -> tuple[int, int]:
-        if isinstance(charger_id, str) and (charger_id, connector) in slots:
-            return chargers[charger_id], slots[charger_id, connector]
+        if isinstance(charger_id, str) and (charger_id, connector) in connectors:
+            return chargers[charger_id], connectors[charger_id, connector]
         charger = chargers[config.known_charger(charger_id)]
-        return charger, ANY if connector is None else slots[config.known_connector(charger_id, connector)]
+        if connector is None:
+            return charger, ANY
+        return charger, connectors[config.known_connector(charger_id, connector)]
 
     return find_indices
 
 
 def _indices_by_name() -> FindIndices:
     """Return a function that numbers connectors as they come, for a station that is not known yet."""
-    slots: dict[tuple[str, int], int] = {}
+    connectors: dict[tuple[str, int], int] = {}
 
     def find_indices(charger_id: Any, connector: Any) -> tuple[int, int]:
         if not isinstance(charger_id, str):
@@ -230,7 +232,7 @@ def _indices_by_name() -> FindIndices:
             return ANY, ANY
         if not isinstance(connector, int) or connector < 1:
             raise UnknownConnectorError(f"a connector is a whole number from 1, got {shortened(connector)}")
-        return ANY, slots.setdefault((charger_id, connector), len(slots))
+        return ANY, connectors.setdefault((charger_id, connector), len(connectors))
 
     return find_indices
 
@@ -301,21 +303,21 @@ class _Cars:
             return np.where(by_soc, np.maximum(0.0, target - arrival) * battery, energy)
 
 
-def _check_overlaps(read: ColumnReader, slot: Ints, arrival_s: Floats, departure_s: Floats) -> None:
+def _check_overlaps(read: ColumnReader, connector: Ints, arrival_s: Floats, departure_s: Floats) -> None:
     """Find sessions that begin while another one is at their connector."""
     # A car that leaves when done blocks no later one: it may be gone by then.
     end_s = np.where(np.isfinite(departure_s), departure_s, -np.inf)
-    order = np.lexsort((arrival_s, slot))
-    order = order[slot[order] != ANY]
+    order = np.lexsort((arrival_s, connector))
+    order = order[connector[order] != ANY]
     before, after = order[:-1], order[1:]
     # Where any two overlap, two neighbours do; only then is it worth a loop to find out which.
-    if not ((slot[before] == slot[after]) & (arrival_s[after] < end_s[before])).any():
+    if not ((connector[before] == connector[after]) & (arrival_s[after] < end_s[before])).any():
         return
     last: int | None = None
     for row in order.tolist():
         if row in read.faults:
             continue
-        if last is None or slot[last] != slot[row]:
+        if last is None or connector[last] != connector[row]:
             last = row
         elif arrival_s[row] < end_s[last]:
             blocking = f"{read.position(last)} (session {shortened(read.ids[last])})"

@@ -11,99 +11,103 @@ from collections.abc import Sequence
 from typing import Any
 
 from electra_core.allocation import MAX_RANK_WEIGHT, MIN_RANK_WEIGHT, solver, waterfill
+from electra_core.sessions import NOBODY
 from electra_core.simulation.records import (
     BAD_RANK,
     FINE,
-    NOBODY,
     Battery,
     Charger,
-    Desk,
-    Moment,
-    Seat,
+    ConnectorState,
+    LinePlace,
+    RowOrder,
     Settings,
-    Slot,
+    SiteState,
+    StationArrays,
     table_of,
 )
-from electra_core.simulation.timers import fall_due, keep_modules, next_due_s, watch
+from electra_core.simulation.timers import apply_due, keep_modules, next_due_s, watch
 from electra_core.station import energy_above_kwh, has_reserve, max_charge_kw, max_discharge_kw, power_at
 
 
-def decide(desk: Desk, rank: Any, plan: Any) -> None:
+def decide(station: StationArrays, rank: Any, plan: Any) -> None:
     """Decide until nothing falls due at once any more.
 
     ``rank`` answers with tier and weight for a connector and the numbers of its demand; ``plan``, where
     there is one, has the last word on what cars may ask for.
     """
-    settings, moment = desk.settings, desk.moment
-    while moment.fault == FINE:
+    settings, site = station.settings, station.site
+    while site.error == FINE:
         if settings.each_call:
-            fall_due(settings, desk.slots, desk.chargers, moment)
-        ask(desk)
+            apply_due(station)
+        ask(station)
         if settings.whole_session:
-            release_carried(desk)
+            release_carried(station)
         if plan is not None:
-            plan(desk)
+            plan(station)
         if settings.has_modules:
-            for charger in range(len(desk.chargers)):
-                desk.chargers[charger].better_modules = 0
-        share_out(desk, rank)
+            for charger in range(len(station.chargers)):
+                station.chargers[charger].better_modules = 0
+        share_out(station, rank)
         if not settings.each_call:
             break
-        watch(settings, desk.slots, desk.chargers, desk.line, moment)
-        if next_due_s(settings, desk.slots, desk.chargers, moment) > moment.now_s:
+        watch(station)
+        if next_due_s(station) > site.now_s:
             break
-    moment.undecided = 0
+    site.undecided = 0
 
 
-def ask(desk: Desk) -> None:
+def ask(station: StationArrays) -> None:
     """What each car asks for now, and which limit says so."""
-    moment, slots = desk.moment, desk.slots
-    for number in range(moment.cars):
-        car = slots[desk.line[number].slot]
-        car.ask_kw, car.max_kw_by = 0.0, solver.FINISHED
+    site, connectors = station.site, station.connectors
+    for number in range(site.cars):
+        car = connectors[station.line[number].connector]
+        car.max_kw, car.max_kw_by = 0.0, solver.FINISHED
         if car.remaining_kwh > 0.0:
-            car.ask_kw, car.max_kw_by = car.max_kw, solver.VEHICLE
+            car.max_kw, car.max_kw_by = car.vehicle_max_kw, solver.VEHICLE
             if car.curve_end > car.curve_start:
-                soc, kw = curve_of(desk, car)
-                car.ask_kw = min(car.max_kw, power_at(soc, kw, car.soc))
-            if car.plug_kw < car.ask_kw:
-                car.ask_kw, car.max_kw_by = car.plug_kw, solver.CONNECTOR
-        car.least_kw = min(car.ask_kw, max(car.plug_least_kw, car.car_least_kw))
-    if desk.settings.has_modules:
-        keep_modules(slots, desk.chargers)
+                soc, kw = curve_of(station, car)
+                car.max_kw = min(car.vehicle_max_kw, power_at(soc, kw, car.soc))
+            if car.connector_max_kw < car.max_kw:
+                car.max_kw, car.max_kw_by = car.connector_max_kw, solver.CONNECTOR
+        car.min_kw = min(car.max_kw, max(car.connector_min_kw, car.vehicle_min_kw))
+    if station.settings.has_modules:
+        keep_modules(station)
 
 
-def curve_of(desk: Desk, car: Slot) -> tuple[Sequence[float], Sequence[float]]:
+def curve_of(station: StationArrays, car: ConnectorState) -> tuple[Sequence[float], Sequence[float]]:
     """The points of a car's charging curve."""
     start, end = car.curve_start, car.curve_end
-    return desk.curve_soc[start:end], desk.curve_kw[start:end]
+    return station.curve_soc[start:end], station.curve_kw[start:end]
 
 
-def release_carried(desk: Desk) -> None:
-    """Cars that the battery cannot carry any longer go back to the grid, the newest first."""
-    moment, slots, battery = desk.moment, desk.slots, desk.battery
-    rests = moment.now_s < moment.battery_rests_until_s
-    reach_kw = max_discharge_kw(battery, moment.stored_kwh, rests)
-    while carried_kw(slots, desk.chargers) > reach_kw:
+def release_carried(station: StationArrays) -> None:
+    """Return cars that the battery cannot carry any longer to the grid, the newest first."""
+    connectors, battery, site = station.connectors, station.battery, station.site
+    rests = site.now_s < site.battery_rests_until_s
+    reach_kw = max_discharge_kw(battery, site.stored_kwh, rests)
+    while carried_kw(station) > reach_kw:
         newest = NOBODY
-        for slot in range(len(slots)):
-            if is_carried(slots[slot]) and (newest == NOBODY or slots[slot].number > slots[newest].number):
-                newest = slot
-        slots[newest].on_battery = 0
+        for connector in range(len(connectors)):
+            car = connectors[connector]
+            if is_carried(car) and (newest == NOBODY or car.number > connectors[newest].number):
+                newest = connector
+        connectors[newest].on_battery = 0
 
 
-def is_carried(car: Slot) -> bool:
-    """Whether the battery alone feeds this car."""
-    return car.visit != NOBODY and car.on_battery == 1
+def is_carried(car: ConnectorState) -> bool:
+    """Return whether the battery alone feeds this car."""
+    return car.arrival != NOBODY and car.on_battery == 1
 
 
-def carried_kw(slots: Sequence[Slot], chargers: Sequence[Charger]) -> float:
-    """What the cars that the battery carries take of it, within their chargers' limits, kW."""
+def carried_kw(station: StationArrays) -> float:
+    """Return the power from the battery for the cars that it carries, within their chargers' limits, kW."""
+    chargers = station.chargers
     for charger in range(len(chargers)):
         chargers[charger].carried_kw = 0.0
-    for slot in range(len(slots)):
-        if is_carried(slots[slot]):
-            chargers[slots[slot].charger].carried_kw += slots[slot].ask_kw
+    for connector in range(len(station.connectors)):
+        car = station.connectors[connector]
+        if is_carried(car):
+            chargers[car.charger].carried_kw += car.max_kw
     total_kw = 0.0
     for charger in range(len(chargers)):
         asked_kw = min(chargers[charger].carried_kw, chargers[charger].max_power_kw)
@@ -111,131 +115,142 @@ def carried_kw(slots: Sequence[Slot], chargers: Sequence[Charger]) -> float:
     return total_kw
 
 
-def share_out(desk: Desk, rank: Any) -> None:
+def share_out(station: StationArrays, rank: Any) -> None:
     """Read grid and battery, share their power, and write down what each car gets."""
-    settings, moment, chargers = desk.settings, desk.moment, desk.chargers
-    carried = line_up(desk, rank)
-    if moment.fault != FINE:
+    settings, site, chargers = station.settings, station.site, station.chargers
+    carried = line_up(station, rank)
+    if site.error != FINE:
         return
-    boost_kw, charge_kw = reach_of_battery(settings, desk.battery, moment)
-    moment.may_boost = 1 if boost_kw > 0.0 else 0
-    moment.grid_kw = moment.discharge_kw = moment.offered_kw = 0.0
+    boost_kw, charge_kw = reach_of_battery(settings, station.battery, site)
+    site.may_boost = 1 if boost_kw > 0.0 else 0
+    site.grid_kw = site.discharge_kw = site.offered_kw = 0.0
     if settings.whole_session:
-        charge_kw, boost_kw = 0.0, min(boost_kw, carried_kw(desk.slots, chargers))
+        charge_kw, boost_kw = 0.0, min(boost_kw, carried_kw(station))
         for charger in range(len(chargers)):
             chargers[charger].kw = chargers[charger].full_kw
         if carried > 0:
-            table = table_of(desk, 0, carried)
+            table = table_of(station, 0, carried)
             solver.fill_carried(table, boost_kw)
-            write_down(desk, table, 0)
+            write_down(station, table, 0)
             boost_kw = 0.0
-    table = table_of(desk, carried, moment.cars)
-    solver.solve(table, moment.site_kw, boost_kw, moment.comfort_kw, settings.divided == 1)
-    write_down(desk, table, carried)
-    cars_kw, given_kw = moment.grid_kw, moment.discharge_kw
-    moment.grid_kw, moment.charge_kw = solver.site_use(moment.site_kw, cars_kw, given_kw, charge_kw)
-    weigh(settings, desk.slots, desk.line, moment)
+    table = table_of(station, carried, site.cars)
+    solver.solve(table, site.site_kw, boost_kw, site.comfort_kw, settings.in_equal_parts == 1)
+    write_down(station, table, carried)
+    cars_kw, given_kw = site.grid_kw, site.discharge_kw
+    site.grid_kw, site.charge_kw = solver.site_use(site.site_kw, cars_kw, given_kw, charge_kw)
+    weigh(station)
 
 
-def reach_of_battery(settings: Settings, battery: Battery, moment: Moment) -> tuple[float, float]:
+def reach_of_battery(settings: Settings, battery: Battery, site: SiteState) -> tuple[float, float]:
     """What the battery can give and take now, kW; beside it what the site has left, and comfort."""
-    moment.site_kw = max(0.0, moment.limit_kw - moment.static_kw + moment.pv_kw - settings.standing_kw)
-    moment.comfort_kw = math.inf
+    site.site_kw = max(0.0, site.limit_kw - site.static_kw + site.pv_kw - settings.standing_kw)
+    site.comfort_kw = math.inf
     if not settings.whole_session and has_reserve(battery):
-        above_kwh = energy_above_kwh(battery, moment.stored_kwh, battery.reserve_soc)
-        if above_kwh == 0.0 or moment.now_s < moment.reserve_rests_until_s:
-            moment.comfort_kw = battery.comfort_power_kw
-    rests = moment.now_s < moment.battery_rests_until_s
-    give_kw = max_discharge_kw(battery, moment.stored_kwh, rests)
-    return give_kw, max_charge_kw(battery, moment.stored_kwh, moment.limit_kw)
+        above_kwh = energy_above_kwh(battery, site.stored_kwh, battery.reserve_soc)
+        if above_kwh == 0.0 or site.now_s < site.reserve_rests_until_s:
+            site.comfort_kw = battery.comfort_power_kw
+    rests = site.now_s < site.battery_rests_until_s
+    give_kw = max_discharge_kw(battery, site.stored_kwh, rests)
+    return give_kw, max_charge_kw(battery, site.stored_kwh, site.limit_kw)
 
 
-def line_up(desk: Desk, rank: Any) -> int:
+def line_up(station: StationArrays, rank: Any) -> int:
     """Rank the cars and write them into rows, sorted by tier and charger; those on the battery first.
 
     Returns
     -------
     int
-        How many are on the battery.
+        The number of cars on the battery.
     """
-    moment, slots, line = desk.moment, desk.slots, desk.line
-    cars, carried, sort = moment.cars, 0, False
-    for number in range(cars):
-        seat, car = line[number], slots[line[number].slot]
-        seat.tier, seat.weight, seat.place = 0.0, 1.0, number
+    line, order, cars = station.line, station.order, station.site.cars
+    carried = rank_line(station, rank)
+    if station.site.error != FINE:
+        return 0
+    sort = False
+    for place in range(cars):
+        order[place].key, order[place].index = line[place].tier, place
+        sort = sort or line[place].tier != line[0].tier
+    # The line is in order of chargers and numbers already, which a stable sort keeps.
+    if sort:
+        sort_by_key(order, cars)
+    for row in range(cars):
+        ranked = line[order[row].index]
+        order[row].connector = ranked.connector
+        car = station.connectors[ranked.connector]
+        write_row(station.settings, ranked, car, station.chargers[car.charger], station.rows[row])
+    for start, end in ((0, carried), (carried, cars)):
+        order_admission(station, start, end)
+        solver.normalise_weights(station.rows[start:end])
+    return carried
+
+
+def rank_line(station: StationArrays, rank: Any) -> int:
+    """Write tier and weight of each car into the line, and return the number of cars on the battery."""
+    site, carried = station.site, 0
+    for number in range(site.cars):
+        place, car = station.line[number], station.connectors[station.line[number].connector]
+        place.tier, place.weight = 0.0, 1.0
         if car.on_battery == 1:
-            seat.tier, seat.weight = -math.inf, car.weight
+            place.tier, place.weight = -math.inf, car.weight
             carried += 1
-        elif car.ask_kw > 0.0:
-            seat.tier, seat.weight = rank(
-                seat.slot,
-                car.ask_kw,
-                car.least_kw,
+        elif car.max_kw > 0.0:
+            place.tier, place.weight = rank(
+                place.connector,
+                car.max_kw,
+                car.min_kw,
                 car.arrived_s,
                 car.departs_s,
                 car.remaining_kwh,
                 car.priority,
                 car.weight,
-                moment.now_s,
+                site.now_s,
             )
-            if not (math.isfinite(seat.tier) and MIN_RANK_WEIGHT <= seat.weight <= MAX_RANK_WEIGHT):
-                moment.fault, moment.fault_visit = BAD_RANK, car.visit
-                moment.fault_tier, moment.fault_weight = seat.tier, seat.weight
-                return 0
-        seat.key = seat.tier
-        sort = sort or seat.tier != line[0].tier
-    # The line is in order of chargers and numbers already, which a stable sort keeps.
-    if sort:
-        sort_places(line, cars)
-    for row in range(cars):
-        seat = line[line[row].place]
-        line[row].row_slot = seat.slot
-        car = slots[seat.slot]
-        write_row(
-            settings=desk.settings, seat=seat, car=car, charger=desk.chargers[car.charger], row=desk.rows[row]
-        )
-    for start, end in ((0, carried), (carried, cars)):
-        queue_up(desk, start, end)
-        solver.normalise_weights(desk.rows[start:end])
+            if not (math.isfinite(place.tier) and MIN_RANK_WEIGHT <= place.weight <= MAX_RANK_WEIGHT):
+                site.error, site.error_arrival = BAD_RANK, car.arrival
+                site.error_tier, site.error_weight = place.tier, place.weight
+                break
     return carried
 
 
-def write_row(settings: Settings, seat: Seat, car: Slot, charger: Charger, row: waterfill.DemandRow) -> None:
-    """One car as a row of numbers."""
-    row.tier, row.weight, row.cost = seat.tier, seat.weight, charger.cost
-    row.min_kw, row.max_kw = car.least_kw, car.ask_kw
+def write_row(
+    settings: Settings, place: LinePlace, car: ConnectorState, charger: Charger, row: waterfill.DemandRow
+) -> None:
+    """Write one car as a row of numbers."""
+    row.tier, row.weight, row.cost = place.tier, place.weight, charger.cost
+    row.min_kw, row.max_kw = car.min_kw, car.max_kw
     row.charger, row.max_kw_by = car.charger, car.max_kw_by
     row.modules_held = car.modules
     row.modules_kept = car.modules if charger.keeps == 1 else 0
-    needs = settings.takes_turns == 1 and car.ask_kw > 0.0 and charger.module_kw > 0.0
+    needs = settings.takes_turns == 1 and car.max_kw > 0.0 and charger.module_kw > 0.0
     row.modules_needed = 1 if needs else 0
 
 
-def queue_up(desk: Desk, start: int, end: int) -> None:
-    """The order in which rows are admitted: by turn or tier, then by who came first."""
-    settings, line, rows, count = desk.settings, desk.line, desk.rows, end - start
+def order_admission(station: StationArrays, start: int, end: int) -> None:
+    """Write the order in which rows are admitted: by turn or tier, then by arrival."""
+    settings, order, rows, count = station.settings, station.order, station.rows, end - start
     if not settings.has_modules and not settings.has_minima:
-        # Everybody is admitted, in any order.
+        # All are admitted, in any order.
         for row in range(count):
             rows[start + row].row_at = row
         return
     # Numbers are given in the order of arrival.
     for row in range(count):
-        line[row].key, line[row].place = desk.slots[line[start + row].row_slot].number, row
-    sort_places(line, count)
+        number = station.connectors[order[start + row].connector].number
+        order[row].key, order[row].index = number, row
+    sort_by_key(order, count)
     for row in range(count):
-        turn = desk.slots[line[start + row].row_slot].turn_place
-        line[row].key = turn if settings.takes_turns else rows[start + row].tier
-    sort_places(line, count)
-    for place in range(count):
-        row = line[place].place
-        rows[start + place].row_at, rows[start + row].queue_position = row, place
+        turn = station.connectors[order[start + row].connector].turn_place
+        order[row].key = turn if settings.takes_turns else rows[start + row].tier
+    sort_by_key(order, count)
+    for position in range(count):
+        row = order[position].index
+        rows[start + position].row_at, rows[start + row].queue_position = row, position
 
 
-def sort_places(line: Sequence[Seat], count: int) -> None:
-    """Sort places by the keys of those seats; equal ones stay in their order (merging from the bottom up).
+def sort_by_key(order: Sequence[RowOrder], count: int) -> None:
+    """Sort indices by their keys; equal ones stay in their order (merging from the bottom up).
 
-    A library's sort would allocate, which compiled code here never does: see `compiled`.
+    A library's sort would allocate, which compiled code here never does: see `numba_engine`.
     """
     width = 1
     while width < count:
@@ -244,42 +259,41 @@ def sort_places(line: Sequence[Seat], count: int) -> None:
             middle, end = right, min(start + 2 * width, count)
             for at in range(start, end):
                 if left < middle and (
-                    right >= end or line[line[left].place].key <= line[line[right].place].key
+                    right >= end or order[order[left].index].key <= order[order[right].index].key
                 ):
-                    line[at].spare = line[left].place
+                    order[at].spare = order[left].index
                     left += 1
                 else:
-                    line[at].spare = line[right].place
+                    order[at].spare = order[right].index
                     right += 1
         for at in range(count):
-            line[at].place = line[at].spare
+            order[at].index = order[at].spare
         width *= 2
 
 
-def write_down(desk: Desk, table: solver.DemandTable, start: int) -> None:
-    """Give each car what its row got."""
-    moment = desk.moment
+def write_down(station: StationArrays, table: solver.DemandTable, start: int) -> None:
+    """Write to each car the grant of its row."""
+    site = station.site
     for number in range(len(table.rows)):
-        row, share = table.rows[number], table.grants[number]
-        car = desk.slots[desk.line[start + number].row_slot]
-        car.offered_kw, car.boost_kw = share.kw, row.boost_kw
-        car.modules, car.limited_by = share.modules, row.limited_by
-        moment.grid_kw += row.cost * share.kw
-        moment.discharge_kw += row.cost * row.boost_kw
-        moment.offered_kw += share.kw
+        row, grant = table.rows[number], table.grants[number]
+        car = station.connectors[station.order[start + number].connector]
+        car.offered_kw, car.boost_kw = grant.kw, row.boost_kw
+        car.modules, car.limited_by = grant.modules, row.limited_by
+        site.grid_kw += row.cost * grant.kw
+        site.discharge_kw += row.cost * row.boost_kw
+        site.offered_kw += grant.kw
         if row.better_modules == 1:
-            desk.chargers[car.charger].better_modules = 1
+            station.chargers[car.charger].better_modules = 1
 
 
-def weigh(settings: Settings, slots: Sequence[Slot], line: Sequence[Seat], moment: Moment) -> None:
-    """Whether time alone changes nothing before somebody's energy runs out; and how fair it is.
-
-    Jain's index is taken over the cars that want power, where there are two or more.
-    """
-    moving, held_back = False, moment.discharge_kw > 0.0
+def weigh(station: StationArrays) -> None:
+    """Write whether time alone changes no decision before the energy of a car or the battery runs out; and
+    Jain's index over the cars that want power, where there are two or more."""
+    site = station.site
+    moving, held_back = False, site.discharge_kw > 0.0
     count, power, power2, share, share2 = 0, 0.0, 0.0, 0.0, 0.0
-    for number in range(moment.cars):
-        car = slots[line[number].slot]
+    for number in range(site.cars):
+        car = station.connectors[station.line[number].connector]
         moving = moving or (car.offered_kw > 0.0 and car.curve_end > car.curve_start)
         held_back = held_back or car.limited_by in (
             solver.CHARGER,
@@ -288,16 +302,16 @@ def weigh(settings: Settings, slots: Sequence[Slot], line: Sequence[Seat], momen
             solver.MODULE,
             solver.PLAN,
         )
-        if car.ask_kw > 0.0:
-            part = car.offered_kw / car.ask_kw
+        if car.max_kw > 0.0:
+            part = car.offered_kw / car.max_kw
             count += 1
             power += car.offered_kw
             power2 += car.offered_kw * car.offered_kw
             share += part
             share2 += part * part
-    rising = moment.charge_kw > 0.0 and (moment.may_boost == 0 or moment.comfort_kw < math.inf)
-    calm = not held_back or (settings.timeless == 1 and not rising)
-    moment.steady = 1 if calm and not moving else 0
-    moment.contested = 1 if count > 1 else 0
-    moment.jain_power = power * power / (count * power2) if power2 > 0.0 else 1.0
-    moment.jain_share = share * share / (count * share2) if share2 > 0.0 else 1.0
+    rising = site.charge_kw > 0.0 and (site.may_boost == 0 or site.comfort_kw < math.inf)
+    calm = not held_back or (station.settings.timeless == 1 and not rising)
+    site.steady = 1 if calm and not moving else 0
+    site.contested = 1 if count > 1 else 0
+    site.jain_power = power * power / (count * power2) if power2 > 0.0 else 1.0
+    site.jain_share = share * share / (count * share2) if share2 > 0.0 else 1.0

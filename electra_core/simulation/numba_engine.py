@@ -18,17 +18,18 @@ from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 import numba
+import numpy as np
 import pandas as pd
 from numba import types
 from numba.core import event
 from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
-from electra_core.allocation import Rank, solver, strategies, waterfill
-from electra_core.sessions import read_scenario
+from electra_core.allocation import EqualParts, Rank, solver, strategies, waterfill
+from electra_core.sessions import arrival_queue, read_scenario
 from electra_core.simulation import advance, decide, drivers, loop, records, timers
 from electra_core.simulation.loop import play
-from electra_core.simulation.records import World
+from electra_core.simulation.records import SimulationState
 from electra_core.simulation.setup import build
 from electra_core.station import battery, charging_curve, load_config
 
@@ -40,6 +41,7 @@ MODULES: tuple[ModuleType, ...] = (
     charging_curve,
     strategies,
     records,
+    arrival_queue,
     timers,
     decide,
     advance,
@@ -68,7 +70,7 @@ class Asked(NamedTuple):
 
 
 @functools.cache
-def compiled_play() -> Callable[[World, Any, None, float], bool]:
+def compiled_play() -> Callable[[SimulationState, Any, None, float], bool]:
     """`play`, from disk or compiled now."""
     for module in MODULES:
         for function in vars(module).values():
@@ -78,27 +80,27 @@ def compiled_play() -> Callable[[World, Any, None, float], bool]:
         return _compiled(_digest(), _signature())
 
 
-def _compiled(digest: str, signature: Any) -> Callable[[World, Any, None, float], bool]:
-    def run(world: World, rank: Any, plan: None, stop_s: float) -> bool:
+def _compiled(digest: str, signature: Any) -> Callable[[SimulationState, Any, None, float], bool]:
+    def run(state: SimulationState, rank: Any, plan: None, stop_s: float) -> bool:
         # Part of what numba's key is made of.
         digest  # noqa: B018
-        return play(world, rank, plan, stop_s)
+        return play(state, rank, plan, stop_s)
 
-    compiled: Callable[[World, Any, None, float], bool] = numba.njit(
+    compiled: Callable[[SimulationState, Any, None, float], bool] = numba.njit(
         signature, cache=True, nogil=True, **UNCOUNTED
     )(run)
     return compiled
 
 
 def _signature() -> Any:
-    """The types of `play`: every world has the same as the smallest one."""
+    """The types of `play`: every state has the same as the smallest one."""
     plug = {
         "stationId": "any",
         "gridCapacity": 1,
         "chargers": [{"id": "any", "maxPower": 1, "connectors": 1}],
     }
     scenario = read_scenario(load_config(plug), pd.DataFrame())
-    smallest = build(scenario, divided=False, timeless=True, keeps_steps=True)
+    smallest = build(scenario, in_equal_parts=False, timeless=True, keep_timeline=True)
     rank = types.FunctionType(RANK)
     return types.boolean(numba.typeof(smallest), rank, types.none, types.float64)
 
@@ -112,18 +114,42 @@ def _digest() -> str:
 
 
 class _Announcer(event.Listener):  # type: ignore[misc]
-    """Says once that something is compiled, which takes a while."""
+    """A notice, printed once, that code is being compiled, which takes a while."""
 
     def __init__(self) -> None:
-        self.said = False
+        self.printed = False
 
     def on_start(self, event: Any) -> None:
-        if not self.said:
-            self.said = True
+        if not self.printed:
+            self.printed = True
             print("electra_core: compiling the simulation, once for this installation ...", file=sys.stderr)
 
     def on_end(self, event: Any) -> None:
         pass
+
+
+class CompiledRank(NamedTuple):
+    """A rank function that compiled code can call, and whether its answers are `EqualParts`."""
+
+    answer: Callable[..., tuple[float, float]]
+    in_equal_parts: bool
+
+
+def compiled_rank(rank: Rank) -> CompiledRank | None:
+    """Compile a rank function; None where numba cannot.
+
+    Compiled code holds the values of globals and of enclosing functions as they were, so the function is
+    compiled again when one of them has changed.
+    """
+    return _compiled_rank(rank, repr(_values_read(rank))) if inspect.isfunction(rank) else None
+
+
+def _values_read(rank: Callable[..., Any]) -> list[Any]:
+    """Return the plain values that a function reads from outside of itself."""
+    known = [rank.__globals__.get(name) for name in names_read(rank.__code__)]
+    cells = [cell.cell_contents for cell in rank.__closure__ or ()]
+    values = [value.tolist() if isinstance(value, np.ndarray) else value for value in (*known, *cells)]
+    return [value for value in values if isinstance(value, int | float | str | tuple | list)]
 
 
 def names_read(code: CodeType) -> list[str]:
@@ -132,17 +158,12 @@ def names_read(code: CodeType) -> list[str]:
     return sorted({*code.co_names, *itertools.chain.from_iterable(inner)})
 
 
-def compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:
-    """A rank function that compiled code can call; None where numba cannot compile it."""
-    return _compiled_rank(rank) if inspect.isfunction(rank) else None
-
-
 @functools.lru_cache(maxsize=64)
-def _compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:
+def _compiled_rank(rank: Rank, values: str) -> CompiledRank | None:
     compiled: Any = numba.njit(rank)
 
     def answer(
-        slot: int,
+        connector: int,
         max_kw: float,
         min_kw: float,
         arrived_s: float,
@@ -162,4 +183,5 @@ def _compiled_rank(rank: Rank) -> Callable[..., tuple[float, float]] | None:
         found: Callable[..., tuple[float, float]] = numba.njit(RANK)(answer)
     except NumbaError:
         return None
-    return found
+    (signature,) = compiled.nopython_signatures
+    return CompiledRank(found, getattr(signature.return_type, "instance_class", None) is EqualParts)

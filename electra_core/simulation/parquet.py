@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +17,11 @@ import pyarrow.parquet as pq
 
 from electra_core.allocation import Limit
 from electra_core.sessions import Scenario, SessionTable
-from electra_core.simulation.records import Fate, Import, Step, blank
-from electra_core.simulation.result import Result, ResultError
+from electra_core.simulation.records import Import, ResultError, SessionRecord, Step, blank, record_type
 from electra_core.station import StationConfig
+
+if TYPE_CHECKING:
+    from electra_core.simulation.result import Result
 
 FORMAT = "electra result 1"
 KEY = b"electra"
@@ -31,7 +33,7 @@ def write_result(result: Result, path: Path) -> None:
     scenario, visits = result.scenario, result.scenario.sessions
     columns = {name: getattr(visits, name) for name in SessionTable.__slots__ if name not in CURVES}
     columns["session_id"] = np.array([json.dumps(_plain(name)) for name in visits.session_id], dtype=object)
-    fates = {name: result.fates[name] for name in result.fates.dtype.names}
+    records = {name: result.records[name] for name in result.records.dtype.names}
     limits = {f"limited_by_{limit}_s": result.limited_s[:, number] for number, limit in enumerate(Limit)}
     profile = {
         "static_load_kw": scenario.static_load_kw,
@@ -41,15 +43,15 @@ def write_result(result: Result, path: Path) -> None:
     if scenario.price_per_kwh is not None:
         profile["price_per_kwh"] = scenario.price_per_kwh
     parts = {
-        "sessions": {**columns, **{f"fate_{name}": column for name, column in fates.items()}, **limits}
+        "sessions": {**columns, **{f"record_{name}": column for name, column in records.items()}, **limits}
         | ({} if result.added_s is None else {"added_s": result.added_s}),
         "curve_starts": {"start": visits.curve_start},
         "curves": {"soc": visits.curve_soc, "kw": visits.curve_kw},
         "site": profile,
         "imports": {name: result.imports[name] for name in result.imports.dtype.names},
         "steps": {name: result.steps[name] for name in result.steps.dtype.names},
-        "connectors": _matrix(result.slot_kwh),
-        "connectors_boost": _matrix(result.slot_boost_kwh),
+        "connectors": _matrix(result.connector_kwh),
+        "connectors_boost": _matrix(result.connector_boost_kwh),
     }
     about = {
         "format": FORMAT,
@@ -72,14 +74,14 @@ def write_result(result: Result, path: Path) -> None:
         raise ResultError(f"{path.name} cannot be written: {_cause_of(error)}") from None
 
 
-def read_result(path: Path) -> Result:
-    """The result in a file that `write_result` wrote."""
+def read_result(path: Path) -> dict[str, Any]:
+    """Return the fields of the `Result` in a file that `write_result` wrote."""
     try:
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[KEY])
         if about["format"] != FORMAT:
             raise ResultError(f"{path.name} was written by another version: {about['format']}")
-        return _result(about, {name: _columns(table[name]) for name in table.column_names})
+        return _fields(about, {name: _columns(table[name]) for name in table.column_names})
     except FileNotFoundError:
         raise ResultError(f"there is no file {path.name!r}") from None
     except ResultError:
@@ -90,12 +92,12 @@ def read_result(path: Path) -> Result:
 
 
 def _cause_of(error: Exception) -> str:
-    """Why a file cannot be used, without its path, which the library's own words have in them."""
+    """Return why a file cannot be used, without its path, which the library's message contains."""
     code = getattr(error, "errno", None)
     return os.strerror(code) if code else f"{type(error).__name__} in it"
 
 
-def _result(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Result:
+def _fields(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
     rows, site = parts["sessions"], parts["site"]
     names = np.empty(len(rows["row"]), dtype=object)
     names[:] = [json.loads(name) for name in rows["session_id"]]
@@ -113,31 +115,31 @@ def _result(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Result:
         site_limit_kw=site["site_limit_kw"],
         price_per_kwh=site.get("price_per_kwh"),
     )
-    fates = _records(Fate, {name[5:]: column for name, column in rows.items() if name.startswith("fate_")})
-    return Result(
-        scenario=scenario,
-        strategy=about["strategy"],
-        end_s=about["end_s"],
-        fates=fates,
-        limited_s=np.column_stack([rows[f"limited_by_{limit}_s"] for limit in Limit]),
-        totals=about["totals"],
-        imports=_records(Import, parts["imports"]),
-        steps=_records(Step, parts["steps"]),
-        slot_kwh=_of_matrix(parts["connectors"], len(scenario.config.connectors)),
-        slot_boost_kwh=_of_matrix(parts["connectors_boost"], len(scenario.config.connectors)),
-        added_s=rows.get("added_s"),
-    )
+    outcomes = {name: rows[f"record_{name}"] for name in record_type(SessionRecord).names or ()}
+    return {
+        "scenario": scenario,
+        "strategy": about["strategy"],
+        "end_s": about["end_s"],
+        "records": _records(SessionRecord, outcomes),
+        "limited_s": np.column_stack([rows[f"limited_by_{limit}_s"] for limit in Limit]),
+        "totals": about["totals"],
+        "imports": _records(Import, parts["imports"]),
+        "steps": _records(Step, parts["steps"]),
+        "connector_kwh": _of_matrix(parts["connectors"], len(scenario.config.connectors)),
+        "connector_boost_kwh": _of_matrix(parts["connectors_boost"], len(scenario.config.connectors)),
+        "added_s": rows.get("added_s"),
+    }
 
 
 def _plain(name: object) -> object:
-    """A session's name as JSON can hold it."""
+    """Return a session's name as JSON can hold it."""
     return (
         name.item() if isinstance(name, np.generic) else name if isinstance(name, int | float) else str(name)
     )
 
 
 def _cell(columns: dict[str, Any]) -> pa.Array:
-    """One cell that holds a list of records."""
+    """Return one cell that holds a list of records."""
     arrays = [pa.array(np.ascontiguousarray(column)) for column in columns.values()]
     records = pa.StructArray.from_arrays(arrays, names=list(columns))
     return pa.ListArray.from_arrays([0, len(records)], records)

@@ -1,12 +1,12 @@
-"""A station and its visitors as records: what the clock of a simulation runs on.
+"""A station, its arrivals and the log of a run as records of numbers.
 
-The classes say what a record has; arrays of records have the same names, so that the same code reads well,
-runs as it is, and compiles. Times are s, and infinite for never; an index of -1 means nobody.
+The classes name the fields of records; arrays of records have the same fields, so that the same code runs as
+it is, and compiles. Times are s, and infinite for never; an index of -1 means none.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,22 +14,27 @@ import numpy as np
 import numpy.typing as npt
 
 from electra_core.allocation import solver, waterfill
+from electra_core.errors import ElectraError
+from electra_core.sessions import ArrivalQueue, ConnectorUse, QueuedArrival
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-NOBODY = -1
 
-# Why a run stopped before its end.
+class ResultError(ElectraError):
+    """A result that has no such part, or a file that holds no result."""
+
+
+# Reasons for which a run stops before its end.
 FINE, BAD_RANK = 0, 1
 
 
 @dataclass
 class Settings:
-    """What stays as it is for the whole run.
+    """Figures that stay the same for the whole run.
 
     ``each_call``: each arrival, departure and step is decided by itself, as a station does, because a
-    decision leaves traces in the next one. ``divided`` and ``timeless`` are the strategy's: in equal parts;
-    and ranks that time alone does not change. ``whole_session`` is the exercise's battery rule.
+    decision leaves traces in the next one. ``in_equal_parts`` and ``timeless`` are the strategy's: how it
+    divides, and ranks that time alone does not change. ``whole_session`` is the exercise's battery rule.
     """
 
     step_s: float
@@ -44,9 +49,9 @@ class Settings:
     has_minima: int
     whole_session: int
     each_call: int
-    divided: int
+    in_equal_parts: int
     timeless: int
-    keeps_steps: int
+    keep_timeline: int
 
 
 @dataclass
@@ -69,13 +74,10 @@ class Battery:
     recharge_step_soc: float
 
 
-@dataclass
-class Wish:
-    """One of `SessionTable`; its curve is a part of all curves, and has no points where there is none."""
+@dataclass(kw_only=True)
+class ArrivalRecord(QueuedArrival):
+    """An arrival of `SessionTable`; its curve is a part of all curves, of no points where there is none."""
 
-    arrival_s: float
-    departure_s: float
-    patience_s: float
     battery_kwh: float
     arrival_soc: float
     target_soc: float
@@ -83,15 +85,13 @@ class Wish:
     min_kw: float
     priority: float
     weight: float
-    charger: int
-    slot: int
     curve_start: int
     curve_end: int
 
 
 @dataclass
-class Site:
-    """What holds at the site from a step on."""
+class SiteStep:
+    """Load, PV and limit of the site from a step on."""
 
     static_kw: float
     pv_kw: float
@@ -99,16 +99,15 @@ class Site:
     step: int
 
 
-@dataclass
-class Slot:
-    """A connector: what it is; the car that stands there; what it asks for now; and what it gets."""
+@dataclass(kw_only=True)
+class ConnectorState(ConnectorUse):
+    """A connector, the car that is plugged in there, its demand, and its part of the decision in force."""
 
-    plug_kw: float
-    plug_least_kw: float
+    connector_max_kw: float
+    connector_min_kw: float
     arrived_s: float
-    departs_s: float
-    max_kw: float
-    car_least_kw: float
+    vehicle_max_kw: float
+    vehicle_min_kw: float
     battery_kwh: float
     arrival_soc: float
     target_soc: float
@@ -117,18 +116,14 @@ class Slot:
     energy_kwh: float
     boost_kwh: float
     soc: float
-    remaining_kwh: float
     turn_place: float
     turn_had_s: float
     turn_since_s: float
-    ask_kw: float
-    least_kw: float
+    max_kw: float
+    min_kw: float
     offered_kw: float
     boost_kw: float
-    taken_kwh: float
-    charger: int
-    visit: int
-    number: int
+    drawn_kwh: float
     curve_start: int
     curve_end: int
     on_battery: int
@@ -140,9 +135,9 @@ class Slot:
 
 @dataclass(kw_only=True)
 class Charger(waterfill.ChargerLimit):
-    """A charger: what it is, and what is known of its modules.
+    """A charger and its modules.
 
-    ``full_kw`` is what it has, of its modules together where it has them; ``kw`` is what is to be shared.
+    ``full_kw`` is its power, that of its modules together where it has them; ``kw`` the power to be shared.
     """
 
     max_power_kw: float
@@ -160,7 +155,7 @@ class Charger(waterfill.ChargerLimit):
 
 
 @dataclass
-class Moment:
+class SiteState:
     """The clock, the battery and the site; the decision in force; and the energy so far."""
 
     now_s: float
@@ -192,26 +187,24 @@ class Moment:
     contested_s: float
     jain_power_s: float
     jain_share_s: float
-    fault_tier: float
-    fault_weight: float
+    error_tier: float
+    error_weight: float
     step: int
     change: int
     cars: int
-    numbers: int
-    places: int
-    next_visit: int
-    waiting: int
+    last_number: int
+    last_turn_place: int
     may_boost: int
     contested: int
     steady: int
     undecided: int
-    fault: int
-    fault_visit: int
+    error: int
+    error_arrival: int
 
 
 @dataclass
-class Fate:
-    """What became of a visitor."""
+class SessionRecord:
+    """The outcome of an arrival."""
 
     plugged_s: float
     done_s: float
@@ -219,7 +212,7 @@ class Fate:
     energy_kwh: float
     boost_kwh: float
     without_power_s: float
-    slot: int
+    connector: int
     balked: int
 
 
@@ -233,7 +226,7 @@ class Import:
 
 @dataclass
 class Step:
-    """What is written of a step: energies, and what held at its beginning."""
+    """Energies of a step, and the state at its beginning."""
 
     grid_kwh: float
     battery_kwh: float
@@ -244,32 +237,37 @@ class Step:
 
 
 @dataclass
-class Seat:
-    """A place in the line of connectors with cars, which is by charger and in the order of plugging in.
-
-    ``slot`` stands there, ranked ``tier`` and ``weight``. Beside it, with no relation to it: ``place`` and
-    ``spare`` are used to sort by ``key``, and ``row_slot`` is the connector in the row of this number.
-    """
+class LinePlace:
+    """A place in the line of cars, by charger and in the order of plugging in: connector and rank."""
 
     tier: float
     weight: float
+    connector: int
+
+
+@dataclass
+class RowOrder:
+    """The connector of the row of this number; and scratch: indices that are sorted by ``key``."""
+
     key: float
-    slot: int
-    place: int
+    connector: int
+    index: int
     spare: int
-    row_slot: int
 
 
-class Desk(NamedTuple):
-    """What a decision is made of, and written to: ``rows``, ``shares`` (three for each row) and ``cells``
-    are those of `solver.DemandTable`."""
+class StationArrays(NamedTuple):
+    """A station as arrays: everything that a decision reads and writes.
+
+    ``rows``, ``grants`` (three for each row) and ``entries`` are those of `solver.DemandTable`.
+    """
 
     settings: Settings
     battery: Battery
-    moment: Moment
+    site: SiteState
     chargers: Sequence[Charger]
-    slots: Sequence[Slot]
-    line: Sequence[Seat]
+    connectors: Sequence[ConnectorState]
+    line: Sequence[LinePlace]
+    order: Sequence[RowOrder]
     rows: Sequence[waterfill.DemandRow]
     grants: Sequence[waterfill.Grant]
     entries: Sequence[waterfill.PoolEntry]
@@ -277,56 +275,60 @@ class Desk(NamedTuple):
     curve_kw: Sequence[float]
 
 
-class Log(NamedTuple):
-    """What is written as time passes.
+class Energies(NamedTuple):
+    """Energies of a time between two decisions, kWh; and the battery's at its end."""
 
-    ``limited_s``: seconds that each visitor was limited by each of `Limit`. Of each step there are the
-    import, the full record, and what each connector gave, in all and of the battery.
+    imported_kwh: float
+    grid_kwh: float
+    battery_kwh: float
+    drawn_kwh: float
+    curtailed_kwh: float
+    stored_kwh: float
+
+
+class Log(NamedTuple):
+    """The record of a run, written as time passes.
+
+    ``limited_s``: seconds that each arrival was limited by each of `Limit`. Of each step there are the
+    import, the full record, and the energy from each connector, in all and of the battery.
     """
 
-    fates: Sequence[Fate]
+    sessions: Sequence[SessionRecord]
     limited_s: Floats
     imports: Sequence[Import]
     steps: Sequence[Step]
-    slot_kwh: npt.NDArray[np.float32]
-    slot_boost_kwh: npt.NDArray[np.float32]
+    connector_kwh: npt.NDArray[np.float32]
+    connector_boost_kwh: npt.NDArray[np.float32]
 
 
-class Crowd(NamedTuple):
-    """Who comes, who waits for a connector, and what changes at the site."""
+class SimulationState(NamedTuple):
+    """A run. In parts, because what is handed from function to function should be small."""
 
-    wishes: Sequence[Wish]
-    waiting: MutableSequence[int]
-    site: Sequence[Site]
-
-
-class World(NamedTuple):
-    """All of it. Apart, because what is handed from function to function should be small."""
-
-    desk: Desk
+    station: StationArrays
     log: Log
-    crowd: Crowd
+    queue: ArrivalQueue
+    site_steps: Sequence[SiteStep]
 
 
-def table_of(desk: Desk, start: int, end: int) -> solver.DemandTable:
-    """The table of some of the rows."""
-    places = len(desk.slots)
+def table_of(station: StationArrays, start: int, end: int) -> solver.DemandTable:
+    """Return the table of some of the rows."""
+    places = len(station.connectors)
     return solver.DemandTable(
-        desk.rows[start:end],
-        desk.chargers,
-        desk.grants[start:end],
-        desk.grants[places + start : places + end],
-        desk.grants[2 * places + start : 2 * places + end],
-        desk.entries[start:end],
+        station.rows[start:end],
+        station.chargers,
+        station.grants[start:end],
+        station.grants[places + start : places + end],
+        station.grants[2 * places + start : 2 * places + end],
+        station.entries[start:end],
     )
 
 
 def record_type(kind: type) -> np.dtype[Any]:
-    """The type of records that have what a class has: floats and whole numbers."""
+    """Return the type of records with the fields of a class: floats and whole numbers."""
     types = {"float": "f8", "int": "i8"}
     return np.dtype([(field.name, types[str(field.type)]) for field in fields(kind)], align=True)
 
 
 def blank(kind: type, count: int) -> Any:
-    """An array of records, all zero."""
+    """Return an array of records, all zero."""
     return np.zeros(count, record_type(kind)).view(np.recarray)

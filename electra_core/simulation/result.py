@@ -13,8 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from electra_core.allocation import Limit
-from electra_core.errors import ElectraError
-from electra_core.sessions import Scenario
+from electra_core.sessions import NOBODY, Scenario
 from electra_core.simulation.metrics import (
     battery_cycles,
     clock_peak_kw,
@@ -22,7 +21,7 @@ from electra_core.simulation.metrics import (
     load_factor,
     quantile,
 )
-from electra_core.simulation.records import NOBODY, World
+from electra_core.simulation.records import ResultError, SimulationState
 from electra_core.station import HOUR_S
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -30,10 +29,6 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 # Where one of these never bound, an unlimited grid would have given the same.
 OF_THE_SITE = (Limit.SITE, Limit.MINIMUM, Limit.MODULE, Limit.PLAN)
 MINUTE_S = 60.0
-
-
-class ResultError(ElectraError):
-    """A result that has no such thing, or a file that holds none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +40,13 @@ class Result:
     scenario : what was run
     strategy : its name
     end_s : when the run ended, s
-    fates : a record a visitor, in the order of ``scenario.sessions``: see `simulation.records.Fate`
-    limited_s : seconds that each visitor was limited by each `Limit`, a column each
+    records : a `simulation.records.SessionRecord` an arrival, in the order of ``scenario.sessions``
+    limited_s : seconds that each was limited by each `Limit`, a column each
     totals : energies of the whole run, kWh, and shares, by name
     imports : import and time of each step (`simulation.records.Import`)
     steps : a record a step (`simulation.records.Step`); empty where the run kept no timeline
-    slot_kwh, slot_boost_kwh : what each connector gave in each step, kWh: in all, and from the battery
+    connector_kwh, connector_boost_kwh : energy from each connector in each step, kWh: in all, and from the
+        battery
     added_s : s that each driver needed more than with an unlimited grid (see `sessions`); None where the
         run was not compared with one
     """
@@ -58,19 +54,19 @@ class Result:
     scenario: Scenario
     strategy: str
     end_s: float
-    fates: Any
+    records: Any
     limited_s: Floats
     totals: dict[str, float]
     imports: Any
     steps: Any
-    slot_kwh: npt.NDArray[np.float32]
-    slot_boost_kwh: npt.NDArray[np.float32]
+    connector_kwh: npt.NDArray[np.float32]
+    connector_boost_kwh: npt.NDArray[np.float32]
     added_s: Floats | None = None
 
     @property
     def delivered_kwh(self) -> Floats:
         """Energy that each visitor got, kWh, in the order of ``scenario.sessions``."""
-        return np.asarray(self.fates.energy_kwh)
+        return np.asarray(self.records.energy_kwh)
 
     @functools.cached_property
     def sessions(self) -> pd.DataFrame:
@@ -89,27 +85,27 @@ class Result:
         balked : left without a connector
         limited_by_... : s that each limit was what stopped the session from rising
         """
-        visits, fates = self.scenario.sessions, self.fates
+        visits, records = self.scenario.sessions, self.records
         requested, got = visits.requested_kwh, self.delivered_kwh
         places = list(self.scenario.config.connectors)
-        at = [None if slot == NOBODY else places[slot] for slot in fates.slot]
+        at = [None if connector == NOBODY else places[connector] for connector in records.connector]
         frame = pd.DataFrame(
             {
                 "charger_id": [None if place is None else place[0] for place in at],
                 "connector": pd.array([None if place is None else place[1] for place in at], dtype="Int64"),
                 "arrival_s": visits.arrival_s,
-                "plugged_s": fates.plugged_s,
-                "done_s": fates.done_s,
-                "left_s": fates.left_s,
+                "plugged_s": records.plugged_s,
+                "done_s": records.done_s,
+                "left_s": records.left_s,
                 "requested_kwh": requested,
                 "energy_kwh": got,
-                "boost_kwh": fates.boost_kwh,
+                "boost_kwh": records.boost_kwh,
                 "lacked_kwh": np.maximum(0.0, requested - got),
                 "delivered_share": self._shares(),
                 "waited_s": self._waited_s(),
                 **({} if self.added_s is None else {"added_s": self.added_s}),
-                "without_power_s": fates.without_power_s,
-                "balked": fates.balked.astype(bool),
+                "without_power_s": records.without_power_s,
+                "balked": records.balked.astype(bool),
                 **{f"limited_by_{limit}_s": self.limited_s[:, number] for number, limit in enumerate(Limit)},
             },
             index=pd.Index(visits.session_id, name="session_id"),
@@ -117,13 +113,13 @@ class Result:
         return frame.iloc[np.argsort(visits.row)]
 
     def _shares(self) -> Floats:
-        """Part of its wish that each visitor got; 1 where there was none."""
+        """Part of its arrival that each visitor got; 1 where there was none."""
         requested = self.scenario.sessions.requested_kwh
         return np.where(requested > 0.0, self.delivered_kwh / np.where(requested > 0.0, requested, 1.0), 1.0)
 
     def _waited_s(self) -> Floats:
         """How long each visitor waited for a connector, s."""
-        until = np.where(np.isnan(self.fates.plugged_s), self.fates.left_s, self.fates.plugged_s)
+        until = np.where(np.isnan(self.records.plugged_s), self.records.left_s, self.records.plugged_s)
         until = np.where(np.isnan(until), self.end_s, until)
         return np.maximum(0.0, until - self.scenario.sessions.arrival_s)
 
@@ -136,10 +132,10 @@ class Result:
     @property
     def needed_s(self) -> Floats:
         """Seconds from arrival to the target, or the end of the stay; NaN for drivers without a connector."""
-        until = np.where(np.isnan(self.fates.done_s), self.fates.left_s, self.fates.done_s)
+        until = np.where(np.isnan(self.records.done_s), self.records.left_s, self.records.done_s)
         until = np.where(np.isnan(until), self.end_s, until)
         needed = until - self.scenario.sessions.arrival_s
-        return np.asarray(np.where(np.isnan(self.fates.plugged_s), np.nan, needed), np.float64)
+        return np.asarray(np.where(np.isnan(self.records.plugged_s), np.nan, needed), np.float64)
 
     @property
     def starts_s(self) -> Floats:
@@ -208,12 +204,14 @@ class Result:
     @property
     def connectors(self) -> pd.DataFrame:
         """Mean power of each connector, kW: a frame like `timeline`, a column a charger and connector."""
-        return self._of_connectors(self.slot_kwh)
+        return self._of_connectors(self.connector_kwh)
 
     @property
     def connectors_boost(self) -> pd.DataFrame:
         """What of it came from the battery, kW."""
-        return self._of_connectors(self.slot_boost_kwh if len(self.slot_boost_kwh) else 0.0 * self.slot_kwh)
+        return self._of_connectors(
+            self.connector_boost_kwh if len(self.connector_boost_kwh) else 0.0 * self.connector_kwh
+        )
 
     def _of_connectors(self, energies_kwh: npt.NDArray[np.float32]) -> pd.DataFrame:
         self._check_timeline()
@@ -235,7 +233,7 @@ class Result:
         sessions = self.sessions.reset_index()
         at_once = sessions.plugged_s == np.fmin(sessions.done_s, sessions.left_s)
         parts = []
-        # At one moment people leave before others come; who comes for nothing comes before he leaves.
+        # At one moment drivers leave before others come; who comes for nothing comes before he leaves.
         for order, (event, column) in enumerate(
             (("is done", "done_s"), ("leaves", "left_s"), ("arrives", "arrival_s"), ("plugs in", "plugged_s"))
         ):
@@ -268,7 +266,7 @@ class Result:
             over the time in which two or more cars want power), the battery, losses, PV, and ``energy_cost``
             where the run has prices.
         """
-        totals, fates, import_kw = self.totals, self.fates, self.import_kw
+        totals, records, import_kw = self.totals, self.records, self.import_kw
         requested_kwh, delivered_kwh = (
             math.fsum(self.scenario.sessions.requested_kwh),
             math.fsum(self.delivered_kwh),
@@ -277,9 +275,9 @@ class Result:
         added_min = None if self.added_s is None else self.added_s / MINUTE_S
         contested_s = totals["contested_s"]
         found = {
-            "sessions": float(len(fates)),
-            "served": float(np.isfinite(fates.plugged_s).sum()),
-            "balked": float(fates.balked.sum()),
+            "sessions": float(len(records)),
+            "served": float(np.isfinite(records.plugged_s).sum()),
+            "balked": float(records.balked.sum()),
             "requested_kwh": requested_kwh,
             "delivered_kwh": delivered_kwh,
             "lacked_kwh": float(
@@ -289,7 +287,7 @@ class Result:
             "waited_mean_min": float(waited_min.mean()) if len(waited_min) else 0.0,
             "waited_p95_min": quantile(waited_min, 0.95),
             **({} if added_min is None else _quantiles("added", added_min)),
-            "without_power_min": float(fates.without_power_s.sum()) / MINUTE_S,
+            "without_power_min": float(records.without_power_s.sum()) / MINUTE_S,
             "peak_kw": float(import_kw.max(initial=0.0)),
             "peak_15min_kw": clock_peak_kw(import_kw, self.scenario.step_s, lengths_s=self.lengths_s),
             "load_factor": load_factor(import_kw, self.lengths_s),
@@ -326,7 +324,7 @@ class Result:
         """
         from electra_core.simulation.parquet import read_result
 
-        return read_result(Path(path))
+        return cls(**read_result(Path(path)))
 
 
 def _quantiles(name: str, minutes: Floats) -> dict[str, float]:
@@ -348,22 +346,22 @@ ENERGIES = (
 _TOTALS = (*ENERGIES, "stored_kwh", "exercise_gain_kwh", "contested_s", "jain_power_s", "jain_share_s")
 
 
-def result_of(scenario: Scenario, strategy: str, world: World) -> Result:
-    """What a world that was played to its end leaves."""
-    moment, log = cast("Any", world.desk.moment), world.log
+def result_of(scenario: Scenario, strategy: str, state: SimulationState) -> Result:
+    """What a state that was played to its end leaves."""
+    site, log = cast("Any", state.station.site), state.log
     count = len(log.imports)
-    if moment.now_s < scenario.horizon_s:
-        count = max(1, math.ceil(moment.now_s / scenario.step_s))
+    if site.now_s < scenario.horizon_s:
+        count = max(1, math.ceil(site.now_s / scenario.step_s))
     kept = count if len(log.steps) else 0
     return Result(
         scenario=scenario,
         strategy=strategy,
-        end_s=float(moment.now_s),
-        fates=log.fates,
+        end_s=float(site.now_s),
+        records=log.sessions,
         limited_s=log.limited_s,
-        totals={name: float(moment[name]) for name in _TOTALS},
+        totals={name: float(site[name]) for name in _TOTALS},
         imports=log.imports[:count],
         steps=log.steps[:kept],
-        slot_kwh=log.slot_kwh[:kept],
-        slot_boost_kwh=log.slot_boost_kwh[:kept],
+        connector_kwh=log.connector_kwh[:kept],
+        connector_boost_kwh=log.connector_boost_kwh[:kept],
     )

@@ -1,4 +1,4 @@
-"""The world of a simulation before anything has happened: a scenario read into records."""
+"""A scenario read into the records of a simulation at its beginning."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from typing import Any, cast
 import numpy as np
 
 from electra_core.allocation import Limit, waterfill
-from electra_core.sessions import Scenario, SessionTable
+from electra_core.sessions import NOBODY, ArrivalQueue, QueuePosition, Scenario, SessionTable
 from electra_core.simulation.records import (
-    NOBODY,
+    ArrivalRecord,
     Battery,
     Charger,
-    Crowd,
-    Desk,
-    Fate,
+    ConnectorState,
     Import,
+    LinePlace,
     Log,
-    Moment,
-    Seat,
+    RowOrder,
+    SessionRecord,
     Settings,
-    Site,
-    Slot,
+    SimulationState,
+    SiteState,
+    SiteStep,
+    StationArrays,
     Step,
-    Wish,
-    World,
     blank,
 )
 from electra_core.station import BatteryConfig, StationConfig
@@ -37,45 +36,59 @@ def _zeros(kind: str, *shape: int) -> Any:
     return np.zeros(shape, kind)
 
 
-def build(scenario: Scenario, *, divided: bool, timeless: bool, keeps_steps: bool) -> World:
-    """The world of a scenario before anything has happened."""
-    config, visits = scenario.config, scenario.sessions
-    places, steps = len(config.connectors), scenario.steps if keeps_steps else 0
+def build(
+    scenario: Scenario, *, in_equal_parts: bool, timeless: bool, keep_timeline: bool
+) -> SimulationState:
+    """Return the state of a scenario at its beginning.
+
+    Parameters
+    ----------
+    in_equal_parts, timeless : how the strategy divides, and whether time alone changes none of its ranks
+    keep_timeline : whether steps are written
+    """
+    config, sessions = scenario.config, scenario.sessions
+    steps = scenario.steps if keep_timeline else 0
     settings = _settings(scenario)
-    settings.divided, settings.timeless, settings.keeps_steps = divided, timeless, keeps_steps
-    battery = _battery(config.battery)
-    moment = blank(Moment, 1)
-    moment.stored_kwh = battery.initial_soc * battery.initial_capacity_kwh
-    moment.battery_rests_until_s = moment.reserve_rests_until_s = -math.inf
-    fates = blank(Fate, len(visits))
-    fates.plugged_s = fates.done_s = fates.left_s = np.nan
-    fates.slot = NOBODY
-    desk = Desk(
-        settings=settings[0],
-        battery=battery[0],
-        moment=moment[0],
-        chargers=_chargers(config),
-        slots=_slots(config),
-        line=blank(Seat, places),
-        rows=blank(waterfill.DemandRow, places),
-        grants=blank(waterfill.Grant, 3 * places),
-        entries=blank(waterfill.PoolEntry, places),
-        curve_soc=cast("Sequence[float]", visits.curve_soc),
-        curve_kw=cast("Sequence[float]", visits.curve_kw),
-    )
+    settings.in_equal_parts, settings.timeless = in_equal_parts, timeless
+    settings.keep_timeline = keep_timeline
+    records = blank(SessionRecord, len(sessions))
+    records.plugged_s = records.done_s = records.left_s = np.nan
+    records.connector = NOBODY
     log = Log(
-        fates=fates,
-        limited_s=_zeros("f8", len(visits), len(Limit)),
+        sessions=records,
+        limited_s=_zeros("f8", len(sessions), len(Limit)),
         imports=blank(Import, scenario.steps),
         steps=blank(Step, steps),
-        slot_kwh=_zeros("f4", steps, places),
-        slot_boost_kwh=_zeros("f4", steps if config.battery else 0, places),
+        connector_kwh=_zeros("f4", steps, len(config.connectors)),
+        connector_boost_kwh=_zeros("f4", steps if config.battery else 0, len(config.connectors)),
     )
-    return World(desk, log, Crowd(_wishes(visits), _zeros("i8", len(visits)), _site(scenario)))
+    queue = ArrivalQueue(_arrivals(sessions), _zeros("i8", len(sessions)), blank(QueuePosition, 1)[0])
+    return SimulationState(_station(config, sessions, settings), log, queue, _site_steps(scenario))
+
+
+def _station(config: StationConfig, sessions: SessionTable, settings: Any) -> StationArrays:
+    connectors, battery = len(config.connectors), _battery(config.battery)
+    site = blank(SiteState, 1)
+    site.stored_kwh = battery.initial_soc * battery.initial_capacity_kwh
+    site.battery_rests_until_s = site.reserve_rests_until_s = -math.inf
+    return StationArrays(
+        settings=settings[0],
+        battery=battery[0],
+        site=site[0],
+        chargers=_chargers(config),
+        connectors=_connectors(config),
+        line=blank(LinePlace, connectors),
+        order=blank(RowOrder, connectors),
+        rows=blank(waterfill.DemandRow, connectors),
+        grants=blank(waterfill.Grant, 3 * connectors),
+        entries=blank(waterfill.PoolEntry, connectors),
+        curve_soc=cast("Sequence[float]", sessions.curve_soc),
+        curve_kw=cast("Sequence[float]", sessions.curve_kw),
+    )
 
 
 def _settings(scenario: Scenario) -> Any:
-    config, visits = scenario.config, scenario.sessions
+    config, sessions = scenario.config, scenario.sessions
     whole_session = config.battery is not None and config.battery.rule == "whole_session"
     settings = blank(Settings, 1)
     settings.step_s, settings.horizon_s = scenario.step_s, scenario.horizon_s
@@ -85,8 +98,8 @@ def _settings(scenario: Scenario) -> Any:
     settings.grid_kw, settings.standing_kw = config.grid_capacity_kw, config.standing_kw
     settings.takes_turns = config.rotation_s is not None
     settings.has_modules = bool(config.module_kw)
-    plugs = config.connectors.values()
-    settings.has_minima = bool(visits.min_kw.any()) or any(plug.min_power_kw > 0.0 for plug in plugs)
+    has_minima = any(connector.min_power_kw > 0.0 for connector in config.connectors.values())
+    settings.has_minima = has_minima or bool(sessions.min_kw.any())
     settings.whole_session = whole_session
     settings.each_call = config.rotation_s is not None or bool(config.module_kw) or whole_session
     return settings
@@ -94,7 +107,7 @@ def _settings(scenario: Scenario) -> Any:
 
 def _battery(config: BatteryConfig | None) -> Any:
     battery = blank(Battery, 1)
-    # One of nothing loses nothing.
+    # A battery of no capacity loses nothing.
     battery.charge_efficiency = battery.discharge_efficiency = 1.0
     if config is not None:
         for field in fields(Battery):
@@ -102,19 +115,19 @@ def _battery(config: BatteryConfig | None) -> Any:
     return battery
 
 
-def _wishes(visits: SessionTable) -> Any:
-    wishes = blank(Wish, len(visits))
-    for field in fields(Wish):
+def _arrivals(sessions: SessionTable) -> Any:
+    arrivals = blank(ArrivalRecord, len(sessions))
+    for field in fields(ArrivalRecord):
         if not field.name.startswith("curve"):
-            wishes[field.name] = getattr(visits, field.name)
-    has_curve = visits.curve >= 0
-    wishes.curve_start[has_curve] = visits.curve_start[visits.curve[has_curve]]
-    wishes.curve_end[has_curve] = visits.curve_start[visits.curve[has_curve] + 1]
-    return wishes
+            arrivals[field.name] = getattr(sessions, field.name)
+    has_curve = sessions.curve >= 0
+    arrivals.curve_start[has_curve] = sessions.curve_start[sessions.curve[has_curve]]
+    arrivals.curve_end[has_curve] = sessions.curve_start[sessions.curve[has_curve] + 1]
+    return arrivals
 
 
-def _site(scenario: Scenario) -> Any:
-    """Only the steps at which something changes."""
+def _site_steps(scenario: Scenario) -> Any:
+    """Return only the steps at which something changes."""
     columns = {
         "static_kw": scenario.static_load_kw,
         "pv_kw": scenario.pv_kw,
@@ -124,22 +137,24 @@ def _site(scenario: Scenario) -> Any:
     differs[0] = True
     for column in columns.values():
         differs[1:] |= column[1:] != column[:-1]
-    site = blank(Site, int(differs.sum()))
+    site = blank(SiteStep, int(differs.sum()))
     site.step = np.flatnonzero(differs)
     for name, column in columns.items():
         site[name] = column[differs]
     return site
 
 
-def _slots(config: StationConfig) -> Any:
-    slots = blank(Slot, len(config.connectors))
+def _connectors(config: StationConfig) -> Any:
+    connectors = blank(ConnectorState, len(config.connectors))
     numbers = {name: number for number, name in enumerate(config.charger_kw)}
-    slots.charger = [numbers[charger_id] for charger_id, _ in config.connectors]
-    plugs = config.connectors.values()
-    slots.plug_kw = [math.inf if plug.max_power_kw is None else plug.max_power_kw for plug in plugs]
-    slots.plug_least_kw = [plug.min_power_kw for plug in plugs]
-    slots.visit = slots.claim = NOBODY
-    return slots
+    connectors.charger = [numbers[charger_id] for charger_id, _ in config.connectors]
+    configs = config.connectors.values()
+    connectors.connector_max_kw = [
+        math.inf if one.max_power_kw is None else one.max_power_kw for one in configs
+    ]
+    connectors.connector_min_kw = [one.min_power_kw for one in configs]
+    connectors.arrival = connectors.claim = NOBODY
+    return connectors
 
 
 def _chargers(config: StationConfig) -> Any:

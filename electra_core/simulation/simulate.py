@@ -27,8 +27,8 @@ from electra_core.allocation import (
 from electra_core.sessions import Profile, Scenario, constant, read_scenario
 from electra_core.simulation.loop import play
 from electra_core.simulation.numba_engine import compiled_play, compiled_rank
-from electra_core.simulation.python_strategies import interpreted_plan, interpreted_rank
-from electra_core.simulation.records import FINE, World
+from electra_core.simulation.python_strategies import interpreted
+from electra_core.simulation.records import FINE, SimulationState
 from electra_core.simulation.result import Result, result_of
 from electra_core.simulation.setup import build
 from electra_core.station import MAX_AMOUNT, StationConfig, load_config
@@ -72,9 +72,10 @@ def simulate(
     config : the station, or what `load_config` makes one of
     sessions : one row a driver: see `electra_core.sessions.read_session_table` for the columns
     strategy : a name of `STRATEGIES` or of `electra_core.optimization.PLANNERS`, a rank function, or a
-        `Planner`. A rank function is compiled where that is possible; it then sees the numbers of a
+        `Planner`. A rank function is compiled where that is possible; it then reads the numbers of a
         demand: ``max_kw``, ``min_kw``, ``arrived_s``, ``departs_s``, ``remaining_kwh``, ``priority`` and
-        ``weight``
+        ``weight``. Globals that it reads count as they are when the run begins; those of functions that it
+        calls, which must be compiled by ``numba.njit``, as they were when numba compiled these
     step_s, horizon_s, static_load_kw, pv_kw, site_limit_kw, price_per_kwh : see
         `electra_core.sessions.scenario.read_scenario`
     keep_timeline : whether the result has a timeline; sessions and metrics alone need little memory
@@ -133,21 +134,21 @@ def _run(
             SimulationWarning,
             stacklevel=3,
         )
-    world = play_scenario(scenario, found, keeps_steps=keep_timeline, progress=progress)
-    result = result_of(scenario, name_of(found), world)
+    state = play_scenario(scenario, found, keep_timeline=keep_timeline, progress=progress)
+    result = result_of(scenario, name_of(found), state)
     if not compare_unlimited:
         return result
     if not result.is_held_back:
         return replace(result, added_s=result.needed_s - result.needed_s)
     endless = _with_unlimited_grid(scenario, result.end_s)
-    ideal = result_of(endless, "", play_scenario(endless, found, keeps_steps=False, progress=progress))
+    ideal = result_of(endless, "", play_scenario(endless, found, keep_timeline=False, progress=progress))
     return replace(result, added_s=result.needed_s - ideal.needed_s)
 
 
 def _found(strategy: str | Strategy) -> Strategy:
     """What a name stands for: planners are known here, which a station has to be given."""
     if isinstance(strategy, str) and strategy not in STRATEGIES:
-        # Its solver is loaded only where somebody asks for it.
+        # Its solver is loaded only where waiting asks for it.
         from electra_core.optimization import PLANNERS
 
         return find_strategy(strategy, PLANNERS)
@@ -161,7 +162,9 @@ def _with_unlimited_grid(scenario: Scenario, end_s: float) -> Scenario:
     return replace(scenario, config=config, horizon_s=end_s, until_empty=False, site_limit_kw=limit_kw)
 
 
-def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool, progress: bool) -> World:
+def play_scenario(
+    scenario: Scenario, strategy: Strategy, *, keep_timeline: bool, progress: bool
+) -> SimulationState:
     """Play a scenario from its beginning to its end.
 
     Raises
@@ -169,51 +172,56 @@ def play_scenario(scenario: Scenario, strategy: Strategy, *, keeps_steps: bool, 
     StrategyError
         On an unknown strategy, or one that fails or answers nonsense.
     """
-    # A shipped function is its name; one's own of the same name is another.
-    timeless = is_timeless(strategy)
-    world = build(
-        scenario, divided=strategy is STRATEGIES["uniform"], timeless=timeless, keeps_steps=keeps_steps
+    compiled = None if isinstance(strategy, Planner) else compiled_rank(strategy)
+    state = build(
+        scenario,
+        in_equal_parts=compiled is not None and compiled.in_equal_parts,
+        timeless=is_timeless(strategy),
+        keep_timeline=keep_timeline,
     )
-    answers = None if isinstance(strategy, Planner) else compiled_rank(strategy)
-    if answers is not None:
-        _play_in_parts(scenario, world, compiled_play(), answers, None, strategy, progress)
-        return world
-    plan = interpreted_plan(scenario, strategy) if isinstance(strategy, Planner) else None
+    if compiled is not None:
+        _play_in_parts(scenario, state, compiled_play(), compiled.answer, None, strategy, progress)
+        return state
+    rank, plan = interpreted(scenario, state, strategy)
     # An infinite level times a weight of 0 is no number, and loses every comparison as it should.
     with np.errstate(invalid="ignore"):
-        _play_in_parts(
-            scenario, world, play, interpreted_rank(scenario, world, strategy), plan, strategy, progress
-        )
-    return world
+        _play_in_parts(scenario, state, play, rank, plan, strategy, progress)
+    return state
 
 
 def _play_in_parts(
-    scenario: Scenario, world: World, play: Any, rank: Any, plan: Any, strategy: Strategy, progress: bool
+    scenario: Scenario,
+    state: SimulationState,
+    play: Any,
+    rank: Any,
+    plan: Any,
+    strategy: Strategy,
+    progress: bool,
 ) -> None:
     """Play a long run in parts, so that a progress bar can be drawn between them."""
-    moment: Any = world.desk.moment
-    size = 1.0 + len(world.desk.slots) / 20.0
-    work = (scenario.steps + 3 * len(scenario.sessions)) * size * (1.0 if plan is None else 1000.0)
+    site: Any = state.station.site
+    size = (1.0 + len(state.station.connectors) / 20.0) * (1000.0 if isinstance(strategy, Planner) else 1.0)
+    work = (scenario.steps + 3 * len(scenario.sessions)) * size
     parts = 1 if work <= UNWATCHED else PARTS
     steps = math.ceil(scenario.steps / parts)
     hidden = parts == 1 or not progress
     with tqdm(total=1.0, desc="simulating", bar_format=BAR, delay=BAR_AFTER_S, disable=hidden) as bar:
         over = False
-        while not over and moment.fault == FINE:
-            stop_s = scenario.horizon_s if parts == 1 else (moment.step + steps) * scenario.step_s
+        while not over and site.error == FINE:
+            stop_s = scenario.horizon_s if parts == 1 else (site.step + steps) * scenario.step_s
             try:
-                over = play(world, rank, plan, min(stop_s, scenario.horizon_s))
+                over = play(state, rank, plan, min(stop_s, scenario.horizon_s))
             except Exception as error:
                 # Compiled, nothing but the strategy can fail; in Python it has said so by itself.
                 if play is not compiled_play():
                     raise
                 words = f"{type(error).__name__}: {error}"
                 raise StrategyError(f"strategy {name_of(strategy)} failed: {words}") from error
-            bar.update(moment.now_s / scenario.horizon_s - bar.n)
-    if moment.fault != FINE:
-        name = scenario.sessions.session_id[moment.fault_visit]
+            bar.update(site.now_s / scenario.horizon_s - bar.n)
+    if site.error != FINE:
+        name = scenario.sessions.session_id[site.error_arrival]
         raise StrategyError(
-            f"strategy {name_of(strategy)} ranked session {name} as tier {moment.fault_tier:g}, weight"
-            f" {moment.fault_weight:g}; the tier must be finite, the weight from {MIN_RANK_WEIGHT:g} to"
+            f"strategy {name_of(strategy)} ranked session {name} as tier {site.error_tier:g}, weight"
+            f" {site.error_weight:g}; the tier must be finite, the weight from {MIN_RANK_WEIGHT:g} to"
             f" {MAX_RANK_WEIGHT:g}"
         )

@@ -194,7 +194,7 @@ def test_station_takes_every_generated_table(**options: Any) -> None:
     checked = read_session_table(table, PARIS)
     assert len(checked) == len(table)
     assert np.isfinite(checked.requested_kwh).all()
-    assert (checked.slot == -1).all()
+    assert (checked.connector == -1).all()
 
 
 def test_generated_table_survives_a_csv_file(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_plain_csv_is_read_with_its_other_columns_as_text(tmp_path: Path) -> Non
     table = read_session_table(frame, station_of(frame))
     assert table.session_id.tolist() == ["=1+1", "007"]
     assert table.departure_s.tolist() == [np.inf, 3600.0]
-    assert table.slot.tolist() == [-1, 1]
+    assert table.connector.tolist() == [-1, 1]
     battery_kwh = catalogue()["Hyundai Ioniq 5 73 kWh"].battery_kwh
     assert battery_kwh
     np.testing.assert_allclose(table.requested_kwh, [0.7 * battery_kwh, 20.0])

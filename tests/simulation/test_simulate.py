@@ -6,6 +6,7 @@ import functools
 import importlib
 import itertools
 import math
+import sys
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from stations import CARS, NAMED, configs
 
 from electra_core import ChargingCurve, ConfigError, Snapshot, Station, StrategyError, Vehicle, load_config
-from electra_core.allocation.strategies import STRATEGIES, Planner
+from electra_core.allocation.strategies import STRATEGIES, Planner, uniform
 from electra_core.sessions import SessionsError
 from electra_core.sessions.scenario import ScenarioError
 from electra_core.simulation import Result, ResultError, SimulationWarning, run, simulate
@@ -50,7 +51,12 @@ def odd_rank(demand: Any, now_s: float) -> tuple[float, float]:
     return late + demand.priority, demand.weight * (1.0 + demand.remaining_kwh)
 
 
-RANKS: tuple[Any, ...] = (*NAMED, odd_rank)
+def wrapped_uniform(demand: Any, now_s: float) -> tuple[float, float]:
+    """Divide in equal parts by handing on the answer of a shipped rank."""
+    return uniform(demand, now_s)
+
+
+RANKS: tuple[Any, ...] = (*NAMED, odd_rank, wrapped_uniform)
 
 # Multiples of every step below, and moments between them.
 MOMENTS_S = (0.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)
@@ -930,6 +936,58 @@ def test_it_warns_once_and_shows_the_caller_s_line() -> None:
     assert [warning.filename for warning in caught] == [__file__]
 
 
+SHARE = 1.0
+
+
+def test_compiled_rank_follows_the_globals_that_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    factor = 1.0
+
+    def ranked(demand: Any, now_s: float) -> tuple[float, float]:
+        return 0.0, SHARE * factor if demand.priority > 0 else 1.0
+
+    def delivered_kwh() -> list[float]:
+        sessions = came(arrival_s=[0, 0], departure_s=300, priority=[1, 0])
+        return simulate(plant(("A", 100, 2), grid_kw=60), sessions, ranked).sessions.energy_kwh.tolist()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SimulationWarning)  # it is compiled
+        assert delivered_kwh() == near([2.5, 2.5])
+        monkeypatch.setattr(sys.modules[__name__], "SHARE", 3.0)
+        assert delivered_kwh() == near([3.75, 1.25])
+        factor = 1 / 9
+        assert delivered_kwh() == near([1.25, 3.75])
+
+
+def uncompiled_uniform(demand: Any, now_s: float) -> tuple[float, float]:
+    """Divide in equal parts in a way that numba does not compile."""
+    return STRATEGIES["uniform"](demand, now_s)
+
+
+@pytest.mark.filterwarnings("ignore:strategy uncompiled_uniform cannot be compiled")
+def test_rank_that_wraps_uniform_divides_in_equal_parts() -> None:
+    sessions = came(arrival_s=[0, 0], departure_s=600, max_power_kw=[10, 50])
+    config = plant(("A", 100, 2), grid_kw=50)
+    shares = {
+        strategy: simulate(config, sessions, strategy).sessions.energy_kwh.tolist()
+        for strategy in ("max_min", "uniform", wrapped_uniform, uncompiled_uniform)
+    }
+    assert shares["max_min"] == near([10 / 6, 40 / 6])
+    assert shares["uniform"] == near([10 / 6, 25 / 6])
+    assert shares[wrapped_uniform] == shares[uncompiled_uniform] == near(shares["uniform"])
+
+
+def test_rank_that_divides_in_equal_parts_for_some_is_refused() -> None:
+    def mixed(demand: Any, now_s: float) -> tuple[float, float]:
+        return uniform(demand, now_s) if demand.priority else (0.0, 1.0)
+
+    sessions = came(arrival_s=[0, 0], priority=[1, 0])
+    with (
+        pytest.warns(SimulationWarning, match="cannot be compiled"),
+        pytest.raises(StrategyError, match="strategy mixed divides in equal parts for some"),
+    ):
+        simulate(TWO, sessions, mixed)
+
+
 def test_a_compiled_rank_may_ask_who_said_when_they_leave() -> None:
     sessions = EARLY_LATE.assign(departure_s=[math.nan, 3600])
     with warnings.catch_warnings():
@@ -1280,7 +1338,7 @@ def test_a_file_is_one_that_others_can_read(tmp_path: Path) -> None:
     simulate(TWO, came(arrival_s=[0, 10])).save(tmp_path / "run.parquet")
     parts = pd.read_parquet(tmp_path / "run.parquet")
     assert len(parts) == 1
-    energies = [record["fate_energy_kwh"] for record in parts.sessions.iloc[0]]
+    energies = [record["record_energy_kwh"] for record in parts.sessions.iloc[0]]
     assert energies == near([10, 10])
 
 
