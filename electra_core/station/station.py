@@ -129,7 +129,7 @@ class Station:
     @property
     def events(self) -> tuple[Event, ...]:
         """Return every accepted call since the record began, and what the station noted by itself."""
-        return tuple(itertools.islice(self._events, self.event_count))
+        return tuple(self._events[: self.event_count])
 
     @property
     def event_count(self) -> int:
@@ -138,7 +138,8 @@ class Station:
 
     def take_events(self) -> tuple[Event, ...]:
         """Return the record so far and begin a new one, for a caller that saves it elsewhere."""
-        events, self._events = self.events, []
+        # Not `events`: a subclass may put an older record in front of it.
+        events, self._events = tuple(self._events[: self.event_count]), []
         self._in_force = (self.decision, 0)
         return events
 
