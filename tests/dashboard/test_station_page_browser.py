@@ -1,4 +1,4 @@
-"""What a visitor sees and does, in a real browser on the served page."""
+"""Test the served page in a real browser, as a visitor sees and uses it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def tab(page: Page, name: str) -> None:
     page.locator(".el-tabs").get_by_role("button", name=name, exact=True).click()
 
 
-def test_paints_a_working_station_and_asks_nothing_outside(page: Page, served: tuple[str, int]) -> None:
+def test_page_paints_a_working_station_without_outside_requests(page: Page, served: tuple[str, int]) -> None:
     requests: list[str] = []
     errors: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
@@ -58,7 +58,7 @@ def test_paints_a_working_station_and_asks_nothing_outside(page: Page, served: t
     expect(page.locator(".el-headline")).to_contain_text("of 172.5 kW from the grid")
     expect(page.locator(".el-card").first).to_contain_text("limit 172.5 kW")
     expect(page.locator(".el-table tbody tr")).to_have_count(2)
-    # Nobody touches anything, and its time goes on.
+    # Without any input its time goes on.
     first = page.locator(".el-time").inner_text()
     expect(page.locator(".el-time")).not_to_have_text(first, timeout=PATIENCE_MS)
 
@@ -68,7 +68,7 @@ def test_paints_a_working_station_and_asks_nothing_outside(page: Page, served: t
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_car_arrives_and_the_chart_shows_it(page: Page, served: tuple[str, int]) -> None:
+def test_arriving_car_is_shown_by_the_chart(page: Page, served: tuple[str, int]) -> None:
     open_page(page, served[0])
     pause(page)
     tab(page, "Site")
@@ -101,7 +101,7 @@ def test_closing_the_page_ends_its_kernel(page: Page, served: tuple[str, int]) -
     wait_until(lambda: kernels(server_pid) == 0, 15, "the kernel outlives its page")
 
 
-def test_fits_a_phone(browser: Browser, served: tuple[str, int]) -> None:
+def test_page_fits_a_phone(browser: Browser, served: tuple[str, int]) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     open_page(page, served[0])
@@ -112,7 +112,7 @@ def test_fits_a_phone(browser: Browser, served: tuple[str, int]) -> None:
     context.close()
 
 
-def test_a_phone_is_turned_and_turned_back(browser: Browser, served: tuple[str, int]) -> None:
+def test_page_follows_a_phone_that_is_turned(browser: Browser, served: tuple[str, int]) -> None:
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     said = complaints(page)
     open_page(page, served[0])
@@ -132,7 +132,7 @@ def test_a_phone_is_turned_and_turned_back(browser: Browser, served: tuple[str, 
 
 @pytest.fixture(scope="module")
 def evening(browser: Browser, served: tuple[str, int]) -> Iterator[Page]:
-    """One page for the promises that need no fresh one: a link's station, paused, its errors kept."""
+    """Return one page for tests that need no fresh one: a link's station, paused, its errors collected."""
     page = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True).new_page()
     errors = complaints(page)
     open_page(page, f"{served[0]}?station=ELECTRA_PARIS_15&day=paris_evening&strategy=uniform")
@@ -143,7 +143,7 @@ def evening(browser: Browser, served: tuple[str, int]) -> Iterator[Page]:
     page.context.close()
 
 
-def test_a_link_carries_station_day_and_strategy(evening: Page) -> None:
+def test_link_carries_station_day_and_strategy(evening: Page) -> None:
     expect(evening.locator(".el-header .el-note")).to_contain_text("made-up evening")
     tab(evening, "Site")
     expect(evening.get_by_label("Strategy", exact=True)).to_have_value("Uniform")
@@ -151,7 +151,7 @@ def test_a_link_carries_station_day_and_strategy(evening: Page) -> None:
     assert "station=ELECTRA_PARIS_15" in str(evening.get_by_text("Link to this").get_attribute("href"))
 
 
-def test_a_press_on_a_car_explains_it_and_sends_it_away(evening: Page) -> None:
+def test_press_on_a_car_explains_it_and_lets_it_depart(evening: Page) -> None:
     car = evening.locator(".el-tile", has_text="of").first
     car.click()
     expect(evening.locator(".el-details p").first).to_contain_text("kW")
@@ -162,7 +162,7 @@ def test_a_press_on_a_car_explains_it_and_sends_it_away(evening: Page) -> None:
     assert evening.locator(".el-table tbody tr").count() == cars  # a row each connector: nothing jumps
 
 
-def test_a_press_on_a_free_connector_opens_an_arrival_there(evening: Page) -> None:
+def test_press_on_a_free_connector_opens_an_arrival_there(evening: Page) -> None:
     tab(evening, "Files")
     free = evening.locator(".el-tile", has=evening.locator(".el-invite")).first
     name = str(free.get_attribute("aria-label")).split(",")[0]
@@ -175,8 +175,8 @@ def test_a_press_on_a_free_connector_opens_an_arrival_there(evening: Page) -> No
     expect(evening.locator(".el-table")).to_contain_text("Hyundai Ioniq 5 73 kWh")
 
 
-def test_another_station_has_its_own_limit_and_load(page: Page, served: tuple[str, int]) -> None:
-    """A slider whose range changes sends its old value, and its keys stay in the old range."""
+def test_next_station_keeps_its_own_limit_and_load(page: Page, served: tuple[str, int]) -> None:
+    """Replace sliders with the station: one whose range changes would send its old value."""
     open_page(page, f"{served[0]}?station=ELECTRA_PARIS_15&day=paris_evening")
     pause(page)
     tab(page, "Site")
@@ -209,13 +209,13 @@ def test_another_station_has_its_own_limit_and_load(page: Page, served: tuple[st
     expect(headline).to_contain_text("of 300 kW from the grid")
 
 
-def test_what_breaks_is_shown_and_comes_back(evening: Page) -> None:
+def test_fault_is_shown_until_it_is_mended(evening: Page) -> None:
     tab(evening, "Faults")
     evening.get_by_label("What", exact=True).select_option("Charger CP001")
     evening.get_by_role("button", name="Out of service", exact=True).click()
-    expect(evening.locator(".el-picture")).to_contain_text("out of service")
+    expect(evening.locator(".el-diagram")).to_contain_text("out of service")
     evening.get_by_role("button", name="Back in service", exact=True).click()
-    expect(evening.locator(".el-picture")).not_to_contain_text("out of service")
+    expect(evening.locator(".el-diagram")).not_to_contain_text("out of service")
     evening.get_by_role("button", name="The grid limit falls to nothing").click()
     expect(evening.locator(".el-headline")).to_contain_text("0 of 0 kW from the grid")
     evening.get_by_role("button", name="The grid limit is back").click()
@@ -224,7 +224,7 @@ def test_what_breaks_is_shown_and_comes_back(evening: Page) -> None:
     expect(evening.get_by_role("button", name="The grid meter goes silent")).to_be_disabled()
 
 
-def test_other_rules_stand_beside_the_first(evening: Page) -> None:
+def test_comparison_table_comes_and_goes(evening: Page) -> None:
     tab(evening, "What if")
     evening.get_by_label("What if", exact=True).select_option("strategy Max min")
     expect(evening.locator(".el-small tbody tr")).to_have_count(5)
@@ -234,7 +234,7 @@ def test_other_rules_stand_beside_the_first(evening: Page) -> None:
     expect(evening.locator(".el-small")).to_have_count(0)
 
 
-def test_what_is_saved_can_be_loaded_again(evening: Page, tmp_path: Path) -> None:
+def test_saved_events_can_be_loaded_again(evening: Page, tmp_path: Path) -> None:
     tab(evening, "Files")
     with evening.expect_download() as download:
         evening.get_by_role("button", name="Events (JSON)").click()
@@ -247,7 +247,7 @@ def test_what_is_saved_can_be_loaded_again(evening: Page, tmp_path: Path) -> Non
     expect(evening.locator(".el-headline")).to_have_text(now)
 
 
-def test_a_file_that_is_none_is_refused_in_a_sentence(evening: Page, tmp_path: Path) -> None:
+def test_unreadable_file_is_refused_in_a_sentence(evening: Page, tmp_path: Path) -> None:
     tab(evening, "Site")
     for name, content in (("x.json", b"<script>alert(1)</script>"), ("big.json", b" " * 5_000_001)):
         path = tmp_path / name
@@ -258,7 +258,7 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(evening: Page, tmp_path: P
     expect(evening.locator("h1")).to_have_text("ELECTRA_PARIS_15")
 
 
-def test_a_page_without_a_station_says_so(page: Page, served: tuple[str, int]) -> None:
+def test_page_without_a_station_offers_to_reload(page: Page, served: tuple[str, int]) -> None:
     def emptied(route: Route) -> None:
         answer = route.fetch()
         begin, end = "<script>electra.started()</script>", "</main>"
@@ -272,15 +272,17 @@ def test_a_page_without_a_station_says_so(page: Page, served: tuple[str, int]) -
     expect(page.get_by_role("button", name="Reload")).to_be_visible()
 
 
-def test_an_unknown_link_is_a_sentence(page: Page, served: tuple[str, int]) -> None:
+def test_unknown_link_is_refused_in_a_sentence(page: Page, served: tuple[str, int]) -> None:
     open_page(page, f"{served[0]}?station=%3Cb%3Enowhere")
     expect(page.locator(".el-refusal")).to_contain_text("names a station '<b>nowhere'")
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(browser: Browser, served: tuple[str, int], width: int, scheme: str) -> None:
-    """No serious accessibility fault, no scrolling sideways; and a picture for people to look at."""
+def test_page_has_no_serious_accessibility_fault(
+    browser: Browser, served: tuple[str, int], width: int, scheme: str
+) -> None:
+    """Find no serious fault and no scrolling sideways; and take a picture for people to look at."""
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     open_page(page, served[0])

@@ -7,6 +7,7 @@ import keyword
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,21 +27,22 @@ MAX_EVENTS = 500_000
 ENDLESS_KWH = 1e5
 
 
-SESSION_COLUMNS = (
-    "session_id",
-    "car",
-    "charger_id",
-    "connector",
-    "arrival_s",
-    "departure_s",
-    "max_power_kw",
-    "energy_kwh",
-    "delivered_kwh",
-    "from_battery_kwh",
-    "soc_on_arrival",
-    "soc_last",
-    "soc_target",
-)
+# Columns of the sessions, and the attributes of a session that they hold; None: computed.
+COLUMNS = {
+    "session_id": "session_id",
+    "car": "vehicle.name",
+    "charger_id": "charger_id",
+    "connector": "connector",
+    "arrival_s": "arrived_s",
+    "departure_s": None,
+    "max_power_kw": "vehicle.max_power_kw",
+    "energy_kwh": None,
+    "delivered_kwh": "energy_kwh",
+    "from_battery_kwh": "boost_kwh",
+    "soc_on_arrival": "arrival_soc",
+    "soc_last": "soc",
+    "soc_target": None,
+}
 
 
 def file_stem(station: RecordedStation) -> str:
@@ -54,25 +56,16 @@ def sessions_csv(station: RecordedStation) -> bytes:
 
     ``energy_kwh`` is what the car wanted, or where that is not known, what it got, as ``delivered_kwh``.
     """
-    rows = [
-        (
-            session.session_id,
-            session.vehicle.name,
-            session.charger_id,
-            session.connector,
-            session.arrived_s,
-            left_s,
-            session.vehicle.max_power_kw,
-            session.energy_kwh + (session.remaining_kwh or 0.0),
-            session.energy_kwh,
-            session.boost_kwh,
-            session.arrival_soc,
-            session.soc,
-            _target(session),
-        )
-        for session, left_s in sessions_so_far(station)
-    ]
-    return csv_of(SESSION_COLUMNS, rows)
+    return csv_of(list(COLUMNS), [_row(session, left_s) for session, left_s in sessions_so_far(station)])
+
+
+def _row(session: Session, left_s: float | None) -> list[object]:
+    computed = {
+        "departure_s": left_s,
+        "energy_kwh": session.energy_kwh + (session.remaining_kwh or 0.0),
+        "soc_target": _target(session),
+    }
+    return [attrgetter(path)(session) if path else computed[name] for name, path in COLUMNS.items()]
 
 
 def sessions_so_far(station: RecordedStation) -> list[tuple[Session, float | None]]:

@@ -11,7 +11,7 @@ from electra_core.dashboard.figures import Sample
 from electra_core.dashboard.figures.bands import connector_colours
 from electra_core.dashboard.station_page.labels import NAMELESS, clock, label
 from electra_core.dashboard.station_page.log import LogEntry
-from electra_core.dashboard.station_page.what_if import Outcome
+from electra_core.dashboard.station_page.what_if import Outcome, ShadowStation
 from electra_core.station import (
     BatteryStatus,
     ConnectorId,
@@ -59,19 +59,6 @@ class ConnectorView:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """The station beside the same cars under other rules.
-
-    ``samples`` are time, s, power to all cars, kW, and SoC of the station under the other rules.
-    """
-
-    change: str
-    here: Outcome
-    there: Outcome
-    samples: Sequence[tuple[float, float, float]]
-
-
-@dataclass(frozen=True, slots=True)
 class Surroundings:
     """All of a frame that is not the station's status.
 
@@ -84,6 +71,7 @@ class Surroundings:
     selected, explanation : the connector whose car is explained, and the explanation
     history : samples in the order of time
     log : newest first
+    outcome, shadow : what became of the cars so far; a station under other rules, or None
     out_of_service : parts of the station, each as it was taken out of service
     """
 
@@ -96,7 +84,8 @@ class Surroundings:
     explanation: Explanation | None = None
     history: Sequence[Sample] = ()
     log: Sequence[LogEntry] = ()
-    comparison: Comparison | None = None
+    outcome: Outcome | None = None
+    shadow: ShadowStation | None = None
     out_of_service: Container[ConnectorId] = ()
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from electra_core.dashboard.figures import Bar
 from electra_core.dashboard.figures.colours import BATTERY, CEILING, CHARGING, GRID, LIMIT, STATIC, STORED
-from electra_core.dashboard.station_page.frame import Comparison, ConnectorView, Frame
+from electra_core.dashboard.station_page.frame import ConnectorView, Frame
 from electra_core.dashboard.station_page.log import LogEntry
 from electra_core.dashboard.widgets.styles import legend_of
 
@@ -60,13 +60,10 @@ def texts_of(frame: Frame) -> Texts:
         cards=cards(frame),
         sessions=_panel("Sessions", session_table(frame)),
         log=_panel("Events", event_log(frame.around.log)),
-        comparison=comparison(frame.around.comparison) if frame.around.comparison else "",
+        comparison=comparison(frame),
         bars=connector_bars(frame),
         titles=chart_titles(frame),
     )
-
-
-# --- header and cards --------------------------------------------------------------------------------
 
 
 def header(frame: Frame) -> str:
@@ -152,9 +149,6 @@ def _share(part: float, whole: float) -> float:
     return round(part / whole, 6) if whole > 0.0 else 2.0 * (part > 0.0)
 
 
-# --- table and log -----------------------------------------------------------------------------------
-
-
 def session_table(frame: Frame) -> str:
     """Return the table of connectors and their cars; of a large station only those with a car."""
     connectors = frame.connectors
@@ -217,9 +211,6 @@ def event_log(log: Sequence[LogEntry]) -> str:
 
 def _panel(title: str, content: str) -> str:
     return f'<section class="el-panel"><h2>{title}</h2>{content}</section>'
-
-
-# --- charts ------------------------------------------------------------------------------------------
 
 
 def connector_bars(frame: Frame) -> list[Bar]:
@@ -287,21 +278,20 @@ def legend() -> str:
     return legend_of(items)
 
 
-# --- comparison and refusal --------------------------------------------------------------------------
-
-
-def comparison(compared: Comparison) -> str:
-    """Return the table of the station beside the same cars under other rules."""
+def comparison(frame: Frame) -> str:
+    """Return the table of the station beside the same cars under other rules; empty without these."""
+    here, shadow = frame.around.outcome, frame.around.shadow
+    if shadow is None:
+        return ""
     rows = [
-        (title, *_figures(getattr(compared.here, name), getattr(compared.there, name)))
-        for title, name in OUTCOMES
+        (title, *_figures(getattr(here, name), getattr(shadow.outcome, name))) for title, name in OUTCOMES
     ]
     heads = "".join(_number("th", title, ' scope="col"') for title in ("As it is", "What if", "Change"))
     lines = "".join(
         f'<tr><th scope="row">{title}</th>{"".join(_number("td", text) for text in texts)}</tr>'
         for title, *texts in rows
     )
-    change = escape(compared.change.replace("_", " "))
+    change = escape(shadow.change.replace("_", " "))
     return (
         f'<p class="el-note">The same cars so far, {change}:</p><table class="el-small">'
         f"<thead><tr><td></td>{heads}</tr></thead><tbody>{lines}</tbody></table>"

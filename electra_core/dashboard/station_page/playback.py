@@ -58,10 +58,9 @@ class Playback:
         self.meter_silent = False
         self.history: Window[Sample] = Window()
         self.status: StationStatus = station.status()
+        self._sampled: object = None
         self.outcome = Outcome()
         self.shadow: ShadowStation | None = None
-
-    # --- reading ---------------------------------------------------------------------------------
 
     @property
     def time_of_day_s(self) -> float:
@@ -109,8 +108,6 @@ class Playback:
         """Return name, type and content of a file; see `exports`."""
         return exported(kind, self.station)
 
-    # --- time ------------------------------------------------------------------------------------
-
     def close(self) -> None:
         """End what runs beside the page: nothing for a station of this kernel."""
 
@@ -155,18 +152,18 @@ class Playback:
             self.station.set_site_limit(state.site_limit_kw)
             self.station.set_static_load(state.static_load_kw)
 
-    # --- samples and the shadow ------------------------------------------------------------------
-
     def sample(self) -> None:
         """Read the status, take a sample of it, and let the shadow catch up."""
-        self.status = self.station.status()
-        self.outcome.watch(self.status)
+        revision = self.revision
+        if revision is not self._sampled:
+            self._sampled, self.status = revision, self.station.status()
+            self.outcome.watch(self.status)
         self.history.add(sample_of(self.status))
-        self._catch_up()
+        self._follow_up()
 
     def compare(self, change: str) -> None:
         """Play the record from its beginning under a change, or end the comparison where it is empty."""
-        self._catch_up()
+        self._follow_up()
         if not change:
             self.shadow = None
             return
@@ -174,7 +171,7 @@ class Playback:
         shadow.follow(self._past_events())
         self.shadow = shadow
 
-    def _catch_up(self) -> None:
+    def _follow_up(self) -> None:
         events = self._new_events()
         if self.shadow is None:
             return

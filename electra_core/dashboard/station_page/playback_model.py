@@ -10,7 +10,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
 from electra_core.allocation import BATTERY, STRATEGIES
-from electra_core.dashboard.station_page.frame import Comparison, Frame, Surroundings, frame_of
+from electra_core.dashboard.station_page.frame import Frame, Surroundings, frame_of
 from electra_core.dashboard.station_page.labels import arrives, clock, label, leaves
 from electra_core.dashboard.station_page.log import LogEntry, with_entry
 from electra_core.dashboard.station_page.playback import Playback
@@ -271,7 +271,6 @@ class PlaybackModel(HasTraits):
         playback = self.playback
         sessions = {(charger, number): car.session_id for charger, number, car in playback.status.sessions}
         selected = self.selected if self.selected in sessions else None
-        shadow = playback.shadow
         return Surroundings(
             day_title=self._day_words[0],
             day_source=self._day_words[1],
@@ -283,9 +282,8 @@ class PlaybackModel(HasTraits):
             history=playback.history,
             log=self.log,
             out_of_service=playback.out_of_service,
-            comparison=Comparison(shadow.change, playback.outcome, shadow.outcome, shadow.samples)
-            if shadow
-            else None,
+            outcome=playback.outcome,
+            shadow=playback.shadow,
         )
 
 

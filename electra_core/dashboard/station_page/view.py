@@ -92,7 +92,7 @@ class StationPage(widgets.VBox):  # type: ignore[misc]  # ipywidgets publishes n
 
     def _data(self) -> tuple[ChartData, dict[str, str], int]:
         around = self.model.frame.around
-        shadow = around.comparison.samples if around.comparison else ()
+        shadow = around.shadow.samples if around.shadow else ()
         data = ChartData(self._texts.bars, list(around.history), list(shadow), around.clock_zero_s)
         return data, self._texts.titles, self._ticker.columns
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from electra_core.allocation import BATTERY, STRATEGIES, Strategy
-from electra_core.dashboard.station_page.history import SAMPLE_S, Window, battery_soc
+from electra_core.dashboard.station_page.history import MAX_SAMPLES, SAMPLE_S, Window, battery_soc
 from electra_core.dashboard.station_page.labels import free_connectors
 from electra_core.errors import BadValueError, shortened
 from electra_core.station import (
@@ -29,7 +29,7 @@ MAX_STEPS = 20_000
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a station's cars so far, watched as its time goes on, to the page's minute.
+    """The outcome for a station's cars so far, watched as its time goes on, to the page's minute.
 
     Attributes
     ----------
@@ -128,18 +128,30 @@ class ShadowStation:
         while (left_s := until_s - self.station.now_s) > 0.0:
             if steps >= max_steps:
                 raise BadValueError("the record is too long to be played again: press ↺ Start first")
-            status = self._watch()
-            battery_kw = status.battery.power_kw if status.battery else 0.0
-            at_rest = status.offered_kw == 0.0 and battery_kw == 0.0
-            self.station.advance(left_s if at_rest else min(SAMPLE_S, left_s))
+            if self._at_rest:
+                self.station.advance(left_s)
+                self._fill_window(left_s)
+            else:
+                self.station.advance(min(SAMPLE_S, left_s))
+            self._watch()
             steps += 1
         return steps
 
-    def _watch(self) -> StationStatus:
+    @property
+    def _at_rest(self) -> bool:
+        allocation = self.station.decision.allocation
+        return allocation.battery_kw == 0.0 and not any(allocation.offered_kw.values())
+
+    def _fill_window(self, seconds: float) -> None:
+        """Add a sample a minute for an advance at rest that has just ended."""
+        now_s, soc = self.station.now_s, battery_soc(self.station.status())
+        for minute in range(min(MAX_SAMPLES, int(seconds / SAMPLE_S)), 0, -1):
+            self.samples.add((now_s - minute * SAMPLE_S, 0.0, soc))
+
+    def _watch(self) -> None:
         status = self.station.status()
         self.outcome.watch(status)
         self.samples.add((status.now_s, status.offered_kw, battery_soc(status)))
-        return status
 
     def _repeat(self, event: Event) -> None:
         if event.call == FAIL_SAFE:
