@@ -1,4 +1,4 @@
-"""Benchmarks of decisions, days, years and sweeps; nothing is asserted, and plain ``pytest`` does not run them.
+"""Benchmarks of decisions, days, years and sweeps: nothing is asserted, and ``pytest`` alone runs none.
 
 ``python -m benchmarks`` makes the table of docs/performance.md, ``pytest -n0 benchmarks`` prints all figures.
 """

@@ -13,7 +13,7 @@ ElectraError: a refusal; nothing has changed
         UnknownSessionError: no such session is connected
         OutOfServiceError: the connector or its charger is out of order
         BadValueError: a value outside of what the call accepts
-            WireError: no answer, or a damaged one, from a remote station (dashboard)
+            RemoteError: no answer, or a damaged one, from a served station (dashboard)
         ReplayError: a record that does not fit the station
         LimitBrokenError: a decision that would have broken a limit
         KeyUsedError: an idempotency key that stands for another call (service)

@@ -41,8 +41,8 @@ def is_address(name: str) -> bool:
 def allowed_origin(address: str) -> str:
     """Return the origin of an address, or refuse it: no link may make a page call any server.
 
-    Allowed are the origins that the environment variable ``ELECTRA_STATIONS`` lists, with commas between them,
-    and where it is not set (public pages set it), those of this machine.
+    Allowed are the origins that the environment variable ``ELECTRA_STATIONS`` lists, with commas between
+    them, and where it is not set (public pages set it), those of this machine.
     """
     origin, names = _origin(address), os.environ.get("ELECTRA_STATIONS")
     listed = [] if names is None else [_origin(name.strip()) for name in names.split(",") if name.strip()]

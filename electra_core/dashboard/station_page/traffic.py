@@ -1,4 +1,4 @@
-"""Who comes and leaves by themselves: the cars of a day, played at a live station."""
+"""Play the arrivals of a day at a live station."""
 
 from __future__ import annotations
 
