@@ -1,8 +1,8 @@
-"""How fast the page is: ``python -m benchmarks.page``.
+"""Measure the speed of the page: ``python -m benchmarks.page``.
 
 Printed are the time to the first chart with a cold and with a warm kernel, and for stations of 2, 8 and 50
 connectors, each with a car: the time from a click on "+1 min" until chart and clock are painted, and what the
-browser hears for it. Server and browser share this machine.
+browser receives for it. Server and browser share this machine.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
-from benchmarks.visitors import POOL, QUIET, chromium, kernels, served, wait_for
+from benchmarks.visitors import POOL, served
+from tests.browser import kernels, open_browser, wait_until
 
 FIRST_CHART = ".js-plotly-plot .barlayer path"
 VIEWPORT: ViewportSize = {"width": 1440, "height": 1000}
@@ -40,7 +41,7 @@ CLICK = """async () => {
 
 
 def station(connectors: int) -> dict[str, Any]:
-    """A station of two-plug chargers whose cars want more than it has."""
+    """Return a station of chargers with two connectors, whose cars want more than it has."""
     chargers = [{"id": f"C{count:02d}", "maxPower": 200, "connectors": 2} for count in range(connectors // 2)]
     battery = {"initialCapacity": 20 * connectors, "initialSoc": 0.9, "power": 10 * connectors}
     grid_kw = 50 * connectors
@@ -48,7 +49,7 @@ def station(connectors: int) -> dict[str, Any]:
 
 
 def sessions(connectors: int) -> str:
-    """A car at each connector for hours."""
+    """Return the sessions of a car at each connector for hours."""
     rows = [
         f"{count},{10 * count},36000,{CARS[count % len(CARS)]},0.05,0.95,C{count // 2:02d},{count % 2 + 1}"
         for count in range(connectors)
@@ -58,7 +59,7 @@ def sessions(connectors: int) -> str:
 
 
 def show(page: Page, url: str) -> float:
-    """Open the address in a page until the first chart is painted; how long it took, s."""
+    """Open an address in a page until the first chart is painted; return the time it took, s."""
     start = time.perf_counter()
     page.goto(url, wait_until="commit")
     page.wait_for_selector(FIRST_CHART, timeout=120_000)
@@ -66,13 +67,13 @@ def show(page: Page, url: str) -> float:
 
 
 def first_chart_s(browser: Browser, url: str) -> float:
-    """From the address to the painted chart, in a page of its own."""
+    """Return the time from the address to the painted chart, in a page of its own, s."""
     with browser.new_page(viewport=VIEWPORT) as page:
         return show(page, url)
 
 
 def clicks(browser: Browser, url: str, connectors: int, folder: Path) -> tuple[list[float], list[int]]:
-    """Times, ms, and bytes heard, of one click after another at a full station."""
+    """Return times, ms, and bytes received, of one click after another at a full station."""
     page = browser.new_page(viewport=VIEWPORT)
     show(page, url)
     page.get_by_role("button", name="Pause").click()
@@ -87,19 +88,19 @@ def clicks(browser: Browser, url: str, connectors: int, folder: Path) -> tuple[l
     if page.get_by_role("button", name="Pause").count():
         page.get_by_role("button", name="Pause").click()
     fill(page, connectors)
-    heard = Heard(page)
+    received = Received(page)
     times_ms, sizes = [], []
     for _ in range(CLICKS + WARM_UP):
-        heard.size = 0
+        received.size = 0
         times_ms.append(float(page.evaluate(CLICK)))
         page.wait_for_timeout(150)
-        sizes.append(heard.size)
+        sizes.append(received.size)
     page.close()
     return times_ms[WARM_UP:], sizes[WARM_UP:]
 
 
 def fill(page: Page, connectors: int) -> None:
-    """Let minutes pass until everybody is there."""
+    """Let minutes pass until every car is there."""
     for _ in range(30):
         if page.locator(".el-table tbody tr").filter(has_text="%").count() >= connectors:
             return
@@ -107,22 +108,22 @@ def fill(page: Page, connectors: int) -> None:
     raise RuntimeError("the cars did not come")
 
 
-class Heard:
-    """What arrives on the page's websockets, bytes."""
+class Received:
+    """The bytes that arrive on the page's websockets."""
 
     def __init__(self, page: Page) -> None:
         self.size = 0
         line = page.context.new_cdp_session(page)
         line.send("Network.enable")
-        line.on("Network.webSocketFrameReceived", self._hear)
+        line.on("Network.webSocketFrameReceived", self._count)
 
-    def _hear(self, frame: Any) -> None:
+    def _count(self, frame: Any) -> None:
         text = frame["response"]["payloadData"]  # base64 where it is binary
         self.size += len(text) * 3 // 4 if frame["response"]["opcode"] == 2 else len(text)
 
 
 def rows(browser: Browser, folder: Path) -> Iterator[str]:
-    """Lines of the table."""
+    """Yield the lines of the table."""
     with served(public=False) as (url, _):
         cold = sorted(first_chart_s(browser, url) for _ in range(OPENED))
         yield f"| first chart, cold kernel | {statistics.median(cold):.2f} s | {cold[-1]:.2f} s | |"
@@ -132,10 +133,10 @@ def rows(browser: Browser, folder: Path) -> Iterator[str]:
             size = f"{statistics.median(sizes) / 1e3:.0f} kB"
             words = f"click to painted, {connectors} connectors"
             yield f"| {words} | {statistics.median(times_ms):.0f} ms | {p95:.0f} ms | {size} |"
-    with served() as (url, server):
+    with served() as (url, server_pid):
         warm = []
         for _ in range(OPENED):
-            wait_for(lambda: len(kernels(server)) == POOL, 60)
+            wait_until(lambda: kernels(server_pid) == POOL, 60, "the pool does not fill")
             time.sleep(3.0)  # the last one's page is made once its kernel is there
             warm.append(first_chart_s(browser, url))
         yield f"| first chart, warm kernel | {statistics.median(warm):.2f} s | {max(warm):.2f} s | |"
@@ -143,12 +144,10 @@ def rows(browser: Browser, folder: Path) -> Iterator[str]:
 
 def main() -> None:
     """Measure, and print a small table."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(QUIET))
-        print("| what | median | 95 %, or slowest of 5 | heard |\n|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as folder, open_browser() as browser:
+        print("| what | median | 95 %, or slowest of 5 | received |\n|---|---|---|---|", flush=True)
         for row in rows(browser, Path(folder)):
             print(row, flush=True)
-        browser.close()
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 

@@ -1,6 +1,6 @@
-"""How fast things are. Not a test: nothing here is asserted, and plain ``pytest`` does not come here.
+"""Benchmarks of decisions, days, years and sweeps: nothing is asserted, and ``pytest`` alone runs none.
 
-Run ``python -m benchmarks`` for the table of docs/performance.md, or ``pytest -n0 benchmarks`` for all figures.
+``python -m benchmarks`` makes the table of docs/performance.md, ``pytest -n0 benchmarks`` prints all figures.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ ElectraError: a refusal; nothing has changed
         UnknownSessionError: no such session is connected
         OutOfServiceError: the connector or its charger is out of order
         BadValueError: a value outside of what the call accepts
-            WireError: no answer, or a damaged one, from a remote station (dashboard)
+            RemoteError: no answer, or a damaged one, from a served station (dashboard)
         ReplayError: a record that does not fit the station
         LimitBrokenError: a decision that would have broken a limit
         KeyUsedError: an idempotency key that stands for another call (service)
@@ -88,13 +88,7 @@ class LimitBrokenError(StationError):
 
 
 def is_finite(value: object) -> bool:
-    """Return whether a value is a finite number; True and False are not numbers.
-
-    Examples
-    --------
-    >>> is_finite(1.5), is_finite(float("inf")), is_finite(True), is_finite("1.5")
-    (True, False, False, False)
-    """
+    """Return whether a value is a finite number; True and False are not numbers."""
     if type(value) is float:  # nearly always, and the check for all kinds of numbers is slow
         return math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
@@ -112,24 +106,8 @@ def checked_number(
     maximum: float = math.inf,
     error: type[ElectraError] = BadValueError,
 ) -> float:
-    """Return a value as a finite float within bounds.
+    """Return a value as a finite float within bounds, both included, or raise ``error`` with its name.
 
-    Parameters
-    ----------
-    name : of the value; the error's sentence begins with it
-    value : any object; bools are not numbers
-    minimum, maximum : bounds, both included
-    error : class of the error
-
-    Raises
-    ------
-    ElectraError
-        Of the class ``error``, when the value is no finite number or lies outside the bounds.
-
-    Examples
-    --------
-    >>> checked_number("target_soc", 1, 0.0, 1.0)
-    1.0
     >>> checked_number("target_soc", 80, 0.0, 1.0)
     Traceback (most recent call last):
     electra_core.errors.BadValueError: target_soc must be from 0 to 1, got 80
@@ -148,15 +126,8 @@ def checked_number(
 def checked_whole(
     name: str, value: object, minimum: int, maximum: int, error: type[ElectraError] = BadValueError
 ) -> int:
-    """Return a value as a whole number within bounds, both included.
+    """Return a value as a whole number within bounds, both included, or raise ``error`` with its name.
 
-    Raises
-    ------
-    ElectraError
-        Of the class ``error``, when the value is no whole number or lies outside the bounds.
-
-    Examples
-    --------
     >>> checked_whole("days", 1.5, 1, 366)
     Traceback (most recent call last):
     electra_core.errors.BadValueError: days must be a whole number from 1 to 366, got 1.5
@@ -187,20 +158,9 @@ def clipped(text: str) -> str:
 
 
 def load_on_demand(package: str, name: str, modules: Mapping[str, str]) -> Any:
-    """Return a public name of a package whose module is loaded on first use.
+    """Return a public name of a package whose module, of ``modules``, is loaded on first use.
 
-    Parameters
-    ----------
-    package : the package's ``__name__``
-    name : the requested name
-    modules : the module of each such name, relative to the package
-
-    Raises
-    ------
-    AttributeError
-        When the package has no such name.
-    ImportError
-        When the module needs a library that is not installed; the sentence names the extra that brings it.
+    An `ImportError` for a library that is not installed names the extra that brings it.
     """
     if name not in modules:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

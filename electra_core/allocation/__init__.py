@@ -40,26 +40,10 @@ from electra_core.allocation.strategies import (
 )
 from electra_core.allocation.violations import violations
 
-__all__ = [
-    "BATTERY",
-    "MAX_DEMAND",
-    "MAX_MODULES",
-    "MAX_RANK_WEIGHT",
-    "MAX_WEIGHT",
-    "MIN_EFFICIENCY",
-    "MIN_MODULE_KW",
-    "MIN_RANK_WEIGHT",
-    "MIN_WEIGHT",
-    "STRATEGIES",
-    "Allocation",
-    "Demand",
-    "EqualParts",
-    "Limit",
-    "Planner",
-    "Rank",
-    "Snapshot",
-    "SnapshotError",
-    "Strategy",
+__all__ = ["BATTERY", "MAX_DEMAND", "MAX_MODULES", "MAX_RANK_WEIGHT", "MAX_WEIGHT", "MIN_EFFICIENCY"]
+__all__ += ["MIN_MODULE_KW", "MIN_RANK_WEIGHT", "MIN_WEIGHT", "STRATEGIES", "Allocation", "Demand"]
+__all__ += ["EqualParts", "Limit", "Planner", "Rank", "Snapshot", "SnapshotError", "Strategy"]
+__all__ += [
     "StrategyError",
     "allocate",
     "find_strategy",
@@ -68,7 +52,5 @@ __all__ = [
     "max_min",
     "name_of",
     "planned",
-    "ranked",
-    "timeless",
-    "violations",
 ]
+__all__ += ["ranked", "timeless", "violations"]

@@ -6,18 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from electra_core.allocation import solver
+from electra_core.allocation import solver, strategies
 from electra_core.allocation.snapshot import Allocation, Demand, Limit, Snapshot
 from electra_core.allocation.solver import LIMITS, DemandTable
-from electra_core.allocation.strategies import (
-    Planner,
-    Strategy,
-    find_strategy,
-    in_equal_parts,
-    max_min,
-    planned,
-    ranked,
-)
+from electra_core.allocation.strategies import Planner, Strategy, max_min
 from electra_core.allocation.waterfill import ChargerLimit, DemandRow, Grant, PoolEntry, taken, whole_modules
 
 
@@ -56,14 +48,15 @@ def allocate(snapshot: Snapshot, strategy: str | Strategy = "max_min") -> Alloca
     >>> [limit.value for limit in allocation.limited_by.values()]
     ['site', 'site', 'vehicle']
     """
-    rank = find_strategy(strategy)
+    rank = strategies.find_strategy(strategy)
     if isinstance(rank, Planner):
-        snapshot, rank = _held_back(snapshot, planned(rank, snapshot)), max_min
+        snapshot, rank = _held_back(snapshot, strategies.planned(rank, snapshot)), max_min
     # By name, so that the order in which demands are listed cannot change even the last bit.
     demands = sorted(snapshot.demands, key=lambda demand: demand.session_id)
-    chargers = _charger_limits(snapshot)
-    tables = []
-    boost_kw = snapshot.boost_kw
+    chargers, tables, boost_kw = [], [], snapshot.boost_kw
+    for name in snapshot.charger_kw:
+        kw, size_kw = snapshot.charger_limit_kw(name), snapshot.module_kw.get(name, 0.0)
+        chargers.append(ChargerLimit(whole_modules(kw, size_kw) * size_kw if size_kw > 0.0 else kw, size_kw))
 
     # Sessions that the battery feeds alone have all of its power.
     carried = [demand for demand in demands if demand.on_battery]
@@ -75,12 +68,14 @@ def allocate(snapshot: Snapshot, strategy: str | Strategy = "max_min") -> Alloca
 
     shared = [demand for demand in demands if not demand.on_battery]
     asking = {
-        demand.session_id: ranked(rank, demand, snapshot.now_s) for demand in shared if demand.max_kw > 0.0
+        demand.session_id: strategies.ranked(rank, demand, snapshot.now_s)
+        for demand in shared
+        if demand.max_kw > 0.0
     }
     answers = [asking.get(demand.session_id, (0.0, 1.0)) for demand in shared]
     tables.append(_table(shared, answers, snapshot, chargers))
     comfort_kw = math.inf if snapshot.comfort_kw is None else snapshot.comfort_kw
-    equal = in_equal_parts(rank, asking.values())
+    equal = strategies.in_equal_parts(rank, asking.values())
     solver.solve(tables[-1][1], snapshot.site_limit_kw, boost_kw, comfort_kw, equal)
     return _allocation(snapshot, tables)
 
@@ -138,15 +133,6 @@ def _allocation(snapshot: Snapshot, tables: Sequence[tuple[Sequence[Demand], Dem
     )
 
 
-def _charger_limits(snapshot: Snapshot) -> list[ChargerLimit]:
-    """Return the chargers of a snapshot in its order; one with modules has the power of whole modules."""
-    chargers = []
-    for name in snapshot.charger_kw:
-        kw, size_kw = snapshot.charger_limit_kw(name), snapshot.module_kw.get(name, 0.0)
-        chargers.append(ChargerLimit(whole_modules(kw, size_kw) * size_kw if size_kw > 0.0 else kw, size_kw))
-    return chargers
-
-
 def _table(
     demands: Sequence[Demand],
     answers: Sequence[tuple[float, float]],
@@ -159,8 +145,22 @@ def _table(
     sorted_demands = [demands[i] for i in by_tier]
     rows = []
     for i in by_tier:
-        charger, cost = charger_of[demands[i].charger_id], snapshot.cost(demands[i].charger_id)
-        rows.append(_row(demands[i], answers[i], cost, charger, chargers[charger].module_kw > 0.0))
+        demand, charger = demands[i], charger_of[demands[i].charger_id]
+        takes_turns = demand.turn is not None and demand.max_kw > 0.0
+        rows.append(
+            DemandRow(
+                tier=answers[i][0],
+                weight=answers[i][1],
+                min_kw=float(demand.min_kw),
+                max_kw=float(demand.max_kw),
+                cost=snapshot.cost(demand.charger_id),
+                charger=charger,
+                modules_held=demand.modules,
+                modules_kept=demand.modules if demand.keeps_modules else 0,
+                modules_needed=int(takes_turns and chargers[charger].module_kw > 0.0),
+                max_kw_by=LIMITS.index(demand.ceiling_by),
+            )
+        )
 
     def turn(row: int) -> tuple[float, float, int]:
         demand = sorted_demands[row]
@@ -174,22 +174,3 @@ def _table(
     grants, by_grid, without_kept = ([Grant() for _ in rows] for _ in range(3))
     entries = [PoolEntry() for _ in rows]
     return sorted_demands, DemandTable(rows, chargers, grants, by_grid, without_kept, entries)
-
-
-def _row(
-    demand: Demand, answer: tuple[float, float], cost: float, charger: int, has_modules: bool
-) -> DemandRow:
-    """Return one demand as a row of numbers."""
-    needs_module = demand.turn is not None and demand.max_kw > 0.0 and has_modules
-    return DemandRow(
-        tier=answer[0],
-        weight=answer[1],
-        min_kw=float(demand.min_kw),
-        max_kw=float(demand.max_kw),
-        cost=cost,
-        charger=charger,
-        modules_held=demand.modules,
-        modules_kept=demand.modules if demand.keeps_modules else 0,
-        modules_needed=int(needs_module),
-        max_kw_by=LIMITS.index(demand.ceiling_by),
-    )

@@ -16,21 +16,17 @@ BATTERY = "battery"
 # Rounding in sums of many powers: the part of them that needs no acknowledgement.
 ROUNDING = 1e-12
 
+# The number of no command: power that is free before the first of them.
+AT_ONCE = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load: the setpoint of one session, or of the battery, and its power at each limit on its way.
+    """A load: the setpoint of one session, or of the battery, and its power at each limit on its way."""
 
-    Parameters
-    ----------
-    kw : the setpoint, kW; the battery's is negative where it discharges
-    modules : whole modules assigned to it; None where its charger has none
-    limits_kw : kW that it takes of each limit, by the limit's name
-    """
-
-    kw: float
-    modules: int | None
-    limits_kw: Mapping[str, float]
+    kw: float  # the battery's is negative where it discharges
+    modules: int | None  # whole modules assigned to it; None where its charger has none
+    limits_kw: Mapping[str, float]  # that it takes of each limit, by the limit's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,44 +49,15 @@ class SetPoint:
     needs: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
-class _FreePower:
-    """Free power at one limit: ``free_kw`` at once, the rest when a command is acknowledged."""
-
-    free_kw: float
-    after: list[tuple[int, float]]
-
-    def reserve(self, kw: float) -> list[int]:
-        """Reserve ``kw`` for an increase; return the commands that it has to wait for."""
-        needs = []
-        reserved_kw = min(kw, self.free_kw)
-        self.free_kw -= reserved_kw
-        kw -= reserved_kw
-        while kw > 0.0 and self.after:
-            number, freed_kw = self.after.pop()
-            needs.append(number)
-            if freed_kw > kw:
-                self.after.append((number, freed_kw - kw))
-            kw -= min(kw, freed_kw)
-        return needs
-
-
 def ordered_setpoints(before: Mapping[str, Load], after: Mapping[str, Load]) -> tuple[SetPoint, ...]:
     """Return the commands that lead from some loads to others, decreases first.
 
     As long as each command waits for the acknowledgement of those that it needs, no limit carries more than
     in the larger of the two allocations, even if commands are lost, late or repeated.
-
-    Examples
-    --------
-    >>> before = {"car 1": Load(100, None, {"site": 100}), "car 2": Load(50, None, {"site": 50})}
-    >>> after = {"car 1": Load(50, None, {"site": 50}), "car 2": Load(100, None, {"site": 100})}
-    >>> for command in ordered_setpoints(before, after):
-    ...     print(command.number, command.session_id, command.kw, command.needs)
-    1 car 1 50 ()
-    2 car 2 100 (1,)
     """
-    free = _free_power(before.values(), after.values())
+    free_kw = _free_kw(before.values(), after.values())
+    # The power that each command frees at each limit, kW.
+    freed: dict[str, list[tuple[int, float]]] = {limit: [] for limit in free_kw}
     commands: list[SetPoint] = []
     increases: list[tuple[str, Load, Load]] = []
     for name in sorted({*before, *after}):
@@ -101,14 +68,22 @@ def ordered_setpoints(before: Mapping[str, Load], after: Mapping[str, Load]) -> 
         if low != old or (name not in before and low == new):
             commands.append(SetPoint(len(commands) + 1, name, low.kw, low.modules))
             for limit, kw in _increase(low, old):
-                free[limit].after.append((len(commands), kw))
+                freed[limit].append((len(commands), kw))
         if new != low:
             increases.append((name, low, new))
+    for limit, kw in free_kw.items():
+        freed[limit].append((AT_ONCE, kw))
     for name, low, new in increases:
         needs: set[int] = set()
         for limit, kw in _increase(low, new):
-            needs.update(free[limit].reserve(kw))
-        commands.append(SetPoint(len(commands) + 1, name, new.kw, new.modules, tuple(sorted(needs))))
+            while kw > 0.0 and freed[limit]:
+                number, part_kw = freed[limit].pop()
+                needs.add(number)
+                if part_kw > kw:
+                    freed[limit].append((number, part_kw - kw))
+                kw -= min(kw, part_kw)
+        needed = tuple(sorted(needs - {AT_ONCE}))
+        commands.append(SetPoint(len(commands) + 1, name, new.kw, new.modules, needed))
     return tuple(commands)
 
 
@@ -132,16 +107,15 @@ def _increase(low: Load, high: Load) -> list[tuple[str, float]]:
     return [(limit, kw) for limit, kw in more if kw > 0.0]
 
 
-def _free_power(before: Iterable[Load], after: Iterable[Load]) -> dict[str, _FreePower]:
+def _free_kw(before: Iterable[Load], after: Iterable[Load]) -> dict[str, float]:
     """Return the power that is free at each limit now: by as much as the new loads take more than the old."""
-    sums: list[dict[str, float]] = []
-    for loads in (before, after):
-        sums.append({})
+    sums: list[dict[str, float]] = [{}, {}]
+    for total, loads in zip(sums, (before, after), strict=True):
         for load in loads:
             for limit, kw in load.limits_kw.items():
-                sums[-1][limit] = sums[-1].get(limit, 0.0) + kw
-    free = {}
+                total[limit] = total.get(limit, 0.0) + kw
+    free_kw = {}
     for limit in {*sums[0], *sums[1]}:
-        old_kw, new_kw = (each.get(limit, 0.0) for each in sums)
-        free[limit] = _FreePower(max(0.0, new_kw - old_kw) + ROUNDING * max(1.0, new_kw, old_kw), [])
-    return free
+        old_kw, new_kw = (total.get(limit, 0.0) for total in sums)
+        free_kw[limit] = max(0.0, new_kw - old_kw) + ROUNDING * max(1.0, new_kw, old_kw)
+    return free_kw

@@ -92,10 +92,9 @@ class Demand:
             _check(self.remaining_kwh, 0.0, MAX_DEMAND, demand, "remaining_kwh")
         checked_number(f"{demand} arrived_s", self.arrived_s, error=SnapshotError)
         checked_number(f"{demand} priority", self.priority, error=SnapshotError)
-        if self.departs_s is not None:
-            checked_number(f"{demand} departs_s", self.departs_s, error=SnapshotError)
-        if self.turn is not None:
-            checked_number(f"{demand} turn", self.turn, error=SnapshotError)
+        for name, value in (("departs_s", self.departs_s), ("turn", self.turn)):
+            if value is not None:
+                checked_number(f"{demand} {name}", value, error=SnapshotError)
         checked_whole(f"{demand} modules", self.modules, 0, MAX_MODULES, SnapshotError)
 
 
@@ -160,10 +159,8 @@ class Snapshot:
         seen: set[str] = set()
         for demand in self.demands:
             if demand.charger_id not in self.charger_kw:
-                known = ", ".join(self.charger_kw) or "none"
-                raise SnapshotError(
-                    f"demand {demand.session_id!r}: unknown charger {demand.charger_id!r}; known are {known}"
-                )
+                words = f"demand {demand.session_id!r}: unknown charger {demand.charger_id!r}"
+                raise SnapshotError(f"{words}; known are {', '.join(self.charger_kw) or 'none'}")
             if demand.session_id in seen:
                 raise SnapshotError(f"two demands for one session {demand.session_id!r}")
             seen.add(demand.session_id)
@@ -217,11 +214,8 @@ class Allocation:
     @property
     def waiting(self) -> tuple[str, ...]:
         """Return the sessions that want power and get none now."""
-        return tuple(
-            session_id
-            for session_id, kw in self.offered_kw.items()
-            if kw == 0.0 and self.limited_by[session_id] not in (Limit.FAULT, Limit.FINISHED)
-        )
+        idle = (name for name, kw in self.offered_kw.items() if kw == 0.0)
+        return tuple(name for name in idle if self.limited_by[name] not in (Limit.FAULT, Limit.FINISHED))
 
     def setpoints_from(self, previous: Allocation) -> tuple[SetPoint, ...]:
         """Return the ordered commands that lead from the previous allocation to this one.
@@ -244,17 +238,11 @@ class Allocation:
         return ordered_setpoints(previous._loads(), self._loads())
 
     def _loads(self) -> dict[str, Load]:
-        loads = {
-            name: Load(
-                kw,
-                self.modules.get(name),
-                {
-                    "site": self.site_kw.get(name, kw),
-                    f"charger {self.charger_of.get(name, '')}": self.reserved_kw.get(name, kw),
-                },
-            )
-            for name, kw in self.offered_kw.items()
-        }
+        loads = {}
+        for name, kw in self.offered_kw.items():
+            charger = f"charger {self.charger_of.get(name, '')}"
+            limits_kw = {"site": self.site_kw.get(name, kw), charger: self.reserved_kw.get(name, kw)}
+            loads[name] = Load(kw, self.modules.get(name), limits_kw)
         return {**loads, BATTERY: Load(self.battery_kw, None, {"site": self.battery_kw})}
 
 

@@ -56,14 +56,7 @@ def solve(
     """Fill with the grid alone, then with grid and battery together.
 
     The battery gives exactly what the second total exceeds the grid by, and the boost of a demand is its part
-    of what the demands gain.
-
-    Parameters
-    ----------
-    table : written
-    site_kw, boost_kw : kW of the grid and of the battery
-    comfort_kw : kW above which the battery lifts no demand; may be infinite
-    in_equal_parts : the exercise's rule instead of max-min, see `waterfill.share_out`
+    of what the demands gain. It lifts no demand above ``comfort_kw``, which may be infinite.
     """
     rows, grants, by_grid = table.rows, table.grants, table.by_grid
     total_kw, given_kw = site_kw, 0.0
@@ -77,7 +70,10 @@ def solve(
             lifted_kw = min(rows[row].max_kw, max(comfort_kw, rows[row].min_kw))
             rows[row].lift_to_kw = by_grid[row].kw if by_grid[row].kw >= comfort_kw else lifted_kw
         fill(table, grants, total_kw, True, in_equal_parts)
-        given_kw = min(boost_kw, max(0.0, at_site(rows, grants) - site_kw))
+        taken_kw = 0.0
+        for row in range(len(rows)):
+            taken_kw += rows[row].cost * grants[row].kw
+        given_kw = min(boost_kw, max(0.0, taken_kw - site_kw))
     else:
         copy(by_grid, grants)
     name_limits(table, grants)
@@ -108,14 +104,6 @@ def copy(source: Grants, target: Grants) -> None:
         old, new = source[row], target[row]
         new.kw, new.cap_kw, new.modules = old.kw, old.cap_kw, old.modules
         new.min_kw, new.max_kw = old.min_kw, old.max_kw
-
-
-def at_site(rows: Rows, grants: Grants) -> float:
-    """Return what the grants take from grid and battery together, kW."""
-    total_kw = 0.0
-    for row in range(len(rows)):
-        total_kw += rows[row].cost * grants[row].kw
-    return total_kw
 
 
 def name_limits(table: DemandTable, grants: Grants) -> None:

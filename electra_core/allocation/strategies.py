@@ -171,20 +171,12 @@ def uniform(demand: Demand, now_s: float) -> tuple[float, float]:
     return EqualParts(0.0, 1.0)
 
 
-STRATEGIES: Mapping[str, Rank] = MappingProxyType(
-    {
-        rank.__name__: rank
-        for rank in (max_min, proportional, first_come, earliest_deadline, least_laxity, priority, uniform)
-    }
-)
+_SHIPPED = (max_min, proportional, first_come, earliest_deadline, least_laxity, priority, uniform)
+STRATEGIES: Mapping[str, Rank] = MappingProxyType({rank.__name__: rank for rank in _SHIPPED})
 
 
 def find_strategy(strategy: str | Strategy, also: Mapping[str, Strategy] = MappingProxyType({})) -> Strategy:
-    """Return the strategy of a name; a rank function or a planner is returned as it is.
-
-    Parameters
-    ----------
-    strategy : a name of `STRATEGIES` or of ``also``, or a strategy
+    """Return the strategy of a name in `STRATEGIES` or ``also``; a rank or planner is returned as it is.
 
     Raises
     ------
@@ -213,28 +205,17 @@ def name_of(strategy: str | Strategy) -> str:
 
 
 def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
-    """Return tier and weight of one demand, checked: the rank may be a user's own.
+    """Return tier and weight of one demand, checked, as `EqualParts` where the rank answered so.
 
-    Returns
-    -------
-    tuple of float
-        An `EqualParts` where the rank answered with one.
-
-    Raises
-    ------
-    StrategyError
-        When the function fails, or answers with anything but a finite tier and a weight within
-        `MIN_RANK_WEIGHT` and `MAX_RANK_WEIGHT`.
+    The rank may be a user's own: that it fails, or answers out of bounds, is a `StrategyError`.
     """
     try:
         answer = rank(demand, now_s)
         tier, weight = answer
         tier, weight = float(tier), float(weight)
     except Exception as error:
-        raise StrategyError(
-            f"strategy {name_of(rank)} failed for session {demand.session_id}:"
-            f" {type(error).__name__}: {error}"
-        ) from error
+        words = f"strategy {name_of(rank)} failed for session {demand.session_id}"
+        raise StrategyError(f"{words}: {type(error).__name__}: {error}") from error
     if not (math.isfinite(tier) and MIN_RANK_WEIGHT <= weight <= MAX_RANK_WEIGHT):
         raise StrategyError(
             f"strategy {name_of(rank)} ranked session {demand.session_id} as tier {tier}, weight {weight};"
@@ -244,13 +225,7 @@ def ranked(rank: Rank, demand: Demand, now_s: float) -> tuple[float, float]:
 
 
 def in_equal_parts(rank: Rank, answers: Iterable[tuple[float, float]]) -> bool:
-    """Return whether the answers of a rank divide in equal parts; they must all do or none.
-
-    Raises
-    ------
-    StrategyError
-        When only some of the answers are `EqualParts`.
-    """
+    """Return whether the answers of a rank divide in equal parts; they must all do or none."""
     kinds = {isinstance(answer, EqualParts) for answer in answers}
     if len(kinds) > 1:
         raise StrategyError(
@@ -263,12 +238,8 @@ def in_equal_parts(rank: Rank, answers: Iterable[tuple[float, float]]) -> bool:
 def planned(planner: Planner, snapshot: Snapshot) -> dict[str, float]:
     """Return the powers that a planner allows, kW by session id, checked: it may be a user's own.
 
-    A power below a session's minimum becomes 0: the session waits.
-
-    Raises
-    ------
-    StrategyError
-        When the planner fails, or answers with anything but amounts for sessions of the snapshot.
+    A power below a session's minimum becomes 0: the session waits. That the planner fails, or answers with
+    anything but amounts for sessions of the snapshot, is a `StrategyError`.
     """
     try:
         plan = dict(planner.plan(snapshot))
@@ -278,9 +249,7 @@ def planned(planner: Planner, snapshot: Snapshot) -> dict[str, float]:
     allowed_kw = {}
     for name, kw in plan.items():
         if name not in demands or not is_finite(kw) or kw < 0.0:
-            raise StrategyError(
-                f"strategy {planner.name} planned {shortened(kw)} kW for session {shortened(name)};"
-                " it must be 0 or more, for a session that is there"
-            )
+            words = f"strategy {planner.name} planned {shortened(kw)} kW for session {shortened(name)}"
+            raise StrategyError(f"{words}; it must be 0 or more, for a session that is there")
         allowed_kw[name] = float(kw) if kw >= demands[name].min_kw else 0.0
     return allowed_kw

@@ -65,9 +65,8 @@ def _of_station(snapshot: Snapshot, allocation: Allocation) -> list[str]:
     for demand in snapshot.demands:
         name, charger_id = demand.session_id, demand.charger_id
         offered_kw, module_kw = allocation.offered_kw[name], snapshot.module_kw.get(charger_id)
-        charger_kw[charger_id] += (
-            offered_kw if module_kw is None else allocation.modules.get(name, 0) * module_kw
-        )
+        taken_kw = offered_kw if module_kw is None else allocation.modules.get(name, 0) * module_kw
+        charger_kw[charger_id] += taken_kw
         cost = snapshot.cost(charger_id)
         cars_kw += offered_kw * cost
         boosts_kw += allocation.boost_kw[name] * cost

@@ -25,57 +25,34 @@ ROUNDING = 1e-12
 
 @dataclass(slots=True)
 class DemandRow:
-    """A demand as numbers, and the parts of its answer beside its `Grant`.
+    """A demand as numbers, and the parts of its answer beside its `Grant`."""
 
-    Attributes
-    ----------
-    tier : demands of the lowest tier are filled first
-    weight : of the demand inside its tier
-    min_kw, max_kw : least useful power and most, kW
-    cost : kW that one kW of the demand takes from the site
-    queue_position : its position in the order of admission
-    lift_to_kw : power to which it may be lifted in this filling, kW
-    boost_kw : its part of the battery's power, kW
-    charger : index of its charger
-    row_at : the row that stands in the queue at the position of this row's number
-    modules_held : modules before this decision
-    modules_kept : of these, the ones that it keeps in any case
-    modules_needed : modules without which it is not admitted
-    max_kw_by : the limit that set ``max_kw``, as a code of `solver`
-    limited_by, limited_before : the limit that stopped it, with the battery and with the grid alone
-    better_modules : 1 if it would have more modules if none were kept
-    """
-
-    tier: float = 0.0
-    weight: float = 0.0
-    min_kw: float = 0.0
+    tier: float = 0.0  # demands of the lowest tier are filled first
+    weight: float = 0.0  # inside its tier
+    min_kw: float = 0.0  # least useful power
     max_kw: float = 0.0
-    cost: float = 0.0
-    queue_position: float = 0.0
-    lift_to_kw: float = 0.0
-    boost_kw: float = 0.0
-    charger: int = 0
-    row_at: int = 0
-    modules_held: int = 0
-    modules_kept: int = 0
-    modules_needed: int = 0
-    max_kw_by: int = 0
-    limited_by: int = 0
-    limited_before: int = 0
-    better_modules: int = 0
+    cost: float = 0.0  # kW that one kW of the demand takes from the site
+    queue_position: float = 0.0  # in the order of admission
+    lift_to_kw: float = 0.0  # power to which it may be lifted in this filling
+    boost_kw: float = 0.0  # its part of the battery's power
+    charger: int = 0  # index of its charger
+    row_at: int = 0  # the row that stands in the queue at the position of this row's number
+    modules_held: int = 0  # before this decision
+    modules_kept: int = 0  # of these, the ones that it keeps in any case
+    modules_needed: int = 0  # without which it is not admitted
+    max_kw_by: int = 0  # the limit that set `max_kw`, as a code of `solver`
+    limited_by: int = 0  # the limit that stopped it, with the battery
+    limited_before: int = 0  # and with the grid alone
+    better_modules: int = 0  # 1 if it would have more modules if none were kept
 
 
 @dataclass(slots=True)
 class Grant:
-    """A grant: ``kw`` from ``modules`` for one demand.
-
-    ``min_kw`` and ``max_kw`` are 0 for a demand that was turned away; ``cap_kw`` is what car and charger
-    allow.
-    """
+    """A grant: ``kw`` from ``modules`` for one demand."""
 
     kw: float = 0.0
-    cap_kw: float = 0.0
-    min_kw: float = 0.0
+    cap_kw: float = 0.0  # what car and charger allow
+    min_kw: float = 0.0  # this and the next are 0 for a demand that was turned away
     max_kw: float = 0.0
     modules: int = 0
 
@@ -138,12 +115,8 @@ def rising_level(entries: Entries, limit_kw: float, start: int, end: int, held_l
 def water_level(entries: Entries, limit_kw: float, start: int, end: int) -> float:
     """Return the level at which entries ``start`` to ``end`` together take exactly ``limit_kw``.
 
-    Their minima fit the limit together; weights and costs are above 0.
-
-    Returns
-    -------
-    float
-        kW per unit of weight; infinite where all reach their maxima.
+    It is in kW per unit of weight, and infinite where all reach their maxima. Their minima fit the limit
+    together; weights and costs are above 0.
     """
     held_level = math.inf
     held_before = 0
@@ -300,17 +273,16 @@ def share_out(
     While a tier asks for more than the site has, each demand that asks for power gets at most its part of the
     site and of its charger, in proportion to the weights; otherwise only chargers that are asked for more
     than they have are divided. A demand whose minimum is above its part gets that, and the others divide the
-    rest.
-
-    Parameters
-    ----------
-    rows, chargers : the demands and their chargers
-    grants : written; they come with ``min_kw``, ``max_kw``, and the modules that they have in any case
-    entries : scratch, one a row
-    site_kw : kW of the site
-    in_equal_parts : the exercise's rule instead of max-min
+    rest. The grants come with ``min_kw``, ``max_kw``, and the modules that they have in any case.
     """
-    site_left_kw = reserve_minima(rows, grants, chargers, site_kw)
+    for charger in chargers:
+        charger.used_kw = 0.0
+    # The minima and modules of all tiers are reserved first.
+    site_left_kw = site_kw
+    for row in range(len(rows)):
+        charger, grant = chargers[rows[row].charger], grants[row]
+        site_left_kw -= rows[row].cost * grant.min_kw
+        charger.used_kw += taken(grant.min_kw, grant.modules, charger.module_kw)
     start = 0
     while start < len(rows):
         end = start
@@ -329,17 +301,6 @@ def share_out(
             if charger.module_kw == 0.0:
                 charger.used_kw += risen_kw
         start = end
-
-
-def reserve_minima(rows: Rows, grants: Grants, chargers: Chargers, site_kw: float) -> float:
-    """Reserve the minima and modules of all tiers at their chargers; return what the site has left, kW."""
-    for charger in chargers:
-        charger.used_kw = 0.0
-    for row in range(len(rows)):
-        charger, grant = chargers[rows[row].charger], grants[row]
-        site_kw -= rows[row].cost * grant.min_kw
-        charger.used_kw += taken(grant.min_kw, grant.modules, charger.module_kw)
-    return site_kw
 
 
 def fill_chargers(

@@ -1,4 +1,4 @@
-"""What a visitor brings: a station's file, sessions, a record of events. Nothing of it is trusted."""
+"""Readers of what a visitor uploads: a configuration, sessions, events. Nothing of it is trusted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from electra_core.allocation import Strategy
-from electra_core.dashboard.widgets.file_transfer import MAX_BYTES, MAX_CONNECTORS
+from electra_core.dashboard.widgets.file_transfer import MAX_BYTES, MAX_DRAWN_CONNECTORS
 from electra_core.errors import BadValueError, ReplayError, clipped, is_finite
 from electra_core.sessions import (
     ANY,
@@ -29,11 +29,11 @@ from electra_core.station import ChargingCurve, Station, StationConfig, Vehicle,
 
 DAY_S = 86_400.0
 MAX_ARRIVALS = 2_000
-# How long a record may last.
+# Longest record of events.
 MAX_DAYS = 60
 
-# A message names so many chargers.
-FEW = 4
+# Most chargers that a message names.
+MAX_NAMES = 4
 
 GZIP = b"\x1f\x8b"
 BLANK = b"\xef\xbb\xbf \t\r\n"
@@ -42,35 +42,35 @@ Read = TypeVar("Read")
 
 
 def uploaded_config(name: str, content: bytes) -> StationConfig:
-    """A station of a file in the exercise's format.
+    """Return the station of a configuration file.
 
     Raises
     ------
     ConfigError, BadValueError
-        When it is none, or has more connectors than the page can draw.
+        When the file has mistakes, or more connectors than the page can draw.
     """
     config = _from_file(name, content, load_config)
-    if len(config.connectors) > MAX_CONNECTORS:
+    if len(config.connectors) > MAX_DRAWN_CONNECTORS:
         raise BadValueError(
-            f"{plain_name(name)} has {len(config.connectors)} connectors, and this page draws {MAX_CONNECTORS}"
-            " at most; simulate has no such limit"
+            f"{plain_name(name)} has {len(config.connectors)} connectors, and this page draws"
+            f" {MAX_DRAWN_CONNECTORS} at most; simulate has no such limit"
         )
     return config
 
 
 def uploaded_sessions(name: str, content: bytes) -> pd.DataFrame:
-    """A log: a plain CSV, EPFL's, or ACN-Data as CSV or JSON; which one it is, its beginning tells.
+    """Return the sessions of a log: a plain CSV, EPFL's, or ACN-Data as CSV or JSON, told apart by its start.
 
     Raises
     ------
     SessionsError, BadValueError
-        When it is none of them, with the lines that are wrong.
+        When the file has another format, or faults; with the lines that are wrong.
     """
     return _from_file(name, content, _reader_of(content))
 
 
 def _reader_of(content: bytes) -> Callable[[Path], pd.DataFrame]:
-    """Who can read a log, by what stands in its first line."""
+    """Return the reader of a log's format, which its first line tells."""
     start = content[:20_000].lstrip(BLANK)
     header = {cell.strip(b' "') for cell in (start.splitlines() or [b""])[0].split(b",")}
     if start[:1] in (b"{", b"[") or {b"arrival", b"departure", b"station_id"} <= header:
@@ -79,7 +79,7 @@ def _reader_of(content: bytes) -> Callable[[Path], pd.DataFrame]:
 
 
 def visits_of(name: str, table: pd.DataFrame, config: StationConfig) -> SessionTable:
-    """The drivers of an uploaded table at a station; a fault carries the file's name.
+    """Return the checked sessions of an uploaded table at a station; faults carry the file's name.
 
     Raises
     ------
@@ -99,13 +99,13 @@ def visits_of(name: str, table: pd.DataFrame, config: StationConfig) -> SessionT
 
 
 def _few(names: Sequence[object]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
-    return ", ".join(clipped(str(name)) for name in names[:FEW]) + more
+    """Return the first names, and the number of the others."""
+    more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(clipped(str(name)) for name in names[:MAX_NAMES]) + more
 
 
 def from_today(table: pd.DataFrame) -> pd.DataFrame:
-    """A log that begins later begins here: whole days before the first arrival are left out."""
+    """Return a log without the whole days before its first arrival."""
     first_s = float(pd.to_numeric(table["arrival_s"]).min()) if len(table) else 0.0
     if not np.isfinite(first_s) or first_s < DAY_S:
         return table
@@ -118,12 +118,12 @@ def from_today(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def uploaded_arrivals(name: str, content: bytes, config: StationConfig) -> tuple[Arrival, ...]:
-    """The cars of a table of sessions, as they come to a station.
+    """Return the arrivals of an uploaded log at a station.
 
     Raises
     ------
     SessionsError, BadValueError
-        When the table is wrong, does not fit the station, or is too long for the page.
+        When the log has faults, does not fit the station, or is too long for the page.
     """
     visits = visits_of(name, from_today(uploaded_sessions(name, content)), config)
     if not 1 <= len(visits) <= MAX_ARRIVALS:
@@ -141,7 +141,7 @@ def uploaded_station(
     config: StationConfig,
     strategies: Mapping[str, Strategy] = MappingProxyType({}),
 ) -> Station:
-    """The station that a record of events leads to.
+    """Return the station to which a record of events leads.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def uploaded_station(
         When the record is damaged, belongs to another station, or would take too long to play.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a last line that is cut off is left out
+        warnings.simplefilter("ignore")  # replay leaves out a last line that is cut off, and warns
         station = _from_file(name, content, lambda path: _replayed(path, config, strategies))
     if not station.events:
         raise ReplayError(f"{plain_name(name)} is no record of events")
@@ -157,7 +157,7 @@ def uploaded_station(
 
 
 def _replayed(path: Path, config: StationConfig, strategies: Mapping[str, Strategy]) -> Station:
-    """The station of a record; a few lines can be years, which would keep a kernel busy for hours."""
+    """Return the station of a record. A few lines can be years, which would keep a kernel busy for hours."""
     waits = [event.arguments.get("seconds") for _, event in read_events(path) if event.call == "advance"]
     days = sum(max(0.0, float(str(seconds))) for seconds in waits if is_finite(seconds)) / DAY_S
     if days > MAX_DAYS:
@@ -166,14 +166,14 @@ def _replayed(path: Path, config: StationConfig, strategies: Mapping[str, Strate
 
 
 def _from_file(name: str, content: bytes, read: Callable[[Path], Read]) -> Read:
-    """Read content as the file that it was: messages then carry its name."""
+    """Read content from a file of its own name, so that messages carry it."""
     plain = plain_name(name)
     if not content.strip(BLANK):
         raise BadValueError(f"{plain} is empty")
     if len(content) > MAX_BYTES:
         size, most = len(content) / 1e6, MAX_BYTES / 1e6
         raise BadValueError(f"{plain} has {size:.1f} MB; this page takes {most:.0f} MB at most")
-    if content.startswith(GZIP):  # a few packed bytes may become gigabytes
+    if content.startswith(GZIP):  # a few compressed bytes may become gigabytes
         raise BadValueError(f"{plain} is packed with gzip; unpack it first")
     with TemporaryDirectory() as folder:
         path = Path(folder) / plain
@@ -182,34 +182,33 @@ def _from_file(name: str, content: bytes, read: Callable[[Path], Read]) -> Read:
 
 
 def plain_name(name: str) -> str:
-    """A file's name for people: no folder of it is followed, and no strange letter of it is used."""
+    """Return a file's name as plain text, without folders and without characters that HTML reads."""
     last = str(name).replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(letter for letter in last if letter.isalnum() or letter in "._- ")
     return plain[-60:].strip(". ") or "the file"
 
 
-def arrivals_of_table(visits: SessionTable, config: StationConfig) -> tuple[Arrival, ...]:
+def arrivals_of_table(table: SessionTable, config: StationConfig) -> tuple[Arrival, ...]:
     """Return the arrivals of a checked table, in order."""
-    connectors, chargers = list(config.connectors), [charger.id for charger in config.chargers]
+    connectors, chargers = list(config.connectors), list(config.charger_kw)
     arrivals = []
-    for row in range(len(visits)):
-        connector, charger = int(visits.connector[row]), int(visits.charger[row])
-        charger_id, number = (None if charger == ANY else chargers[charger]), None
-        if connector != ANY:
-            charger_id, number = connectors[connector]
+    for row in range(len(table)):
+        charger_id, number = (None if table.charger[row] == ANY else chargers[table.charger[row]]), None
+        if table.connector[row] != ANY:
+            charger_id, number = connectors[table.connector[row]]
         arrivals.append(
             Arrival(
-                name=str(visits.session_id[row]),
-                vehicle=_vehicle(visits, row),
-                arrival_s=float(visits.arrival_s[row]),
-                departure_s=float(visits.departure_s[row]),
-                arrival_soc=float(visits.arrival_soc[row]),
-                target_soc=float(visits.target_soc[row]),
+                name=str(table.session_id[row]),
+                vehicle=_vehicle(table, row),
+                arrival_s=float(table.arrival_s[row]),
+                departure_s=float(table.departure_s[row]),
+                arrival_soc=float(table.arrival_soc[row]),
+                target_soc=float(table.target_soc[row]),
                 charger_id=charger_id,
                 connector=number,
-                patience_s=float(visits.patience_s[row]),
-                priority=float(visits.priority[row]),
-                weight=float(visits.weight[row]),
+                patience_s=float(table.patience_s[row]),
+                priority=float(table.priority[row]),
+                weight=float(table.weight[row]),
             )
         )
     return tuple(arrivals)

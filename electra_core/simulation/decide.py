@@ -57,7 +57,7 @@ def decide(station: StationArrays, rank: Any, plan: Any) -> None:
 
 
 def ask(station: StationArrays) -> None:
-    """What each car asks for now, and which limit says so."""
+    """Write the most and the least power of each car now, and the limit that sets it."""
     site, connectors = station.site, station.connectors
     for number in range(site.cars):
         car = connectors[station.line[number].connector]
@@ -142,7 +142,7 @@ def share_out(station: StationArrays, rank: Any) -> None:
 
 
 def reach_of_battery(settings: Settings, battery: Battery, site: SiteState) -> tuple[float, float]:
-    """What the battery can give and take now, kW; beside it what the site has left, and comfort."""
+    """Return the power that the battery can give and take now, kW; write the site's rest and the comfort."""
     site.site_kw = max(0.0, site.limit_kw - site.static_kw + site.pv_kw - settings.standing_kw)
     site.comfort_kw = math.inf
     if not settings.whole_session and has_reserve(battery):

@@ -98,7 +98,7 @@ def unplug(station: StationArrays, log: Log, connector: int) -> None:
 
 
 def write_record(station: StationArrays, log: Log, connector: int) -> None:
-    """What a car that stands there has got."""
+    """Write the record of the session at a connector."""
     car = station.connectors[connector]
     log.sessions[car.arrival].energy_kwh = car.energy_kwh
     log.sessions[car.arrival].boost_kwh = car.boost_kwh

@@ -1,7 +1,7 @@
 """The clock of a simulation compiled by numba: the very functions that run as they are elsewhere.
 
 Compiled code is kept on disk. Numba looks only at the file of the function that it keeps, so a digest of
-every file that goes into it is part of the key: a change in any of them compiles anew.
+every file that goes into it is part of the key: a change in any of them compiles again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MODULES: tuple[ModuleType, ...] = (
 RANK: Any = types.UniTuple(types.float64, 2)(types.int64, *[types.float64] * 8)
 
 
-# Arrays are handed in, nothing is allocated, and so nobody has to count references to arrays: that alone is
+# All arrays are passed in and none is allocated, so references to arrays need no counting, which would take
 # four fifths of the time of a decision.
 UNCOUNTED = {"_nrt": False}
 
@@ -106,7 +106,7 @@ def _signature() -> Any:
 
 
 def _digest() -> str:
-    """What all the code is made of that `play` is compiled from."""
+    """Return a digest of all the code that `play` is compiled from."""
     found = hashlib.sha256()
     for module in MODULES:
         found.update(Path(str(module.__file__)).read_bytes())

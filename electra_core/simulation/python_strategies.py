@@ -70,7 +70,7 @@ def _hold_back(station: StationArrays, config: StationConfig, planner: Planner, 
 
 
 def _reader(scenario: Scenario) -> DemandOf:
-    """What reads the car at a connector as a demand."""
+    """Return a function that reads the car at a connector as a `Demand`."""
     names, chargers = scenario.sessions.session_id, tuple(scenario.config.charger_kw)
     takes_turns = scenario.config.rotation_s is not None
 

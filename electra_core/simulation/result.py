@@ -1,4 +1,4 @@
-"""What a run leaves: arrays of numbers, which give pandas frames and metrics."""
+"""The result of a run: arrays of numbers, which give pandas frames and metrics."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Result:
 
     @functools.cached_property
     def sessions(self) -> pd.DataFrame:
-        """What became of each session: a frame by ``session_id``, in the order of the table that was run.
+        """Return the record of each session: a frame by ``session_id``, in the order of the table.
 
         Columns
         -------
@@ -118,14 +118,14 @@ class Result:
         return np.where(requested > 0.0, self.delivered_kwh / np.where(requested > 0.0, requested, 1.0), 1.0)
 
     def _waited_s(self) -> Floats:
-        """How long each visitor waited for a connector, s."""
+        """Return the time that each driver waited for a connector, s."""
         until = np.where(np.isnan(self.records.plugged_s), self.records.left_s, self.records.plugged_s)
         until = np.where(np.isnan(until), self.end_s, until)
         return np.maximum(0.0, until - self.scenario.sessions.arrival_s)
 
     @property
     def is_held_back(self) -> bool:
-        """Whether a limit of the site ever bound; otherwise an unlimited grid would have given the same."""
+        """Return whether a limit of the site ever bound; otherwise an unlimited grid gives the same."""
         limits = list(Limit)
         return any(bool(self.limited_s[:, limits.index(limit)].any()) for limit in OF_THE_SITE)
 
@@ -144,7 +144,7 @@ class Result:
 
     @property
     def lengths_s(self) -> Floats:
-        """How long each step is, s: the last one may be shorter."""
+        """Return the length of each step, s: the last one may be shorter."""
         return np.asarray(np.minimum(self.scenario.step_s, self.end_s - self.starts_s), np.float64)
 
     @property
@@ -208,7 +208,7 @@ class Result:
 
     @property
     def connectors_boost(self) -> pd.DataFrame:
-        """What of it came from the battery, kW."""
+        """Return the part of `connectors` that came from the battery, kW."""
         return self._of_connectors(
             self.connector_boost_kwh if len(self.connector_boost_kwh) else 0.0 * self.connector_kwh
         )
@@ -226,7 +226,7 @@ class Result:
 
     @functools.cached_property
     def events(self) -> pd.DataFrame:
-        """Who came, plugged in, was done, left, or gave up, in the order of time.
+        """Return arrivals, plug-ins, ends, departures and drivers who gave up, in the order of time.
 
         Columns: ``at_s``, ``event``, ``session_id``, ``charger_id``, ``connector``.
         """
@@ -249,7 +249,7 @@ class Result:
 
     @property
     def cost(self) -> float | None:
-        """What the import cost at the scenario's prices; None where it has none."""
+        """Return the cost of the import at the scenario's prices; None where it has none."""
         prices = self.scenario.price_per_kwh
         if prices is None:
             return None
@@ -347,7 +347,7 @@ _TOTALS = (*ENERGIES, "stored_kwh", "exercise_gain_kwh", "contested_s", "jain_po
 
 
 def result_of(scenario: Scenario, strategy: str, state: SimulationState) -> Result:
-    """What a state that was played to its end leaves."""
+    """Return the result of a state that was played to its end."""
     site, log = cast("Any", state.station.site), state.log
     count = len(log.imports)
     if site.now_s < scenario.horizon_s:

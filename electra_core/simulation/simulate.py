@@ -146,7 +146,7 @@ def _run(
 
 
 def _found(strategy: str | Strategy) -> Strategy:
-    """What a name stands for: planners are known here, which a station has to be given."""
+    """Return the strategy of a name; planners are known here by name, a station has to be given them."""
     if isinstance(strategy, str) and strategy not in STRATEGIES:
         # Its solver is loaded only where waiting asks for it.
         from electra_core.optimization import PLANNERS

@@ -28,7 +28,7 @@ from electra_core.station.charging_curve import (
     power_at,
     typical_curve,
 )
-from electra_core.station.config import StationConfig, load_config
+from electra_core.station.config import StationConfig, load_config, shipped
 from electra_core.station.config_errors import ConfigError
 from electra_core.station.config_parts import MAX_AMOUNT, BatteryConfig, ChargerConfig, ConnectorConfig
 from electra_core.station.demand import site_limit_kw
@@ -37,7 +37,6 @@ from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events
 from electra_core.station.explain import Explanation
 from electra_core.station.hourly_ledger import ledger_by_hour
 from electra_core.station.json_file import JsonFileError, parse_json, read_json
-from electra_core.station.shipped import shipped
 from electra_core.station.state import BATTERY_ID, WHOLE_CHARGER, ConnectorId, Session, State
 from electra_core.station.station import MAX_ADVANCE_S, Station
 from electra_core.station.status import (
@@ -51,37 +50,12 @@ from electra_core.station.status import (
 )
 from electra_core.station.vehicles import Vehicle, catalogue
 
-__all__ = [
-    "BATTERY_ID",
-    "FAIL_SAFE",
-    "HOUR_S",
-    "MAX_ADVANCE_S",
-    "MAX_AMOUNT",
-    "MAX_KW",
-    "MIN_OFFER_KW",
-    "SOC_ROUNDING",
-    "WHOLE_CHARGER",
-    "BatteryConfig",
-    "BatteryStatus",
-    "ChargerConfig",
-    "ChargerStatus",
-    "ChargingCurve",
-    "ConfigError",
-    "ConnectorConfig",
-    "ConnectorId",
-    "ConnectorStatus",
-    "Decision",
-    "Event",
-    "Explanation",
-    "JsonFileError",
-    "Session",
-    "SessionStatus",
-    "State",
-    "Station",
-    "StationConfig",
-    "StationStatus",
-    "Vehicle",
-    "VehicleError",
+__all__ = ["BATTERY_ID", "FAIL_SAFE", "HOUR_S", "MAX_ADVANCE_S", "MAX_AMOUNT", "MAX_KW", "MIN_OFFER_KW"]
+__all__ += ["SOC_ROUNDING", "WHOLE_CHARGER", "BatteryConfig", "BatteryStatus", "ChargerConfig"]
+__all__ += ["ChargerStatus", "ChargingCurve", "ConfigError", "ConnectorConfig", "ConnectorId"]
+__all__ += ["ConnectorStatus", "Decision", "Event", "Explanation", "JsonFileError", "Session"]
+__all__ += ["SessionStatus", "State", "Station", "StationConfig", "StationStatus", "Vehicle", "VehicleError"]
+__all__ += [
     "call_of",
     "catalogue",
     "climb",
@@ -89,21 +63,7 @@ __all__ = [
     "decisions",
     "energy_above_kwh",
     "has_reserve",
-    "holds_s",
-    "lasts_s",
-    "ledger_by_hour",
-    "load_config",
-    "max_charge_kw",
-    "max_discharge_kw",
-    "parse_json",
-    "power_at",
-    "read_events",
-    "read_json",
-    "read_session",
-    "read_status",
-    "room_below_kwh",
-    "shipped",
-    "site_limit_kw",
-    "stored_after_kwh",
-    "typical_curve",
 ]
+__all__ += ["holds_s", "lasts_s", "ledger_by_hour", "load_config", "max_charge_kw", "max_discharge_kw"]
+__all__ += ["parse_json", "power_at", "read_events", "read_json", "read_session", "read_status"]
+__all__ += ["room_below_kwh", "shipped", "site_limit_kw", "stored_after_kwh", "typical_curve"]

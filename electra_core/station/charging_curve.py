@@ -71,9 +71,8 @@ class ChargingCurve:
                 raise VehicleError(f"charging curve: SoC must be from 0 to 1, got {shortened(soc)}")
             # At 0 kW below a full battery a car would never charge any further.
             if not is_finite(kw) or not (kw > 0.0 or (kw == 0.0 and soc == 1.0)):
-                raise VehicleError(
-                    f"charging curve: kW must be greater than 0, got {shortened(kw)} at SoC {soc:g}"
-                )
+                found = f"{shortened(kw)} at SoC {soc:g}"
+                raise VehicleError(f"charging curve: kW must be greater than 0, got {found}")
             if kw > MAX_KW:
                 raise VehicleError(f"charging curve: kW must be at most {MAX_KW:g}, got {shortened(kw)}")
         if any(after[0] - before[0] < MIN_RISE for before, after in itertools.pairwise(pairs)):
@@ -92,13 +91,7 @@ class ChargingCurve:
 
 
 def typical_curve(max_power_kw: float) -> ChargingCurve:
-    """Return the median shape of the published curves, scaled to a car's power.
-
-    Examples
-    --------
-    >>> typical_curve(100.0)(0.2) > typical_curve(100.0)(0.9)
-    True
-    """
+    """Return the median shape of the published curves, scaled to a car's power."""
     points = shipped_vehicles()["typical_curve"]["points"]
     return ChargingCurve([(soc, share * max_power_kw) for soc, share in points])
 
@@ -165,9 +158,8 @@ def climb(
             (bend, now_kw, high_kw if bend == high else offered_kw),
             (high, offered_kw, high_kw),
         ):
-            part, used_h = _climb_part(
-                end - soc, min(start_kw, offered_kw), min(end_kw, offered_kw), battery_kwh, left_h
-            )
+            start_kw, end_kw = min(start_kw, offered_kw), min(end_kw, offered_kw)
+            part, used_h = _climb_part(end - soc, start_kw, end_kw, battery_kwh, left_h)
             soc += part
             gained += part
             total_h += used_h

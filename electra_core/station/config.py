@@ -31,7 +31,8 @@ from electra_core.station.config_parts import (
     Seconds,
 )
 from electra_core.station.json_file import JsonFileError, read_json
-from electra_core.station.shipped import shipped_configs
+
+PACKAGE = Path(__file__).parents[1]
 
 # A share of a limit that rounding may take.
 ROUNDING = 1e-12
@@ -92,14 +93,11 @@ class StationConfig(ConfigPart):
     def _check_fail_safe_limit(cls, limit_kw: float | None, info: ValidationInfo) -> float | None:
         if limit_kw is None and info.data.get("limit_lease_s") is not None:
             raise ValueError("must be given where limitLease is, got nothing")
-        chargers = info.data.get("chargers", ())
-        fallback_kw = math.fsum(
-            connector.fallback_power_kw for charger in chargers for connector in charger.connectors
-        )
+        connectors = [each for charger in info.data.get("chargers", ()) for each in charger.connectors]
+        fallback_kw = math.fsum(each.fallback_power_kw for each in connectors)
         if limit_kw is not None and fallback_kw > limit_kw * (1.0 + ROUNDING):
-            raise ValueError(
-                f"must carry the connectors' fallbackPower, {fallback_kw:g} together, got {limit_kw:g}"
-            )
+            words = f"must carry the connectors' fallbackPower, {fallback_kw:g} together"
+            raise ValueError(f"{words}, got {limit_kw:g}")
         return limit_kw
 
     @functools.cached_property
@@ -121,11 +119,8 @@ class StationConfig(ConfigPart):
     @functools.cached_property
     def module_hold(self) -> Mapping[str, float]:
         """Return how long a better assignment of modules must last at each charger that has them, s."""
-        return {
-            charger.id: self.module_hold_s if charger.module_hold_s is None else charger.module_hold_s
-            for charger in self.chargers
-            if charger.module_size_kw
-        }
+        holds_s = {charger.id: charger.module_hold_s for charger in self.chargers if charger.module_size_kw}
+        return {name: self.module_hold_s if own_s is None else own_s for name, own_s in holds_s.items()}
 
     @functools.cached_property
     def connectors(self) -> Mapping[tuple[str, int], ConnectorConfig]:
@@ -142,13 +137,7 @@ class StationConfig(ConfigPart):
         return {charger.id: charger.max_power_kw for charger in self.chargers}
 
     def known_charger(self, charger_id: str) -> str:
-        """Return a charger's id.
-
-        Raises
-        ------
-        UnknownChargerError
-            When the station has no such charger.
-        """
+        """Return a charger's id, or raise an `UnknownChargerError`."""
         if not isinstance(charger_id, str) or charger_id not in self.charger_kw:
             raise UnknownChargerError(
                 f"there is no charger {shortened(charger_id)} at {self.station_id};"
@@ -157,22 +146,15 @@ class StationConfig(ConfigPart):
         return charger_id
 
     def known_connector(self, charger_id: str, connector: int) -> tuple[str, int]:
-        """Return a charger's id and a number of its connectors.
-
-        Raises
-        ------
-        UnknownChargerError, UnknownConnectorError
-            When the station has no such charger, or the charger no such connector.
-        """
+        """Return a charger's id and a number of its connectors, or raise an `UnknownConnectorError`."""
         charger_id = self.known_charger(charger_id)
         if isinstance(connector, bool) or not isinstance(connector, numbers.Integral):
             raise UnknownConnectorError(f"a connector is a whole number, got {shortened(connector)}")
         connector_id = (charger_id, int(connector))
         if connector_id not in self.connectors:
             count = sum(1 for each_id, _ in self.connectors if each_id == charger_id)
-            raise UnknownConnectorError(
-                f"{charger_id} has connectors 1 to {count}, not {shortened(connector)}"
-            )
+            words = f"{charger_id} has connectors 1 to {count}, not {shortened(connector)}"
+            raise UnknownConnectorError(words)
         return connector_id
 
     @model_validator(mode="after")
@@ -190,10 +172,6 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
     source : path of a JSON file (comments and trailing commas allowed), name of a shipped configuration
         (``electra_paris_15``; a file of that name comes first), or the content as a mapping; a
         configuration is returned as it is
-
-    Returns
-    -------
-    StationConfig
 
     Raises
     ------
@@ -240,9 +218,18 @@ def load_config(source: str | os.PathLike[str] | Mapping[str, Any] | StationConf
     return config
 
 
+def shipped(name: str) -> Path:
+    """Return the path of a shipped file or folder: ``configs``, ``notebooks/station.ipynb``, ``voila.json``.
+
+    An installed package has it in its ``data``; in a checkout it lies at the top of the repository.
+    """
+    installed = PACKAGE / "data" / name
+    return installed if installed.exists() else PACKAGE.parent / name
+
+
 def _path_of(source: str | os.PathLike[str]) -> Path:
     """Return the file of a configuration that is given as a path, or by the name of a shipped one."""
-    path, known = Path(source), shipped_configs()
+    path, known = Path(source), {file.stem: file for file in sorted(shipped("configs").glob("*.json"))}
     if os.path.exists(source) or path.suffix or len(path.parts) != 1 or not path.name.isprintable():
         return path
     if path.name not in known:

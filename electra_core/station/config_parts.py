@@ -84,7 +84,8 @@ def _as_connectors(value: object) -> object:
     raise ValueError("must be a number of connectors or a list of them")
 
 
-Connectors = tuple[ConnectorConfig, ...]
+_COUNT = Field(min_length=1, max_length=MAX_CONNECTORS)
+Connectors = Annotated[tuple[ConnectorConfig, ...], BeforeValidator(_as_connectors), _COUNT]
 
 
 class ChargerConfig(ConfigPart):
@@ -103,9 +104,7 @@ class ChargerConfig(ConfigPart):
 
     id: Name
     max_power_kw: Power
-    connectors: Annotated[
-        Connectors, BeforeValidator(_as_connectors), Field(min_length=1, max_length=MAX_CONNECTORS)
-    ]
+    connectors: Connectors
     efficiency: Annotated[Number, Field(ge=MIN_EFFICIENCY, le=1)] = 1.0
     standby_power_kw: Amount = 0.0
     module_size_kw: Annotated[Number, Field(ge=MIN_MODULE_KW, le=MAX_AMOUNT)] | None = None
@@ -139,9 +138,8 @@ class ChargerConfig(ConfigPart):
         whole_kw = MODULE_ROUNDING_KW + charger_kw // size_kw * size_kw
         for number, connector in enumerate(info.data.get("connectors", ()), start=1):
             if connector.min_power_kw > whole_kw:
-                raise ValueError(
-                    f"leaves whole modules for {whole_kw:g} kW, less than minPower of connector {number}"
-                )
+                words = f"leaves whole modules for {whole_kw:g} kW"
+                raise ValueError(f"{words}, less than minPower of connector {number}")
         return size_kw
 
 

@@ -39,15 +39,11 @@ def read_demands(config: StationConfig, state: State, known: Demands = NO_DEMAND
     demands = {}
     for connector_id, session in state.sessions.items():
         keeps, works = connector_id[0] in keeping, state.is_available(connector_id)
-        pair = known.get(connector_id)
-        if (
-            pair is None
-            or pair[0] is not session
-            or pair[1].keeps_modules != keeps
-            or works == (pair[1].ceiling_by is Limit.FAULT)
-        ):
-            pair = (session, demand_of(config, state, session, keeps))
-        demands[connector_id] = pair
+        known_session, demand = known.get(connector_id, (None, None))
+        same = demand is not None and known_session is session and demand.keeps_modules == keeps
+        if demand is None or not same or works == (demand.ceiling_by is Limit.FAULT):
+            demand = demand_of(config, state, session, keeps)
+        demands[connector_id] = (session, demand)
     return demands
 
 
@@ -58,10 +54,11 @@ def read_snapshot(config: StationConfig, state: State, demands: Demands | None =
     """
     pairs = (read_demands(config, state) if demands is None else demands).values()
     asked = tuple(demand for _, demand in pairs)
-    limit_kw = site_limit_kw(config, state)
-    boost_kw, charge_kw = max_boost_kw(config, state), _max_charge_kw(config, state, limit_kw)
+    limit_kw, boost_kw, charge_kw = site_limit_kw(config, state), max_boost_kw(config, state), 0.0
     if config.battery is not None and config.battery.rule == "whole_session":
-        boost_kw, charge_kw = min(boost_kw, carried_kw(config, asked)), 0.0
+        boost_kw = min(boost_kw, carried_kw(config, asked))
+    elif config.battery is not None and BATTERY_ID not in state.out_of_service:
+        charge_kw = max_charge_kw(config.battery, state.battery_kwh, limit_kw)
     return Snapshot(
         grid_kw=max(0.0, limit_kw - state.static_load_kw - config.standing_kw),
         charger_kw=config.charger_kw,
@@ -112,10 +109,8 @@ def min_kw_of(config: StationConfig, session: Session) -> float:
 
 def max_kw_of(config: StationConfig, session: Session, soc: float | None) -> tuple[float, Limit]:
     """Return what car, curve and connector allow at a SoC, kW, and which of them it is."""
-    car_kw, connector_kw = (
-        session.vehicle.ceiling_kw(soc),
-        config.connectors[session.connector_id].max_power_kw,
-    )
+    car_kw = session.vehicle.ceiling_kw(soc)
+    connector_kw = config.connectors[session.connector_id].max_power_kw
     if connector_kw is not None and connector_kw < car_kw:
         return connector_kw, Limit.CONNECTOR
     return car_kw, Limit.VEHICLE
@@ -123,11 +118,8 @@ def max_kw_of(config: StationConfig, session: Session, soc: float | None) -> tup
 
 def _keeping_modules(config: StationConfig, state: State) -> set[str]:
     """Return the chargers whose modules stay assigned, because the same sessions want them as before."""
-    wanting = (
-        (connector_id[0], session.session_id)
-        for connector_id, session in state.sessions.items()
-        if session.remaining_kwh != 0.0 and state.is_available(connector_id)
-    )
+    working = (each for each in state.sessions.values() if state.is_available(each.connector_id))
+    wanting = ((each.charger_id, each.session_id) for each in working if each.remaining_kwh != 0.0)
     claims = module_claims(config, wanting)
     return {name for name, ids in claims.items() if state.module_claims.get(name) == ids}
 
@@ -149,13 +141,6 @@ def max_boost_kw(config: StationConfig, state: State) -> float:
     return max_discharge_kw(config.battery, state.battery_kwh, rests)
 
 
-def _max_charge_kw(config: StationConfig, state: State, limit_kw: float) -> float:
-    """Return what the battery can take now under the site's limit, kW."""
-    if config.battery is None or BATTERY_ID in state.out_of_service:
-        return 0.0
-    return max_charge_kw(config.battery, state.battery_kwh, limit_kw)
-
-
 def _comfort_kw(config: StationConfig, state: State) -> float | None:
     """Return up to which power the battery lifts sessions, kW; None above its reserve, where it lifts all."""
     battery = config.battery
@@ -172,7 +157,5 @@ def carried_kw(config: StationConfig, demands: Sequence[Demand]) -> float:
     for demand in demands:
         if demand.on_battery:
             asked_kw[demand.charger_id] = asked_kw.get(demand.charger_id, 0.0) + demand.max_kw
-    return sum(
-        min(kw, config.charger_kw[charger_id]) / config.efficiency[charger_id]
-        for charger_id, kw in asked_kw.items()
-    )
+    limits_kw, share = config.charger_kw, config.efficiency
+    return sum(min(kw, limits_kw[charger_id]) / share[charger_id] for charger_id, kw in asked_kw.items())

@@ -46,21 +46,7 @@ class Decision:
 
 
 def decide(config: StationConfig, draft: State, known: Demands = NO_DEMANDS) -> Decision:
-    """Read a draft into a snapshot, allocate, and check every limit.
-
-    Parameters
-    ----------
-    config : the station
-    draft : the state to decide in
-    known : the demands of the decision before
-
-    Raises
-    ------
-    BadValueError
-        When the strategy fails or its answer cannot be used.
-    LimitBrokenError
-        When the allocation would break a limit.
-    """
+    """Read a draft into a snapshot, allocate, and check every limit; ``known`` are the last demands."""
     while True:
         draft = exercise_battery.releases(config, timers.due(config, draft))
         demands = read_demands(config, draft, known)
@@ -87,7 +73,9 @@ def decisions(config: StationConfig, decision: Decision, end_s: float) -> Iterat
     """
     while decision.state.now_s < end_s:
         state = decision.state
-        until_s = min(end_s, timers.next_s(config, state), _rest_is_over_s(state))
+        rests_s = (state.battery_rests_until_s, state.reserve_rests_until_s)
+        waking_s = (until_s for until_s in rests_s if until_s > state.now_s)
+        until_s = min(end_s, timers.next_s(config, state), *waking_s)
         step_s = holds_s(config, state, decision.allocation)
         if not is_steady(decision):
             step_s = min(step_s, config.control_interval_s)
@@ -98,11 +86,6 @@ def decisions(config: StationConfig, decision: Decision, end_s: float) -> Iterat
         draft = after(config, state, decision.allocation, step_s, until_s)
         decision = decide(config, draft, decision.demands)
         yield decision
-
-
-def _rest_is_over_s(state: State) -> float:
-    rests = (state.battery_rests_until_s, state.reserve_rests_until_s)
-    return min((until_s for until_s in rests if until_s > state.now_s), default=math.inf)
 
 
 def holds_s(config: StationConfig, state: State, allocation: Allocation) -> float:
@@ -174,7 +157,11 @@ def _charged(
     sessions, drawn_kwh, from_site_kwh, boosted_kwh = {}, 0.0, 0.0, 0.0
     for connector_id, session in state.sessions.items():
         offered_kw = allocation.offered_kw[session.session_id]
-        energy_kwh = _drawn_kwh(session, session.drawn_kw(offered_kw), seconds)
+        drawn_kw, soc = session.drawn_kw(offered_kw), session.soc
+        if soc is None:
+            energy_kwh = drawn_kw * seconds / HOUR_S
+        else:
+            energy_kwh = session.vehicle.climb(soc, session.target_soc, drawn_kw, seconds)[0]
         if energy_kwh > 0.0:
             boost_kwh = energy_kwh * allocation.boost_kw[session.session_id] / offered_kw
             session = replace(
@@ -185,13 +172,6 @@ def _charged(
             boosted_kwh += boost_kwh / config.efficiency[session.charger_id]
         sessions[connector_id] = session
     return sessions, drawn_kwh, from_site_kwh, boosted_kwh
-
-
-def _drawn_kwh(session: Session, drawn_kw: float, seconds: float) -> float:
-    soc = session.soc
-    if soc is None:
-        return drawn_kw * seconds / HOUR_S
-    return session.vehicle.climb(soc, session.target_soc, drawn_kw, seconds)[0]
 
 
 def is_steady(decision: Decision) -> bool:

@@ -6,7 +6,8 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -14,16 +15,8 @@ from electra_core.allocation import Strategy
 from electra_core.errors import BadValueError, ReplayError, cause_of, shortened
 from electra_core.station.vehicles import Vehicle
 
-CALLS = (
-    "plug_in",
-    "unplug",
-    "advance",
-    "report_draw",
-    "set_site_limit",
-    "set_static_load",
-    "set_available",
-    "set_strategy",
-)
+CALLS: tuple[str, ...] = ("plug_in", "unplug", "advance", "report_draw")
+CALLS += ("set_site_limit", "set_static_load", "set_available", "set_strategy")
 
 # Not a call: the station notes by itself when it falls back to its fail-safe limit, and when it recovers.
 FAIL_SAFE = "fail_safe"
@@ -43,14 +36,14 @@ class Event(BaseModel):
     arguments: dict[str, JsonValue]
 
 
-def call_of(event: Event, strategies: Mapping[str, Strategy]) -> tuple[str, dict[str, Any]]:
-    """Return name and arguments of a recorded call; ``strategies`` holds the user's own functions by name.
+# A file, or events as they are or as plain JSON; and a user's own strategies by name.
+EventSource: TypeAlias = str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]]
+Strategies: TypeAlias = Mapping[str, Strategy]
+NO_STRATEGIES: Strategies = MappingProxyType({})
 
-    Raises
-    ------
-    BadValueError, VehicleError
-        When no station has such a call, or the record does not describe its car.
-    """
+
+def call_of(event: Event, strategies: Strategies) -> tuple[str, dict[str, Any]]:
+    """Return name and arguments of a recorded call; ``strategies`` holds the user's own functions by name."""
     if event.call not in CALLS:
         raise BadValueError(f"there is no call {event.call!r}")
     arguments: dict[str, Any] = dict(event.arguments)
@@ -74,16 +67,11 @@ def write_journal(events: Iterable[Event], path: str | os.PathLike[str]) -> None
         raise BadValueError(f"{target.name or 'the journal'} cannot be written: {cause_of(error)}") from None
 
 
-def read_events(
-    source: str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]],
-) -> Iterator[tuple[str, Event]]:
+def read_events(source: EventSource) -> Iterator[tuple[str, Event]]:
     """Yield the events of a file or a list, each with the words that name its place.
 
-    Raises
-    ------
-    ReplayError
-        With the line or the number of an event that is damaged. A damaged last line of a file gives a
-        `JournalWarning` instead and is left out: a machine that stops while writing leaves half of it.
+    A damaged event is a `ReplayError`, but the last line of a file gives a `JournalWarning` and is left out:
+    a machine that stops while writing leaves half of it.
     """
     if isinstance(source, str | os.PathLike):
         yield from _lines_of(Path(source))

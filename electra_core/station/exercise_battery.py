@@ -22,12 +22,8 @@ def takes_on_battery(config: StationConfig, state: State, newcomer: Session) -> 
     if battery is None or battery.rule != "whole_session":
         return False
     snapshot = read_snapshot(config, state.with_sessions([newcomer]))
-    asked_kw = sum(
-        demand.max_kw * snapshot.cost(demand.charger_id)
-        for demand in snapshot.demands
-        if not demand.on_battery
-    )
-    if asked_kw <= snapshot.site_limit_kw:
+    on_grid = [demand for demand in snapshot.demands if not demand.on_battery]
+    if sum(each.max_kw * snapshot.cost(each.charger_id) for each in on_grid) <= snapshot.site_limit_kw:
         return False
     if state.battery_kwh < battery.boost_from_soc * battery.initial_capacity_kwh * (1.0 - SOC_ROUNDING):
         return False

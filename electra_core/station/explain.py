@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Self
 
-from electra_core.allocation import (
-    Allocation,
-    Demand,
-    Limit,
-    Snapshot,
-    StrategyError,
-    allocate,
-    name_of,
-    waterfill,
-)
+from electra_core.allocation import Demand, Limit, Snapshot, StrategyError, allocate, name_of, waterfill
 from electra_core.errors import BadValueError
 from electra_core.station.config import StationConfig
 from electra_core.station.demand import max_kw_of, site_left_kw
@@ -62,18 +53,15 @@ class Explanation(str):
     @property
     def what_if(self) -> str:
         """Return the limits that would help this session, as a sentence; empty when none would."""
-        parts = [
-            f"1 kW more of the {limit} limit would give it {kw(gain)} kW"
-            for limit, gain in self.gain_per_kw.items()
-            if gain > LEFT
-        ]
-        return "; ".join(parts)
+        gains = [(limit, gain) for limit, gain in self.gain_per_kw.items() if gain > LEFT]
+        more = "1 kW more of the {} limit would give it {} kW"
+        return "; ".join(more.format(limit, kw(gain)) for limit, gain in gains)
 
 
 def explanation(config: StationConfig, decision: Decision, session: Session) -> Explanation:
     """Explain the power of one session of a decision."""
     name, now_kw = session.session_id, decision.allocation.offered_kw
-    raised_kw = {limit: raised.offered_kw for limit, raised in _raised(config, decision, session).items()}
+    raised_kw = _raised_kw(config, decision, session)
     total_kw = sum(now_kw.values())
     return Explanation(
         _sentence(config, decision, session),
@@ -89,29 +77,45 @@ def kw(value: float) -> str:
 
 
 def _sentence(config: StationConfig, decision: Decision, session: Session) -> str:
-    demand = decision.demands[session.connector_id][1]
-    offered_kw = decision.allocation.offered_kw[session.session_id]
     limit = decision.allocation.limited_by[session.session_id]
-    reason = _SENTENCES[limit](config, decision, session, demand)
-    if limit in (Limit.FAULT, Limit.FINISHED):
-        return reason
+    if limit is Limit.FAULT:
+        alone = session.connector_id in decision.state.out_of_service
+        part = f"connector {session.connector} of {session.charger_id}" if alone else session.charger_id
+        return f"suspended: {part} is out of service"
+    if limit is Limit.FINISHED:
+        return f"done: the car is at its target of {session.target_soc:.0%}"
+    offered_kw = decision.allocation.offered_kw[session.session_id]
     max_kw, _ = max_kw_of(config, session, session.soc)
-    start = f"offered {kw(offered_kw)} of {kw(max_kw)} kW"
-    return f"{'waiting, ' if offered_kw == 0.0 else ''}{start}: {reason}"
+    start = f"{'' if offered_kw else 'waiting, '}offered {kw(offered_kw)} of {kw(max_kw)} kW"
+    return f"{start}: {_reason(config, decision, session, max_kw)}"
 
 
-def _by_fault(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    alone = session.connector_id in decision.state.out_of_service
-    what = f"connector {session.connector} of {session.charger_id}" if alone else session.charger_id
-    return f"suspended: {what} is out of service"
+def _reason(config: StationConfig, decision: Decision, session: Session, max_kw: float) -> str:
+    charger_id, demand = session.charger_id, decision.demands[session.connector_id][1]
+    match decision.allocation.limited_by[session.session_id]:
+        case Limit.VEHICLE:
+            return _by_vehicle(session, demand, max_kw)
+        case Limit.CONNECTOR:
+            car_kw = session.vehicle.ceiling_kw(session.soc)
+            return f"connector {session.connector} gives no more, and the car could take {kw(car_kw)} kW"
+        case Limit.CHARGER:
+            parts = f"shares {kw(decision.snapshot.charger_limit_kw(charger_id))} kW"
+            return f"{charger_id} {parts} {_between(decision, session)}; {_spare(decision, session)}"
+        case Limit.MODULE:
+            size_kw = config.module_kw[charger_id]
+            mine = decision.allocation.modules[session.session_id]
+            count = waterfill.whole_modules(config.charger_kw[charger_id], size_kw)
+            modules = f"{charger_id} has {count} modules of {kw(size_kw)} kW {_between(decision, session)}"
+            return f"{modules}, and {mine or 'none'} of them for this one; {_spare(decision, session)}"
+        case Limit.SITE:
+            return _by_site(config, decision)
+        case Limit.MINIMUM:
+            return _by_minimum(decision, session, demand)
+    plan = f"strategy {name_of(decision.state.strategy)} plans"
+    return f"{plan} no more than {kw(demand.max_kw)} kW for it now"
 
 
-def _by_target(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    return f"done: the car is at its target of {session.target_soc:.0%}"
-
-
-def _by_vehicle(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    max_kw, _ = max_kw_of(config, session, session.soc)
+def _by_vehicle(session: Session, demand: Demand, max_kw: float) -> str:
     if demand.max_kw < max_kw and session.meter.drawn_kw is not None:
         return f"the car was seen to take only {kw(session.meter.drawn_kw)} kW, and what it leaves is freed"
     if demand.max_kw < max_kw:
@@ -121,82 +125,40 @@ def _by_vehicle(config: StationConfig, decision: Decision, session: Session, dem
     return f"the car takes no more{at}"
 
 
-def _by_connector(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    car_kw = session.vehicle.ceiling_kw(session.soc)
-    return f"connector {session.connector} gives no more, and the car could take {kw(car_kw)} kW"
-
-
-def _by_charger(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    charger_kw = decision.snapshot.charger_limit_kw(session.charger_id)
-    shares = f"{session.charger_id} shares {kw(charger_kw)} kW {_between(decision, session)}"
-    return f"{shares}; {_spare(decision, session)}"
-
-
-def _by_module(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    size_kw = config.module_kw[session.charger_id]
-    mine = decision.allocation.modules[session.session_id]
-    count = waterfill.whole_modules(config.charger_kw[session.charger_id], size_kw)
-    modules = f"{session.charger_id} has {count} modules of {kw(size_kw)} kW {_between(decision, session)}"
-    return f"{modules}, and {mine or 'none'} of them for this one; {_spare(decision, session)}"
-
-
-def _by_site(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    snapshot, allocation = decision.snapshot, decision.allocation
-    cars = sum(1 for each in snapshot.demands if each.max_kw > 0.0)
+def _by_site(config: StationConfig, decision: Decision) -> str:
+    snapshot, battery_kw, silent = decision.snapshot, decision.allocation.battery_kw, decision.state.silent
     left_kw = site_left_kw(config, decision.state)
     if left_kw < 0.0:
         words = f"the site's own load is {kw(-left_kw)} kW above its limit"
     else:
+        cars = sum(1 for each in snapshot.demands if each.max_kw > 0.0)
         words = f"the site has {kw(snapshot.site_limit_kw)} kW left for {_cars(cars)}"
-    if allocation.battery_kw < 0.0:
-        words += f", and the battery adds {kw(-allocation.battery_kw)} kW"
+    if battery_kw < 0.0:
+        words += f", and the battery adds {kw(-battery_kw)} kW"
     elif snapshot.comfort_kw is not None and snapshot.boost_kw > 0.0:
         words += f", and the battery keeps its reserve for those below {kw(snapshot.comfort_kw)} kW"
-    if decision.state.silent:
-        words += f"; it is at its fail-safe limit, {_silence(decision.state.silent)}"
+    if silent:
+        names = " and the ".join(name for name in silent if name != START)
+        silence = f"no news of the {names}" if names else "no reading since the start"
+        words += f"; it is at its fail-safe limit, {silence}"
     return words
 
 
-def _silence(silent: Sequence[str]) -> str:
-    names = [name for name in silent if name != START]
-    return f"no news of the {' and the '.join(names)}" if names else "no reading since the start"
-
-
-def _by_minimum(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    free_kw = decision.snapshot.charger_limit_kw(session.charger_id) - _reserved_kw(
-        decision, session.charger_id
-    )
-    holder, left_kw = session.charger_id, max(0.0, free_kw)
-    if _site_left_kw(decision, session) < left_kw:
-        holder, left_kw = "the site", _site_left_kw(decision, session)
+def _by_minimum(decision: Decision, session: Session, demand: Demand) -> str:
+    holder, site_kw = session.charger_id, _site_left_kw(decision, session)
+    left_kw = decision.snapshot.charger_limit_kw(holder) - _reserved_kw(decision, holder)
+    if site_kw < left_kw:
+        holder, left_kw = "the site", site_kw
     least = f"it needs at least {kw(demand.min_kw)} kW"
     if left_kw < demand.min_kw:
-        return f"{least}, and {holder} has {kw(left_kw)} kW left beside those before it"
+        return f"{least}, and {holder} has {kw(max(0.0, left_kw))} kW left beside those before it"
     return f"{least}, and those before it need the rest"
 
 
-def _by_plan(config: StationConfig, decision: Decision, session: Session, demand: Demand) -> str:
-    return f"strategy {name_of(decision.state.strategy)} plans no more than {kw(demand.max_kw)} kW for it now"
-
-
-_SENTENCES: Mapping[Limit, Callable[[StationConfig, Decision, Session, Demand], str]] = {
-    Limit.FAULT: _by_fault,
-    Limit.FINISHED: _by_target,
-    Limit.VEHICLE: _by_vehicle,
-    Limit.CONNECTOR: _by_connector,
-    Limit.CHARGER: _by_charger,
-    Limit.MODULE: _by_module,
-    Limit.SITE: _by_site,
-    Limit.MINIMUM: _by_minimum,
-    Limit.PLAN: _by_plan,
-}
-
-
 def _between(decision: Decision, session: Session) -> str:
-    cars = sum(
-        1 for each in decision.snapshot.demands if each.charger_id == session.charger_id and each.max_kw > 0.0
-    )
-    return f"between {_cars(cars)}" if cars > 1 else f"for {_cars(cars)}"
+    here = (each for each in decision.snapshot.demands if each.charger_id == session.charger_id)
+    cars = sum(1 for each in here if each.max_kw > 0.0)
+    return f"{'between' if cars > 1 else 'for'} {_cars(cars)}"
 
 
 def _cars(count: int) -> str:
@@ -213,33 +175,27 @@ def _spare(decision: Decision, session: Session) -> str:
 
 def _site_left_kw(decision: Decision, session: Session) -> float:
     """Return the power of grid and battery that no car takes, kW at this charger's cars."""
-    snapshot, allocation = decision.snapshot, decision.allocation
-    to_cars_kw = sum(allocation.site_kw.values())
-    left_kw = snapshot.site_limit_kw + snapshot.boost_kw - to_cars_kw
+    snapshot = decision.snapshot
+    left_kw = snapshot.site_limit_kw + snapshot.boost_kw - sum(decision.allocation.site_kw.values())
     return max(0.0, left_kw) / snapshot.cost(session.charger_id)
 
 
 def _reserved_kw(decision: Decision, charger_id: str) -> float:
-    allocation = decision.allocation
-    return sum(
-        reserved_kw
-        for session_id, reserved_kw in allocation.reserved_kw.items()
-        if allocation.charger_of[session_id] == charger_id
-    )
+    reserved, charger_of = decision.allocation.reserved_kw, decision.allocation.charger_of
+    return sum(reserved_kw for name, reserved_kw in reserved.items() if charger_of[name] == charger_id)
 
 
-def _raised(config: StationConfig, decision: Decision, session: Session) -> dict[str, Allocation]:
-    """Return the allocation with a little more of each limit that is used up."""
+def _raised_kw(config: StationConfig, decision: Decision, session: Session) -> dict[str, Mapping[str, float]]:
+    """Return what all would be offered with a little more of each limit that is used up."""
     snapshot, allocation = decision.snapshot, decision.allocation
     charger_kw = snapshot.charger_limit_kw(session.charger_id)
     # Equal parts may stop a session while there is power left: then its own limit says which one binds.
     limit = allocation.limited_by[session.session_id]
     raised: dict[str, Snapshot] = {}
     if limit is Limit.CONNECTOR:
-        demands = [
-            replace(each, max_kw=each.max_kw + NUDGE_KW) if each.session_id == session.session_id else each
-            for each in snapshot.demands
-        ]
+        demand = decision.demands[session.connector_id][1]
+        risen = replace(demand, max_kw=demand.max_kw + NUDGE_KW)
+        demands = [risen if each is demand else each for each in snapshot.demands]
         raised["connector"] = replace(snapshot, demands=demands)
     if limit is Limit.CHARGER or _used_up(_reserved_kw(decision, session.charger_id), charger_kw):
         limits = {**snapshot.charger_kw, session.charger_id: charger_kw + NUDGE_KW}
@@ -253,7 +209,7 @@ def _raised(config: StationConfig, decision: Decision, session: Session) -> dict
     if snapshot.boost_kw > 0.0 and short:
         raised["battery"] = replace(snapshot, boost_kw=snapshot.boost_kw + NUDGE_KW)
     try:
-        return {name: allocate(each, decision.state.strategy) for name, each in raised.items()}
+        return {name: allocate(each, decision.state.strategy).offered_kw for name, each in raised.items()}
     except StrategyError as error:
         raise BadValueError(str(error)) from error
 

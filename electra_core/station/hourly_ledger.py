@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Any
 
-from electra_core.allocation import Strategy
 from electra_core.station.battery import HOUR_S
 from electra_core.station.config import StationConfig
 from electra_core.station.engine import Decision, after, decisions
-from electra_core.station.events import Event
+from electra_core.station.events import NO_STRATEGIES, EventSource, Strategies
 from electra_core.station.state import Ledger, Tally
 from electra_core.station.station import Station
 
 
 def ledger_by_hour(
-    config: StationConfig,
-    events: str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]],
-    strategies: Mapping[str, Strategy] = MappingProxyType({}),
+    config: StationConfig, events: EventSource, strategies: Strategies = NO_STRATEGIES
 ) -> tuple[Ledger, ...]:
-    """Return the energy of each hour of a station's clock, kWh.
+    """Return the energy of each full hour of a station's clock, kWh, and last of the hour that is running.
 
-    The record is replayed, and each decision's energy is cut at the full hours.
-
-    Parameters
-    ----------
-    config, events, strategies : as `Station.replay` takes them
-
-    Returns
-    -------
-    tuple of Ledger
-        One for each full hour, and last the hour that is running.
-
-    Raises
-    ------
-    ReplayError
-        As `Station.replay`.
+    The record is replayed as by `Station.replay`, and each decision's energy is cut at the full hours.
 
     Examples
     --------

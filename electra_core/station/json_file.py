@@ -15,6 +15,9 @@ from electra_core.errors import ElectraError, cause_of
 # The parser that knows comments takes seconds for more than this.
 MAX_COMMENTED = 100_000
 
+# In place of the values of a key that an object has more than once.
+_REPEATED = object()
+
 
 class JsonFileError(ElectraError):
     """A file that is not JSON, or says something twice.
@@ -33,21 +36,8 @@ class JsonFileError(ElectraError):
         return f"{self.place}: {self.sentence}" if self.place else self.sentence
 
 
-class _Repeated:
-    """The last value of a key that an object has more than once."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Return the content of a JSON file; a byte order mark, comments and trailing commas are allowed.
-
-    Raises
-    ------
-    JsonFileError
-        When the file is missing or unreadable, and as `parse_json`.
-    """
+    """Return the content of a JSON file as `parse_json` does; a byte order mark is allowed."""
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -66,8 +56,8 @@ def parse_json(text: str) -> Any:
     Raises
     ------
     JsonFileError
-        When the text is empty or not JSON, with the line and column where they are known; or when an object
-        has a key more than once, of which all values but one would be lost.
+        When the text is empty or not JSON, with line and column where they are known, or an object has a
+        key more than once, of which all values but one would be lost.
 
     Examples
     --------
@@ -83,7 +73,7 @@ def parse_json(text: str) -> Any:
         found = dict(pairs)
         if len(found) < len(pairs):
             twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-            found.update((key, _Repeated(found[key])) for key in twice)
+            found.update(dict.fromkeys(twice, _REPEATED))
             repeated.extend(twice)
         return found
 
@@ -119,7 +109,7 @@ def _parse(text: str, unique: Callable[[Iterable[tuple[str, Any]]], dict[str, An
 
 
 def _repeated_places(value: object, place: str = "") -> Iterator[str]:
-    if isinstance(value, _Repeated):
+    if value is _REPEATED:
         yield place
     elif isinstance(value, dict):
         for key, inner in value.items():
@@ -132,12 +122,10 @@ def _repeated_places(value: object, place: str = "") -> Iterator[str]:
 def _syntax_error(error: ValueError, length: int) -> JsonFileError:
     """Turn the parser's words into a place that an editor can go to."""
     if isinstance(error, json.JSONDecodeError):
-        hint = (
-            f"; comments are allowed in up to {MAX_COMMENTED:,} characters" if length > MAX_COMMENTED else ""
-        )
-        return JsonFileError(
-            f"not JSON: {_lowered(error.msg)}{hint}", f"line {error.lineno}, column {error.colno}"
-        )
+        words = f"not JSON: {_lowered(error.msg)}"
+        if length > MAX_COMMENTED:
+            words += f"; comments are allowed in up to {MAX_COMMENTED:,} characters"
+        return JsonFileError(words, f"line {error.lineno}, column {error.colno}")
     found = re.match(r"<string>:(\d+) (.*) at column (\d+)", str(error), re.DOTALL)
     if found:
         words = _lowered(repr(found[2])[1:-1])

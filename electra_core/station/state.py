@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 
 from electra_core.allocation import BATTERY, Strategy
+from electra_core.errors import UnknownSessionError, shortened
 from electra_core.station.battery import energy_above_kwh
 from electra_core.station.charging_curve import SOC_ROUNDING
 from electra_core.station.config import StationConfig
@@ -25,36 +26,21 @@ START, SITE_LIMIT, STATIC_LOAD = "start", "site limit", "static load"
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A session's part in the rotation.
+    """A session's part in the rotation."""
 
-    Attributes
-    ----------
-    queue_position : the lowest is admitted first
-    charged_s : s of its turn so far: admitted, while others waited
-    charging_since_s : when its turn began or went on, s; None while it does not count
-    """
-
-    queue_position: int
-    charged_s: float = 0.0
-    charging_since_s: float | None = None
+    queue_position: int  # the lowest is admitted first
+    charged_s: float = 0.0  # of its turn so far: admitted, while others waited
+    charging_since_s: float | None = None  # when its turn began or went on; None while it does not count
 
 
 @dataclass(frozen=True, slots=True)
 class DrawMeter:
-    """The power that a car was seen to draw.
+    """The power that a car was seen to draw."""
 
-    Attributes
-    ----------
-    drawn_kw : the last reading below the offer; None: it draws the whole offer
-    low_since_s : when the reading became clearly less than the offer
-    ceiling_kw : what is left to the car after the rest was freed; None: nothing was freed
-    rises_at_s : when the ceiling rises next, while the car draws up to it
-    """
-
-    drawn_kw: float | None = None
-    low_since_s: float | None = None
-    ceiling_kw: float | None = None
-    rises_at_s: float | None = None
+    drawn_kw: float | None = None  # the last reading below the offer; None: it draws the whole offer
+    low_since_s: float | None = None  # when the reading became clearly less than the offer
+    ceiling_kw: float | None = None  # what is left to the car after the rest was freed; None: nothing was
+    rises_at_s: float | None = None  # when the ceiling rises next, while the car draws up to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +195,14 @@ class State:
         """Return whether neither the connector nor its charger is out of service."""
         out = self.out_of_service
         return not out or (connector_id not in out and (connector_id[0], WHOLE_CHARGER) not in out)
+
+    def known_session(self, session_id: str) -> Session:
+        """Return the session of an id, or raise an `UnknownSessionError`."""
+        for session in self.sessions.values():
+            if session.session_id == session_id:
+                return session
+        known = ", ".join(session.session_id for session in self.sessions.values()) or "none"
+        raise UnknownSessionError(f"there is no session {shortened(session_id)}; connected are {known}")
 
     def with_sessions(self, changed: Iterable[Session]) -> State:
         """Return the state with these sessions at their connectors."""

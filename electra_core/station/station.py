@@ -12,37 +12,22 @@ import inspect
 import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
 from electra_core.allocation import MAX_WEIGHT, MIN_WEIGHT, Allocation, Snapshot, Strategy
-from electra_core.errors import (
-    BadValueError,
-    ElectraError,
-    ReplayError,
-    UnknownSessionError,
-    checked_number,
-    shortened,
-)
+from electra_core.errors import BadValueError, ElectraError, ReplayError, checked_number, shortened
 from electra_core.station import calls, exercise_battery
+from electra_core.station import events as record
 from electra_core.station.config import StationConfig
 from electra_core.station.demand import site_limit_kw
 from electra_core.station.engine import Decision, decide, decisions
-from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events, write_journal
+from electra_core.station.events import FAIL_SAFE, NO_STRATEGIES, Event, EventSource, Strategies
 from electra_core.station.explain import Explanation, explanation
-from electra_core.station.state import (
-    SITE_LIMIT,
-    STATIC_LOAD,
-    Ledger,
-    Rotation,
-    Session,
-    State,
-    first_state,
-)
+from electra_core.station.state import SITE_LIMIT, STATIC_LOAD, Ledger, Rotation, Session, State, first_state
 from electra_core.station.status import StationStatus, read_status
 from electra_core.station.timers import reclaim
 from electra_core.station.vehicles import Vehicle
@@ -144,7 +129,7 @@ class Station:
     @property
     def events(self) -> tuple[Event, ...]:
         """Return every accepted call since the record began, and what the station noted by itself."""
-        return tuple(itertools.islice(self._events, self.event_count))
+        return tuple(self._events[: self.event_count])
 
     @property
     def event_count(self) -> int:
@@ -153,7 +138,8 @@ class Station:
 
     def take_events(self) -> tuple[Event, ...]:
         """Return the record so far and begin a new one, for a caller that saves it elsewhere."""
-        events, self._events = self.events, []
+        # Not `events`: a subclass may put an older record in front of it.
+        events, self._events = tuple(self._events[: self.event_count]), []
         self._in_force = (self.decision, 0)
         return events
 
@@ -178,12 +164,8 @@ class Station:
         >>> found.what_if
         '1 kW more of the site limit would give it 1 kW'
         """
-        sessions = self.decision.state.sessions.values()
-        for session in sessions:
-            if session.session_id == session_id:
-                return explanation(self._config, self.decision, session)
-        known = ", ".join(session.session_id for session in sessions) or "none"
-        raise UnknownSessionError(f"there is no session {shortened(session_id)}; connected are {known}")
+        session = self.decision.state.known_session(session_id)
+        return explanation(self._config, self.decision, session)
 
     def plug_in(
         self,
@@ -236,18 +218,11 @@ class Station:
             sessions_so_far=state.sessions_so_far + 1,
             queue_positions_so_far=state.queue_positions_so_far + 1,
         )
-        self._accept(
-            draft,
-            "plug_in",
-            charger_id=charger_id,
-            connector=connector,
-            vehicle=vehicle.to_json(),
-            arrival_soc=session.arrival_soc,
-            target_soc=None if target_soc is None else session.target_soc,
-            departs_s=session.departs_s,
-            priority=session.priority,
-            weight=session.weight,
-        )
+        names = ("charger_id", "connector", "vehicle", "arrival_soc", "target_soc")
+        arguments = {name: getattr(session, name) for name in (*names, "departs_s", "priority", "weight")}
+        arguments["vehicle"] = vehicle.to_json()
+        arguments["target_soc"] = None if target_soc is None else session.target_soc
+        self._accept(draft, "plug_in", **arguments)
         return session.session_id
 
     def unplug(self, charger_id: str, connector: int) -> Session:
@@ -271,13 +246,8 @@ class Station:
         drawn_kw = checked_number("drawn power", kw, 0.0, MAX_LOAD_KW)
         offered_kw = self.decision.allocation.offered_kw[session.session_id]
         session = reclaim.reported(self._config, state, session, offered_kw, drawn_kw)
-        self._accept(
-            state.with_sessions([session]),
-            "report_draw",
-            charger_id=session.charger_id,
-            connector=session.connector,
-            kw=drawn_kw,
-        )
+        place: dict[str, JsonValue] = {"charger_id": session.charger_id, "connector": session.connector}
+        self._accept(state.with_sessions([session]), "report_draw", **place, kw=drawn_kw)
 
     def advance(self, seconds: float) -> None:
         """Advance time, s: cars move along their curves and the battery along its SoC.
@@ -321,8 +291,6 @@ class Station:
         connector : None: the whole charger
         available : whether it works
         """
-        if isinstance(connector, bool):
-            raise BadValueError(f"write available={connector}, by name")
         part = calls.serviceable_part(self._config, charger_id, connector)
         if not isinstance(available, bool):
             raise BadValueError(f"available must be True or False, got {shortened(available)}")
@@ -340,14 +308,11 @@ class Station:
 
     def save_events(self, path: str | os.PathLike[str]) -> None:
         """Write the record to a file, one event a line as plain JSON; `replay` reads it back."""
-        write_journal(self.events, path)
+        record.write_journal(self.events, path)
 
     @classmethod
     def replay(
-        cls,
-        config: StationConfig,
-        events: str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]],
-        strategies: Mapping[str, Strategy] = MappingProxyType({}),
+        cls, config: StationConfig, events: EventSource, strategies: Strategies = NO_STRATEGIES
     ) -> Station:
         """Return the station that a record of events leads to, the same to the last bit.
 
@@ -360,28 +325,17 @@ class Station:
         Raises
         ------
         ReplayError
-            With the line of the file, or the number of the event, that is damaged or cannot have
-            happened. A last line that is cut off or damaged gives a `JournalWarning` with its number
-            instead, and the line before it is the last one replayed.
+            With the line or number of an event that is damaged or cannot have happened. A last line that is
+            cut off or damaged gives a `JournalWarning` instead, and is left out.
         """
         station = cls(config)
         for _ in station.apply_events(events, strategies):
             pass
         return station
 
-    def apply_events(
-        self,
-        events: str | os.PathLike[str] | Iterable[Event | Mapping[str, Any]],
-        strategies: Mapping[str, Strategy] = MappingProxyType({}),
-    ) -> Iterator[Decision]:
-        """Make the calls of a record again; yield, after each, the decision that was in force before it.
-
-        Raises
-        ------
-        ReplayError
-            As `replay`.
-        """
-        for place, event in read_events(events):
+    def apply_events(self, events: EventSource, strategies: Strategies = NO_STRATEGIES) -> Iterator[Decision]:
+        """Make the calls of a record again; yield, after each, the decision that was in force before it."""
+        for place, event in record.read_events(events):
             before = self.decision
             try:
                 self.apply_event(event, strategies)
@@ -389,14 +343,8 @@ class Station:
                 raise ReplayError(f"{place} cannot have happened: {error}") from None
             yield before
 
-    def apply_event(self, event: Event, strategies: Mapping[str, Strategy] = MappingProxyType({})) -> None:
-        """Make the call of a recorded event again.
-
-        Raises
-        ------
-        StationError, VehicleError
-            When the event cannot have happened at this station now.
-        """
+    def apply_event(self, event: Event, strategies: Strategies = NO_STRATEGIES) -> None:
+        """Make the call of a recorded event again, or refuse it with a `StationError` or `VehicleError`."""
         if event.call == FAIL_SAFE:
             # The station makes this note by itself, so it must be among its latest events already.
             notes = itertools.takewhile(lambda own: own.call == FAIL_SAFE, reversed(self._events))
@@ -405,7 +353,7 @@ class Station:
             return
         if event.at_s != self.now_s:
             raise BadValueError(f"it was recorded at {event.at_s} s, but the clock shows {self.now_s} s")
-        name, arguments = call_of(event, strategies)
+        name, arguments = record.call_of(event, strategies)
         call = getattr(self, name)
         try:
             inspect.signature(call).bind(**arguments)
@@ -428,11 +376,8 @@ class Station:
         """Return the note of a fall to the fail-safe limit, or of a recovery."""
         if before.silent == now.silent:
             return []
-        arguments: dict[str, JsonValue] = {
-            "active": bool(now.silent),
-            "silent": list(now.silent),
-            "limit_kw": site_limit_kw(self._config, now),
-        }
+        arguments: dict[str, JsonValue] = {"active": bool(now.silent), "silent": list(now.silent)}
+        arguments["limit_kw"] = site_limit_kw(self._config, now)
         return [Event(at_s=now.now_s, call=FAIL_SAFE, arguments=arguments)]
 
     def _put_in_force(

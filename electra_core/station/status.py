@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +13,9 @@ from electra_core.station.config_parts import ChargerConfig
 from electra_core.station.demand import site_limit_kw
 from electra_core.station.engine import Decision
 from electra_core.station.state import BATTERY_ID, ConnectorId, State
+
+# Charging: has power. Waiting: wants power and has none. Suspended: out of service.
+Condition = Literal["charging", "waiting", "suspended", "finished"]
 
 
 class _Part(BaseModel):
@@ -33,8 +36,7 @@ class SessionStatus(_Part):
     departs_s: float | None
     priority: float
     weight: float
-    # Charging: has power. Waiting: wants power and has none. Suspended: out of service.
-    condition: Literal["charging", "waiting", "suspended", "finished"]
+    condition: Condition
     waiting: bool
     ceiling_kw: float
     grid_kw: float
@@ -139,42 +141,37 @@ def read_status(config: StationConfig, decision: Decision) -> StationStatus:
         max_asked_power=sum(charger.max_asked_power for charger in chargers),
         chargers=chargers,
         battery=_battery(config, state, allocation),
-        now_s=state.now_s,
         strategy=name_of(state.strategy),
         site_limit_kw=site_limit_kw(config, state),
-        static_load_kw=state.static_load_kw,
         standby_kw=config.standing_kw,
         fail_safe=bool(state.silent),
-        silent=state.silent,
-        grid_kw=allocation.grid_kw,
-        unused_kw=allocation.unused_kw,
         offered_kw=sum(allocation.offered_kw.values()),
-        delivered_kwh=state.ledger.delivered_kwh,
-        imported_kwh=state.ledger.imported_kwh,
-        lost_kwh=state.ledger.lost_kwh,
-        battery_in_kwh=state.ledger.battery_in_kwh,
-        battery_out_kwh=state.ledger.battery_out_kwh,
+        **_named(state, "now_s", "static_load_kw", "silent"),
+        **_named(allocation, "grid_kw", "unused_kw"),
+        **_named(state.ledger, "delivered_kwh", "imported_kwh", "lost_kwh"),
+        **_named(state.ledger, "battery_in_kwh", "battery_out_kwh"),
     )
 
 
+def _named(source: object, *names: str) -> dict[str, Any]:
+    """Return attributes that have the same names in the status."""
+    return {name: getattr(source, name) for name in names}
+
+
 def _charger(charger: ChargerConfig, decision: Decision) -> ChargerStatus:
-    state, demands = decision.state, decision.demands
-    connector_ids = [(charger.id, number) for number in range(1, len(charger.connectors) + 1)]
-    here = [demands[each][1] for each in connector_ids if each in demands]
+    connectors = []
+    for number in range(1, len(charger.connectors) + 1):
+        session = read_session(decision, (charger.id, number))
+        works = decision.state.is_available((charger.id, number))
+        connectors.append(ConnectorStatus(connector_id=number, session=session, available=works))
+    sessions = [connector.session for connector in connectors if connector.session is not None]
     return ChargerStatus(
         charger_id=charger.id,
         max_power=charger.max_power_kw,
-        max_asked_power=sum(demand.max_kw for demand in here),
-        connectors=tuple(
-            ConnectorStatus(
-                connector_id=connector_id[1],
-                session=read_session(decision, connector_id),
-                available=state.is_available(connector_id),
-            )
-            for connector_id in connector_ids
-        ),
-        offered_kw=sum(decision.allocation.offered_kw[demand.session_id] for demand in here),
-        available=any(state.is_available(connector_id) for connector_id in connector_ids),
+        max_asked_power=sum(session.ceiling_kw for session in sessions),
+        connectors=tuple(connectors),
+        offered_kw=sum(session.allocated_power for session in sessions),
+        available=any(connector.available for connector in connectors),
     )
 
 
@@ -195,10 +192,6 @@ def read_session(decision: Decision, connector_id: ConnectorId) -> SessionStatus
         boosted_power=boost_kw,
         active=limited_by is not Limit.FINISHED,
         vehicle=session.vehicle.name,
-        arrived_s=session.arrived_s,
-        departs_s=session.departs_s,
-        priority=session.priority,
-        weight=session.weight,
         condition=condition,
         waiting=condition == "waiting",
         ceiling_kw=decision.demands[connector_id][1].max_kw,
@@ -207,18 +200,14 @@ def read_session(decision: Decision, connector_id: ConnectorId) -> SessionStatus
         limited_by=limited_by,
         drawn_kw=drawn_kw,
         modules=allocation.modules.get(name),
-        soc=session.soc,
-        target_soc=session.target_soc,
-        energy_kwh=session.energy_kwh,
         energy_from_battery_kwh=session.boost_kwh,
-        remaining_kwh=session.remaining_kwh,
         minutes_to_target=_minutes(session.remaining_kwh, drawn_kw),
+        **_named(session, "arrived_s", "departs_s", "priority", "weight"),
+        **_named(session, "soc", "target_soc", "energy_kwh", "remaining_kwh"),
     )
 
 
-def _condition(
-    limited_by: Limit, offered_kw: float
-) -> Literal["charging", "waiting", "suspended", "finished"]:
+def _condition(limited_by: Limit, offered_kw: float) -> Condition:
     if limited_by is Limit.FINISHED:
         return "finished"
     if limited_by is Limit.FAULT:
@@ -236,19 +225,16 @@ def _battery(config: StationConfig, state: State, allocation: Allocation) -> Bat
     battery = config.battery
     if battery is None:
         return None
+    boosts = []
+    for (charger_id, connector), session in state.sessions.items():
+        name, boost_kw = session.session_id, allocation.boost_kw[session.session_id]
+        if boost_kw > 0.0:
+            where = {"charger_id": charger_id, "connector_id": connector, "session_id": name}
+            boosts.append(BoostStatus(boosted_power=boost_kw, **where))
     return BatteryStatus(
         max_power=battery.discharge_power_kw,
         state_of_charge=state.battery_kwh / battery.initial_capacity_kwh,
-        session_boosts=tuple(
-            BoostStatus(
-                charger_id=session.charger_id,
-                connector_id=session.connector,
-                session_id=session.session_id,
-                boosted_power=allocation.boost_kw[session.session_id],
-            )
-            for session in state.sessions.values()
-            if allocation.boost_kw[session.session_id] > 0.0
-        ),
+        session_boosts=tuple(boosts),
         power_kw=allocation.battery_kw,
         energy_kwh=state.battery_kwh,
         capacity_kwh=battery.initial_capacity_kwh,

@@ -9,14 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from electra_core.errors import is_finite, shortened
-from electra_core.station.charging_curve import (
-    MAX_KW,
-    ChargingCurve,
-    VehicleError,
-    climb,
-    shipped_vehicles,
-    typical_curve,
-)
+from electra_core.station import charging_curve
+from electra_core.station.charging_curve import MAX_KW, ChargingCurve, VehicleError, shipped_vehicles
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +59,8 @@ class Vehicle:
         if self.curve is not None and self.battery_kwh is None:
             raise VehicleError("vehicle: a charging curve needs battery_kwh, or its SoC cannot move")
         if self.min_power_kw > self.max_power_kw:
-            raise VehicleError(
-                f"vehicle: min_power_kw {self.min_power_kw:g} is above max_power_kw {self.max_power_kw:g}"
-            )
+            words = f"min_power_kw {self.min_power_kw:g} is above max_power_kw {self.max_power_kw:g}"
+            raise VehicleError(f"vehicle: {words}")
         if not isinstance(self.name, str) or not self.name.isprintable():
             raise VehicleError(f"vehicle: name must be text on one line, got {shortened(self.name)}")
         if self.curve_source not in ("published", "typical", "none"):
@@ -114,11 +107,9 @@ class Vehicle:
             raise VehicleError("vehicle: without battery_kwh there is no SoC to move")
         if not seconds >= 0.0:
             raise VehicleError(f"vehicle: seconds must be 0 or more, got {seconds:g}")
-        offer_kw = min(offered_kw, self.max_power_kw)
-        curve_soc, curve_kw = ((), ()) if self.curve is None else (self.curve.soc, self.curve.kw)
-        gained, hours = climb(
-            curve_soc, curve_kw, self.battery_kwh, soc, target_soc, offer_kw, seconds / 3600.0
-        )
+        offer_kw, left_h = min(offered_kw, self.max_power_kw), seconds / 3600.0
+        curve = ((), ()) if self.curve is None else (self.curve.soc, self.curve.kw)
+        gained, hours = charging_curve.climb(*curve, self.battery_kwh, soc, target_soc, offer_kw, left_h)
         return gained * self.battery_kwh, hours * 3600.0
 
     def to_json(self) -> dict[str, Any]:
@@ -128,13 +119,7 @@ class Vehicle:
 
     @classmethod
     def from_json(cls, data: object) -> Vehicle:
-        """Return the car that `to_json` wrote.
-
-        Raises
-        ------
-        VehicleError
-            When the data does not describe a car.
-        """
+        """Return the car that `to_json` wrote; a `VehicleError` where the data does not describe one."""
         if not isinstance(data, Mapping) or not set(data) <= set(_FIELDS) or "max_power_kw" not in data:
             raise VehicleError(f"vehicle: {shortened(data)} does not describe a car")
         curve = data.get("curve")
@@ -157,15 +142,11 @@ def catalogue() -> Mapping[str, Vehicle]:
     >>> car.curve_source
     'published'
     """
-    return MappingProxyType({row["name"]: _from_row(row) for row in shipped_vehicles()["vehicles"]})
-
-
-def _from_row(row: Mapping[str, Any]) -> Vehicle:
-    published = row["curve"] != "typical"
-    return Vehicle(
-        name=row["name"],
-        max_power_kw=row["max_power_kw"],
-        battery_kwh=row["battery_kwh"],
-        curve=ChargingCurve(row["curve"]) if published else typical_curve(row["max_power_kw"]),
-        curve_source="published" if published else "typical",
-    )
+    cars = {}
+    for row in shipped_vehicles()["vehicles"]:
+        name, kw, kwh = row["name"], row["max_power_kw"], row["battery_kwh"]
+        if row["curve"] == "typical":
+            cars[name] = Vehicle(kw, kwh, charging_curve.typical_curve(kw), name=name, curve_source="typical")
+        else:
+            cars[name] = Vehicle(kw, kwh, ChargingCurve(row["curve"]), name=name, curve_source="published")
+    return MappingProxyType(cars)

@@ -105,7 +105,7 @@ live(draw, limit_kw=slider("Grid limit, kW", 0, 400, 150))
 
 # %%
 car = station.status().sessions[0][2]
-print(f"ceiling {car.ceiling_kw:.1f} kW: what the car could take now, by its charging curve and its plug")
+print(f"ceiling {car.ceiling_kw:.1f} kW: what the car could take now, by its own curve and its connector")
 print(f"offered {car.allocated_power:.1f} kW: what the station allows it now")
 print(f"boosted with {car.battery_kw:.1f} kW: the part of it that the station's battery gives")
 print(f"limited by {car.limited_by.value}: what would have to change for it to get more")

@@ -156,13 +156,13 @@ rng = random.Random(1974)
 
 def random_tree():
     limits = {f"CP{number}": rng.uniform(20, 400) for number in range(rng.randint(1, 6))}
-    places = [(at, number) for at in limits for number in range(rng.randint(1, 4))]
-    demands = [Demand(f"{at}-{number}", at, rng.uniform(10, 300)) for at, number in places]
+    ids = [(at, number) for at in limits for number in range(rng.randint(1, 4))]
+    demands = [Demand(f"{at}-{number}", at, rng.uniform(10, 300)) for at, number in ids]
     return Snapshot(rng.uniform(50, 1000), limits, demands)
 
 
 # %% [markdown]
-# The seed is fixed, so everybody sees the same stations.
+# The seed of the random numbers is fixed, so everybody sees the same stations.
 
 # %%
 trees = [random_tree() for _ in range(300)]
@@ -385,7 +385,7 @@ print(f"price of fairness: {price:.1f} kW")
 # The chart shows both answers for any old charger.
 
 # %%
-places = ["car at the new charger", "car at the old charger", "both together"]
+names = ["car at the new charger", "car at the old charger", "both together"]
 
 
 def draw_losses(old):
@@ -393,7 +393,7 @@ def draw_losses(old):
     found = {"max-min": allocate(snapshot).offered_kw, "best total": best_instant(snapshot).offered_kw}
     heights = {rule: [kw["new"], kw["old"], kw["new"] + kw["old"]] for rule, kw in found.items()}
     title = f"Fairness costs {heights['best total'][2] - heights['max-min'][2]:.1f} kW of 100 from the grid"
-    return bars(places, heights, title, grouped=True, top=110)
+    return bars(names, heights, title, grouped=True, top=110)
 
 
 # %% [markdown]

@@ -45,13 +45,13 @@ assert paris() == config
 # parts.
 
 # %%
-PLACES = [("CP001", 1), ("CP002", 1), ("CP003", 1), ("CP003", 2)]
+CONNECTORS = [("CP001", 1), ("CP002", 1), ("CP003", 1), ("CP003", 2)]
 
 
 def four_cars(rule, power_kw=100):
     station = Station(paris(rule=rule, power=power_kw), "uniform")
-    for place in PLACES:
-        station.plug_in(*place, Vehicle(150))
+    for connector in CONNECTORS:
+        station.plug_in(*connector, Vehicle(150))
     return station.allocation
 
 

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # A day at a real station
 #
-# *You operate a fast charger with two plugs. A driver writes: "I was alone at your station, and my car still did
+# *You operate a fast charger with two connectors. A driver writes: "I was alone at your station, and my car still did
 # not get what it can take. The driver before me had a neighbour, and charged faster. What held me back?"*
 #
 # This lesson answers with a log: the sessions that EPFL measured at its fast charger in Switzerland. You see one
-# real day, then all of them: when cars come, how long they stay, how often the two plugs are in use together, who
+# real day, then all of them: when cars come, how long they stay, how often the two connectors are in use together, who
 # was held back and by what. At the end you compare the replay with the measurement, and see where it is wrong.
 
 # %% [markdown]
@@ -55,16 +55,16 @@ def shipped(date):
 
 
 # %% [markdown]
-# Now the choice. A row is a session: a car that came to a plug, took a measured energy, and left. Seconds count from
+# Now the choice. A row is a session: a car that came to a connector, took a measured energy, and left. Seconds count from
 # midnight of 12 April 2022.
 
 # %% tags=["nbval-ignore-output"]
 SHIPPED = ["2022-10-18", "2022-10-23", "2022-10-28", "2022-11-02"]
-visits = read_epfl(LOG) if LOG.exists() else pd.concat(map(shipped, SHIPPED), ignore_index=True)
-moments = pd.Timestamp("2022-04-12") + pd.to_timedelta(visits.arrival_s, unit="s")
-visits["date"] = moments.dt.date.astype(str)
+log = read_epfl(LOG) if LOG.exists() else pd.concat(map(shipped, SHIPPED), ignore_index=True)
+moments = pd.Timestamp("2022-04-12") + pd.to_timedelta(log.arrival_s, unit="s")
+log["date"] = moments.dt.date.astype(str)
 print("from the log" if LOG.exists() else "from four shipped days")
-print(f"{len(visits)} sessions on {visits.date.nunique()} days, {visits.measured_kwh.sum():,.0f} kWh")
+print(f"{len(log)} sessions on {log.date.nunique()} days, {log.measured_kwh.sum():,.0f} kWh")
 
 # %% [markdown]
 # The log has 992 sessions with 33,035 kWh. It does **not** have names of cars, and no charging curves. What it has
@@ -74,7 +74,7 @@ print(f"{len(visits)} sessions on {visits.date.nunique()} days, {visits.measured
 #
 # ## One day
 #
-# The station has 172.5 kW for two plugs. Two cars share it equally, and what one cannot use goes to the other. In
+# The station has 172.5 kW for two connectors. Two cars share it equally, and what one cannot use goes to the other. In
 # this package that rule is `max_min`. The function below builds the same station with any power, so that you can
 # try others. The check says that it is the station of the configuration file.
 
@@ -88,13 +88,13 @@ def station(power_kw):
 
 
 assert station(172.5) == REAL
-print(f"{REAL.station_id}: {REAL.grid_capacity_kw} kW for {len(REAL.connectors)} plugs")
+print(f"{REAL.station_id}: {REAL.grid_capacity_kw} kW for {len(REAL.connectors)} connectors")
 
 # %% [markdown]
 # A busy day says more than a quiet one. These are the eight days with the most sessions.
 
 # %% tags=["nbval-ignore-output"]
-busiest = visits.date.value_counts().sort_index().sort_values(ascending=False, kind="stable").head(8)
+busiest = log.date.value_counts().sort_index().sort_values(ascending=False, kind="stable").head(8)
 print(busiest.to_string())
 
 # %% [markdown]
@@ -105,7 +105,7 @@ DAY_S = 86_400
 
 
 def day_at(day, power_kw):
-    cars = visits[visits.date == day]
+    cars = log[log.date == day]
     midnight_s = cars.arrival_s.min() // DAY_S * DAY_S
     cars = cars.assign(arrival_s=cars.arrival_s - midnight_s, departure_s=cars.departure_s - midnight_s)
     return simulate(station(power_kw), cars)
@@ -127,10 +127,10 @@ power = slider("Charger, kW", 50, 250, 172.5, 0.5)
 def draw(day, power_kw):
     run = day_at(day, power_kw)
     held = int((run.sessions.limited_by_charger_s > 0).sum())
-    plugs = {f"plug {number}": run.connectors["L3", number] for number in (1, 2)}
+    powers = {f"connector {number}": run.connectors["L3", number] for number in (1, 2)}
     title = f"{day}: {power_kw:g} kW hold back {held} of {len(run.sessions)} cars"
     hours, lines = run.connectors.index / 3600, {"limit": power_kw}
-    chart = steps(hours, plugs, title, across="hour of the day", stacked=True, lines=lines, top=260)
+    chart = steps(hours, powers, title, across="hour of the day", stacked=True, lines=lines, top=260)
     return chart.update_xaxes(range=[run.sessions.arrival_s.min() / 3600 - 0.5, hours[-1]])
 
 
@@ -149,8 +149,8 @@ live(draw, day=choice("Day", busiest.index), power_kw=power)
 # Is there a rush hour? Count the arrivals of all days by the hour.
 
 # %% tags=["nbval-ignore-output"]
-by_hour = (visits.arrival_s % 86_400 // 3600).astype(int).value_counts().reindex(range(24), fill_value=0)
-daytime = by_hour.loc[9:19].sum() / len(visits)
+by_hour = (log.arrival_s % 86_400 // 3600).astype(int).value_counts().reindex(range(24), fill_value=0)
+daytime = by_hour.loc[9:19].sum() / len(log)
 print(f"{daytime:.0%} between 9:00 and 20:00")
 print(f"{by_hour.loc[9:19].min()} to {by_hour.max()} in each of these hours")
 
@@ -169,10 +169,10 @@ live(lambda: chart.update_xaxes(title="hour of the day"))
 # How long do they stay?
 
 # %% tags=["nbval-ignore-output"]
-stay_min = (visits.departure_s - visits.arrival_s) / 60
+stay_min = (log.departure_s - log.arrival_s) / 60
 print(stay_min.quantile([0.1, 0.5, 0.9]).round(0).to_string())
 print(f"{(stay_min > 60).mean():.0%} stay longer than 60 minutes")
-print(f"median energy {visits.measured_kwh.median():.1f} kWh, from {visits.arrival_soc.median():.0%}")
+print(f"median energy {log.measured_kwh.median():.1f} kWh, from {log.arrival_soc.median():.0%}")
 
 # %% [markdown]
 # Half of the cars leave within 29 minutes, nine of ten within 53, and only 5% stay longer than an hour. The median
@@ -184,18 +184,18 @@ print(f"median energy {visits.measured_kwh.median():.1f} kWh, from {visits.arriv
 # departure: the running sum is how many cars are there.
 
 # %% tags=["nbval-ignore-output"]
-changes = pd.concat([pd.Series(1, index=visits.arrival_s), pd.Series(-1, index=visits.departure_s)])
+changes = pd.concat([pd.Series(1, index=log.arrival_s), pd.Series(-1, index=log.departure_s)])
 present = changes.groupby(level=0).sum().cumsum()
 hours = pd.Series(np.diff(present.index) / 3600).groupby(present.to_numpy()[:-1]).sum()
 print(f"one car: {hours[1]:.0f} h, two cars: {hours[2]:.0f} h")
-print(f"both plugs in use: {hours[2] / (hours[1] + hours[2]):.0%} of the time with any car")
+print(f"both connectors in use: {hours[2] / (hours[1] + hours[2]):.0%} of the time with any car")
 
 # %% [markdown]
 # For 61 hours there were two cars, for 401 hours there was one: 13% of the time with any car. The same for each
 # session: with how many seconds of its stay did another one overlap?
 
 # %% tags=["nbval-ignore-output"]
-begins, ends = visits.arrival_s.to_numpy(), visits.departure_s.to_numpy()
+begins, ends = log.arrival_s.to_numpy(), log.departure_s.to_numpy()
 together_s = np.minimum.outer(ends, ends) - np.maximum.outer(begins, begins)
 np.fill_diagonal(together_s, 0)
 alone = (together_s <= 0).all(axis=1)
@@ -211,9 +211,9 @@ print(f"{(~alone).mean():.0%} of the sessions had a neighbour for a while, {alon
 # `limited_by_..._s`. In each moment exactly one cause counts, so that the seconds add up to the stay.
 
 # %% tags=["nbval-ignore-output"]
-replay = simulate(REAL, visits)
-fate = replay.sessions
-causes = fate.filter(like="limited_by_").sum() / 3600
+replay = simulate(REAL, log)
+played = replay.sessions
+causes = played.filter(like="limited_by_").sum() / 3600
 print(causes[causes > 0].round(0).to_string())
 print(f"of {stay_min.sum() / 60:.0f} hours of all stays; at most {replay.timeline.import_kw.max()} kW in all")
 
@@ -225,10 +225,10 @@ print(f"of {stay_min.sum() / 60:.0f} hours of all stays; at most {replay.timelin
 # time, and did a neighbour have a part in it?
 
 # %% tags=["nbval-ignore-output"]
-held = (fate.limited_by_charger_s > 0).to_numpy()
+held = (played.limited_by_charger_s > 0).to_numpy()
 print(f"held back: {held.sum()} of {len(held)} ({held.mean():.0%})")
 print(f"of these {(held & alone).sum()} never had a neighbour, {(held & ~alone).sum()} had one for a while")
-print(f"asked for more than the station has: {(visits.requested_kw > 172.5).mean():.0%}")
+print(f"asked for more than the station has: {(log.requested_kw > 172.5).mean():.0%}")
 
 # %% [markdown]
 # This answers the driver of the scene. 58% of the sessions are held back by the charger, 578 of 992. More than half
@@ -252,7 +252,7 @@ live(lambda: bars(list(groups), counts, title, y="sessions"))
 
 # %% tags=["nbval-ignore-output"]
 for power_kw in (172.5, 250, 350):
-    other = simulate(station(power_kw), visits, keep_timeline=False)
+    other = simulate(station(power_kw), log, keep_timeline=False)
     other_held = (other.sessions.limited_by_charger_s > 0).mean()
     print(
         f"{power_kw} kW: {other_held:.0%} held back, {other.metrics()['delivered_share']:.1%} of the energy"
@@ -270,8 +270,8 @@ for power_kw in (172.5, 250, 350):
 # error has **one side, by construction**: only energy that is missing at the departure can show.
 
 # %% tags=["nbval-ignore-output"]
-measured_kwh = visits.measured_kwh.to_numpy()
-missing_kwh = measured_kwh - fate.energy_kwh.to_numpy()
+measured_kwh = log.measured_kwh.to_numpy()
+missing_kwh = measured_kwh - played.energy_kwh.to_numpy()
 assert missing_kwh.min() > -1e-6
 print(
     f"{np.mean(missing_kwh < 1e-6):.0%} get all, {np.mean(missing_kwh <= measured_kwh / 20):.0%} all but 5%"
@@ -297,12 +297,12 @@ live(lambda: curves(percent, {"missing": ordered_kwh}, title, across="sessions, 
 # below what the car requested in any minute of the session. Compare it with the replay.
 
 # %% tags=["nbval-ignore-output"]
-flagged = visits.limited.to_numpy()
+flagged = log.limited.to_numpy()
 only_log, only_replay = flagged & ~held, held & ~flagged
 print(f"flagged {flagged.mean():.0%}, held back in the replay {held.mean():.0%}")
 print(f"both agree on {np.mean(held == flagged):.0%}; only the replay: {only_replay.sum()}")
 print(
-    f"only the log: {only_log.sum()}; of them {(visits.requested_kw[only_log] < 172.5).sum()} asked for less than 172.5 kW"
+    f"only the log: {only_log.sum()}; of them {(log.requested_kw[only_log] < 172.5).sum()} asked for less than 172.5 kW"
 )
 
 # %% [markdown]
@@ -325,8 +325,8 @@ print(
 # the size of the driver's complaint, in the replay.
 
 # %% tags=["solution", "nbval-ignore-output"] jupyter={"source_hidden": true}
-free = simulate(station(1000), visits, keep_timeline=False).sessions
-earlier_min = ((fate.done_s - free.done_s) / 60)[held].dropna()
+free = simulate(station(1000), log, keep_timeline=False).sessions
+earlier_min = ((played.done_s - free.done_s) / 60)[held].dropna()
 assert earlier_min.min() > -1e-6
 print(f"{len(earlier_min)} cars: mean {earlier_min.mean():.1f} minutes, median {earlier_min.median():.1f}")
 print(f"one of ten: {earlier_min.quantile(0.9):.0f} minutes or more")
@@ -343,7 +343,7 @@ print(f"one of ten: {earlier_min.quantile(0.9):.0f} minutes or more")
 # too high at this station.
 
 # %% tags=["solution", "nbval-ignore-output"] jupyter={"source_hidden": true}
-full = simulate(REAL, visits.assign(target_soc=1.0), keep_timeline=False).sessions
+full = simulate(REAL, log.assign(target_soc=1.0), keep_timeline=False).sessions
 ratio = full.energy_kwh.to_numpy() / measured_kwh
 print(f"median: {np.median(ratio) - 1:.0%} more than measured")
 
@@ -358,14 +358,14 @@ print(f"median: {np.median(ratio) - 1:.0%} more than measured")
 # than the rest of the day: 238 sessions begin in these three hours.
 
 # %% tags=["solution", "nbval-ignore-output"] jupyter={"source_hidden": true}
-evening = (visits.arrival_s % 86_400 // 3600).between(17, 19).to_numpy()
+evening = (log.arrival_s % 86_400 // 3600).between(17, 19).to_numpy()
 print(f"evening: {np.mean(~alone[evening]):.0%} of {evening.sum()} sessions have a neighbour")
 print(f"other hours: {np.mean(~alone[~evening]):.0%} of {np.sum(~evening)}")
 
 # %% [markdown]
 # ## What to remember
 #
-# - Most cars at this fast charger stay about half an hour. Both plugs are in use for a small part of the time, but
+# - Most cars at this fast charger stay about half an hour. Both connectors are in use for a small part of the time, but
 #   many sessions share for a while.
 # - A car can be held back when it is alone. The station's own power is a limit, and many cars ask for more.
 # - Longer than by the charger, cars are limited by their own curves.
@@ -376,15 +376,15 @@ print(f"other hours: {np.mean(~alone[~evening]):.0%} of {np.sum(~evening)}")
 #
 # - Which car it was, how warm its battery was, and its true charging curve. All cars get the typical curve.
 # - Why drivers come and leave when they do. In the replay nobody reacts to a faster or a slower charger.
-# - The drivers who found both plugs in use and drove on. They are in no log of sessions.
+# - The drivers who found both connectors in use and drove on. They are in no log of sessions.
 # - Losses of this charger: the energy is what was measured at it, on the grid's side.
-# - The station's other plugs (CHAdeMO, Type 2), which share the same equipment but are not in the log.
+# - The station's other connectors (CHAdeMO, Type 2), which share the same equipment but are not in the log.
 #
 # ## Sources
 #
 # - Distributed Electrical Systems Laboratory (DESL), EPFL: *Level-3 EV charging dataset*, session data, MIT licence,
 #   Copyright (c) 2025 DESL, EPFL. https://github.com/DESL-EPFL/Level-3-EV-charging-dataset . The whole dataset has
 #   1,878 sessions from April 2022 to July 2023 and data by the minute; the file used here has its 992 sessions of
-#   2022. The meaning of the flag, and the rule by which the plugs share, are from its README.
+#   2022. The meaning of the flag, and the rule by which the connectors share, are from its README.
 # - The typical curve is the median shape of published curves: chargeprice, *open-ev-data* (2021), MIT licence.
 #   https://github.com/chargeprice/open-ev-data

@@ -32,7 +32,7 @@ two["departure_s"], two["energy_kwh"] = [8 * HOUR_S, 4 * HOUR_S], [24, 18]
 # needs several.
 
 # %%
-PLACES = ["P1", "P2", "P3"]
+CHARGERS = ["P1", "P2", "P3"]
 
 
 def car_park(limit_kw, names):
@@ -41,7 +41,7 @@ def car_park(limit_kw, names):
     return load_config({**config, "chargers": chargers})
 
 
-print(car_park(CAR_KW, PLACES).grid_capacity_kw, "kW for everybody")
+print(car_park(CAR_KW, CHARGERS).grid_capacity_kw, "kW for everybody")
 
 # %% [markdown]
 # **Choose a strategy, and drag the hour at which Ben leaves.** Watch who has the power while both are there.
@@ -54,8 +54,10 @@ ORDERS = ["first_come", "max_min", "earliest_deadline", "least_laxity"]
 
 def draw_two(strategy, leaves_h):
     cars = two.assign(departure_s=[8 * HOUR_S, leaves_h * HOUR_S])
-    run = simulate(car_park(CAR_KW, PLACES), cars, strategy, step_s=STEP_S, horizon_s=9 * HOUR_S)
-    power = {name: run.connectors[place, 1] for name, place in zip(cars.session_id, PLACES, strict=False)}
+    run = simulate(car_park(CAR_KW, CHARGERS), cars, strategy, step_s=STEP_S, horizon_s=9 * HOUR_S)
+    power = {
+        name: run.connectors[charger, 1] for name, charger in zip(cars.session_id, CHARGERS, strict=False)
+    }
     ana, ben = run.sessions.energy_kwh
     title = f"{strategy}: Ana gets {ana:.1f} of 24 kWh, Ben {ben:.1f} of 18"
     return steps(run.connectors.index / HOUR_S, power, title, stacked=True, lines={"limit": CAR_KW}, top=8)
@@ -75,7 +77,7 @@ live(draw_two, strategy=choice("Strategy", ORDERS), leaves_h=slider("Ben leaves,
 from electra_core.optimization import hindsight, regret
 
 for name in ORDERS:
-    run = simulate(car_park(CAR_KW, PLACES), two, name, step_s=STEP_S)
+    run = simulate(car_park(CAR_KW, CHARGERS), two, name, step_s=STEP_S)
     ana, ben = run.sessions.energy_kwh
     print(f"{name:18} Ana {ana:4.1f} kWh, Ben {ben:4.1f} kWh, regret {regret(run).energy_kwh:4.1f} kWh")
 
@@ -115,7 +117,7 @@ print("laxity", laxity_h(three).round(1).to_list())
 
 # %%
 for name in ORDERS:
-    run = simulate(car_park(13.2, PLACES), three, name, step_s=STEP_S)
+    run = simulate(car_park(13.2, CHARGERS), three, name, step_s=STEP_S)
     print(f"{name:18} {run.sessions.energy_kwh.round(1).to_list()}, regret {regret(run).energy_kwh:.1f} kWh")
 
 # %% [markdown]
@@ -159,9 +161,9 @@ MORNING = [0] * 7 + [6, 6, 4, 3, 3, 3] + [1] * 11
 def made_up():
     office = {"hours": MORNING, "weekdays": [1.3] * 5 + [0.25] * 2, "dwell_s": (5 * HOUR_S, 0.5)}
     cars = generate(31, seed=5, arrivals_per_day=31, **office)[["session_id", "arrival_s", "departure_s"]]
-    wish_kwh = np.random.default_rng(5).exponential(9.5, len(cars)).clip(1)
+    wanted_kwh = np.random.default_rng(5).exponential(9.5, len(cars)).clip(1)
     most_kwh = CAR_KW * (cars.departure_s - cars.arrival_s) / HOUR_S
-    return cars.assign(energy_kwh=np.minimum(wish_kwh, most_kwh), charger_id=None)
+    return cars.assign(energy_kwh=np.minimum(wanted_kwh, most_kwh), charger_id=None)
 
 
 # %% [markdown]
@@ -169,9 +171,9 @@ def made_up():
 
 # %% tags=["nbval-ignore-output"]
 sessions = (from_log() if LOG.exists() else made_up()).assign(max_power_kw=CAR_KW)
-places = sorted(sessions.charger_id.dropna().unique()) or [f"P{number}" for number in range(47)]
+chargers = sorted(sessions.charger_id.dropna().unique()) or [f"P{number}" for number in range(47)]
 print("from the log" if LOG.exists() else "made up")
-print(f"{len(sessions)} sessions want {sessions.energy_kwh.sum():,.1f} kWh at {len(places)} connectors")
+print(f"{len(sessions)} sessions want {sessions.energy_kwh.sum():,.1f} kWh at {len(chargers)} connectors")
 
 # %% [markdown]
 # How long do cars stay, how long do they need, and how much time can they spare?
@@ -199,7 +201,7 @@ LIMITS = range(10, 45, 5)
 
 # %%
 def shares_at(limit_kw):
-    runs = {name: simulate(car_park(limit_kw, places), sessions, name, step_s=STEP_S) for name in ORDERS}
+    runs = {name: simulate(car_park(limit_kw, chargers), sessions, name, step_s=STEP_S) for name in ORDERS}
     best = hindsight(runs["max_min"].scenario)
     return runs, {name: 100 * run.metrics()["delivered_share"] for name, run in runs.items()}, best
 
@@ -364,7 +366,7 @@ print("the same energy and the same departure for every car")
 for error_h in (0, 2, 8):
     error_s = np.random.default_rng(0).normal(0, error_h * HOUR_S, len(sessions))
     stated = sessions.assign(priority=-(sessions.departure_s + error_s))
-    run = simulate(car_park(20, places), stated, "priority", step_s=STEP_S)
+    run = simulate(car_park(20, chargers), stated, "priority", step_s=STEP_S)
     print(f"error {error_h} h: {100 * run.metrics()['delivered_share']:.2f}%")
     assert error_h or np.isclose(run.metrics()["delivered_share"] * 100, table.earliest_deadline[20])
 print(f"first_come: {table.first_come[20]:.2f}%")

@@ -157,7 +157,7 @@ print(station.status().fail_safe, station.status().silent, station.status().site
 
 # %%
 paris = load_config("../../configs/electra_paris_15.json")
-PLACES = [("CP001", 1), ("CP002", 1), ("CP003", 1), ("CP003", 2)]
+CONNECTORS = [("CP001", 1), ("CP002", 1), ("CP003", 1), ("CP003", 2)]
 print(f"{paris.grid_capacity_kw:g} kW, battery {paris.battery.discharge_power_kw:g} kW")
 
 # %% [markdown]
@@ -167,8 +167,8 @@ print(f"{paris.grid_capacity_kw:g} kW, battery {paris.battery.discharge_power_kw
 # %%
 def four_cars():
     station = Station(paris)
-    for place in PLACES:
-        station.plug_in(*place, Vehicle(150))
+    for connector in CONNECTORS:
+        station.plug_in(*connector, Vehicle(150))
     return station
 
 
@@ -212,7 +212,7 @@ print(*broken("charger CP001"), sep="\n")
 def draw_broken(part):
     before, old, new = broken(part)
     series = {"before": before.values(), "nobody decides anew": old.values(), "decided anew": new.values()}
-    names = [f"car {car}<br>{charger}" for car, (charger, _) in enumerate(PLACES, start=1)]
+    names = [f"car {car}<br>{charger}" for car, (charger, _) in enumerate(CONNECTORS, start=1)]
     ways = f"{sum(old.values()):.0f} kW if nobody decides, {sum(new.values()):.0f} kW decided anew"
     title = f"{part} lost: {ways}"
     return bars(names, series, title, grouped=True, marks={"could take": [150] * 4}, top=165)
@@ -257,8 +257,8 @@ print(station.explain("S0001"))
 
 # %%
 station = Station(load_config(paris.model_dump(by_alias=True, exclude={"battery"})), "first_come")
-for place, hours in zip(PLACES, (4, 3, 2, 1), strict=True):
-    station.plug_in(*place, Vehicle(150), departs_s=hours * 3600)
+for connector, hours in zip(CONNECTORS, (4, 3, 2, 1), strict=True):
+    station.plug_in(*connector, Vehicle(150), departs_s=hours * 3600)
     station.advance(60)
 
 # %% [markdown]

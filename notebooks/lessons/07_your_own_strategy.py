@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Your own strategy
 #
-# *A supermarket has four plugs behind 100 kW. All four are taken. One driver lacks 8 kWh, the others have
+# *A supermarket has four connectors behind 100 kW. All four are taken. One driver lacks 8 kWh, the others have
 # just begun a long charge. "Let me go first," she says. "I will be gone in a few minutes, and then you have
 # my power." Is she right? And who pays for it?*
 #
@@ -115,18 +115,18 @@ for answer in ((0.0, 0.0), (float("nan"), 1.0), "first"):
 # %% [markdown]
 # ## A year
 #
-# A single moment proves little, so we play a year. First the station: two chargers of 150 kW with two plugs
+# A single moment proves little, so we play a year. First the station: two chargers of 150 kW with two connectors
 # each, all behind 100 kW. It looks at the cars every five minutes. Once a minute is the default; that is
 # finer, and slower for a lesson.
 
 # %%
-plugs = [{"id": name, "maxPower": 150, "connectors": 2} for name in "AB"]
-site = {"stationId": "Supermarket", "gridCapacity": 100, "controlInterval": 300, "chargers": plugs}
+chargers = [{"id": name, "maxPower": 150, "connectors": 2} for name in "AB"]
+site = {"stationId": "Supermarket", "gridCapacity": 100, "controlInterval": 300, "chargers": chargers}
 config = load_config(site)
 
 # %% [markdown]
 # Then the drivers. They arrive with the rhythm of a real fast charger (EPFL's log) and stay about an hour,
-# done or not. Each waits at most a quarter of an hour for a plug. One driver in five is a member of the
+# done or not. Each waits at most a quarter of an hour for a connector. One driver in five is a member of the
 # supermarket's club: their `priority` is 1.
 
 # %%
@@ -159,7 +159,7 @@ print(f"highest import in {len(runs)} years: {worst_kw:.1f} of {config.grid_capa
 # %% [markdown]
 # It held. Now the leaderboard. We need several measures, because "good" has several meanings:
 #
-# - **energy missing**: of all the energy that drivers wished for, what the station did not deliver.
+# - **energy missing**: of all the energy that drivers wanted, what the station did not deliver.
 # - **minutes longer**: how much later a driver is done than with an unlimited grid. The median stands for the
 #   typical driver, p95 for the unlucky one: nineteen of twenty drivers have less. If a driver leaves before
 #   the target, the count stops at the departure.
@@ -226,7 +226,7 @@ assert winners.nunique() == 4
 # Five measures have four different winners. Your rule is the best of eight in both counts of minutes, and
 # number 8 in energy. None of this is an accident:
 #
-# - `shortest` makes small wishes leave the queue quickly, so most drivers are done early.
+# - `shortest` makes those who want little leave the queue quickly, so most drivers are done early.
 # - `least_laxity` and `earliest_deadline` know when drivers leave and serve who is in a hurry. They miss the
 #   least energy, and they let others wait: p95 is more than 30 minutes. Lesson 05 is about them.
 # - `uniform` looks fairest in kW because it hands nothing on. Part of the power is lost that way.
@@ -249,7 +249,7 @@ short_runs["shortest"] = simulate(config, fortnight, shortest, **fast)
 best = hindsight(short_runs["shortest"].scenario)
 
 # %% [markdown]
-# The same measure as before, energy missing in per cent of all wishes, now with the optimum on the board.
+# The same measure as before, energy missing in per cent of all that was wanted, now with the optimum on the board.
 
 # %%
 missing = {rule: 100 * (1 - run.metrics()["delivered_share"]) for rule, run in short_runs.items()}
@@ -260,15 +260,15 @@ assert min(missing, key=missing.get) == "optimum in hindsight"
 # %% [markdown]
 # Even who knows the future misses 3.4 %: some drivers leave too early for this station, or for their own car.
 # Only the distance from there can be the rule's doing. `regret` measures this distance. But the optimum is a
-# bound, not a goal: it gives every driver a plug at once. The last line says how much it gives to drivers who
+# bound, not a goal: it gives every driver a connector at once. The last line says how much it gives to drivers who
 # in truth found none.
 
 # %%
 far = regret(short_runs["shortest"])
 balked = short_runs["shortest"].sessions.query("balked").index
 to_balked_kwh = sum(best.by_session[name] for name in balked)
-print(f"shortest: {far.energy_kwh:.0f} kWh below the optimum, {100 * far.share:.1f} % of all wishes")
-print(f"the optimum gives {to_balked_kwh:.0f} kWh to {len(balked)} drivers who found no free plug")
+print(f"shortest: {far.energy_kwh:.0f} kWh below the optimum, {100 * far.share:.1f} % of all that was wanted")
+print(f"the optimum gives {to_balked_kwh:.0f} kWh to {len(balked)} drivers who found no free connector")
 
 # %% [markdown]
 # Note also that the board changed with the period: in these two weeks `shortest` is not the last one any
@@ -277,13 +277,13 @@ print(f"the optimum gives {to_balked_kwh:.0f} kWh to {len(balked)} drivers who f
 # ## Who pays?
 #
 # A mean hides who gains and who loses. So we divide the drivers of the year into four quarters by the energy
-# that they wish for, and compare `max_min` with your rule.
+# that they want, and compare `max_min` with your rule.
 
 # %%
-QUARTERS = ["least wished", "second", "third", "most wished"]
+QUARTERS = ["least wanted", "second", "third", "most wanted"]
 
 
-def by_wish(run):
+def by_energy(run):
     drivers = run.sessions[~run.sessions.balked]
     parts = drivers.groupby(pd.qcut(drivers.requested_kwh, 4, labels=QUARTERS), observed=True)
     lacked = 100 * parts.lacked_kwh.sum() / parts.requested_kwh.sum()
@@ -291,10 +291,10 @@ def by_wish(run):
 
 
 for rule in ("max_min", "shortest"):
-    print(rule, by_wish(runs[rule]).round(1).T.to_string(), sep="\n")
+    print(rule, by_energy(runs[rule]).round(1).T.to_string(), sep="\n")
 
 # %% [markdown]
-# By the minutes, everybody gains, even those who wish for most: 8.6 instead of 9.9 minutes. That sounds too
+# By the minutes, everybody gains, even those who want most: 8.6 instead of 9.9 minutes. That sounds too
 # good. The other line shows the price: they leave with 12.0 % of their energy missing, instead of 10.5 %. A
 # driver who leaves unfinished is not late by our count, because the count stops at the departure. The measure
 # does not see this loss.
@@ -334,7 +334,7 @@ print(both.round(2).T.to_string())
 
 # %% tags=["nbval-ignore-output"]
 def pays(exponent, measure):
-    before, after = by_wish(bends[0.0])[measure], by_wish(bends[exponent])[measure]
+    before, after = by_energy(bends[0.0])[measure], by_energy(bends[exponent])[measure]
     found = bends[exponent].metrics()
     title = f"p95 {found['added_p95_min']:.1f} minutes longer, fair power {100 * found['jain']:.0f} %"
     heights = {"before": before, "your rule": after}
@@ -416,7 +416,7 @@ import warnings
 
 three = pd.DataFrame({"session_id": ["one", "two", "three"], "arrival_s": [0, 60, 120], "energy_kwh": 20})
 three = three.assign(max_power_kw=40, min_power_kw=30)
-small = load_config({"stationId": "small", "gridCapacity": 40, "chargers": plugs})
+small = load_config({"stationId": "small", "gridCapacity": 40, "chargers": chargers})
 done_min = {"first_come": simulate(small, three, "first_come").sessions.done_s / 60}
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -488,7 +488,7 @@ for rule in ("max_min", "shortest", "give_up"):
 
 # %% [markdown]
 # It worked: 16.4 minutes instead of 17.2. And it is a bad rule. It misses 10.1 % of the energy, more than any
-# other rule on the board, and one driver in twenty leaves with less than 59 % of the wish, where `max_min`
+# other rule on the board, and one driver in twenty leaves with less than 59 % of what was wanted, where `max_min`
 # gives at least 68 %. The board became better because those who suffer leave, and their minutes end there.
 # Nothing in the rule is a lie. The measure asked for it.
 #
@@ -497,7 +497,7 @@ for rule in ("max_min", "shortest", "give_up"):
 # - A strategy is a function `rank(demand, now_s)` that answers with a tier (lower is first) and a weight (a
 #   share).
 # - It cannot break a limit. It can leave a car with nothing.
-# - "Shortest remaining energy first" is good for most drivers, and those with large wishes leave with less.
+# - "Shortest remaining energy first" is good for most drivers, and those who want much leave with less.
 # - No rule wins on all measures. Say which measure counts, and look at who pays, before you praise a rule.
 # - Compare with the optimum in hindsight: part of what is missing no rule could have delivered.
 #
@@ -507,7 +507,7 @@ for rule in ("max_min", "shortest", "give_up"):
 # - Unknown departures. `least_laxity`, `earliest_deadline` and `give_up` see the exact departure; drivers
 #   tell it badly or not at all.
 # - The year is made up: arrivals by hour are those of one Swiss station, stays are drawn without regard to
-#   the energy that is wished, and every car of the catalogue is equally likely. A busier or calmer site gives
+#   the energy that is wanted, and every car of the catalogue is equally likely. A busier or calmer site gives
 #   other distances.
 # - The station decides every five minutes here. Cars draw what they are offered, and nothing breaks.
 #

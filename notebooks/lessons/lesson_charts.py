@@ -1,8 +1,7 @@
-"""Charts of a lesson: from plain numbers to plotly figures, in the colours of the page."""
+"""Charts of the lessons: plotly figures of plain numbers, in the colours of the page."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from typing import Any
@@ -23,7 +22,7 @@ from electra_core.dashboard.figures.colours import (
     STORED,
 )
 
-# What has a colour of its own on the page has the same one here; all others take turns.
+# Quantities that the page draws have its colours; all others take turns.
 NAMED: Mapping[str, str] = {
     "grid": GRID,
     "battery": BATTERY,
@@ -51,17 +50,23 @@ def bars(
     lines: Mapping[str, float] | None = None,
     top: float | None = None,
 ) -> go.Figure:
-    """Bars side by side, one place a name; series are stacked, or stand beside each other.
+    """Return a chart of bars, one per name; series are stacked or side by side.
 
     Parameters
     ----------
-    names : what stands below each place
-    series : heights by the name of what they show
+    names : labels of the bars
+    series : heights by the name of their quantity
     title : the finding
-    y : what the heights are, with its unit
-    marks : short lines across each place, as the power that a car could take
+    y : title of the scale, with its unit
+    grouped : series stand side by side
+    marks : short lines across each bar, as the power that a car could take
     lines : lines across the chart, as a limit or a water level
-    top : where the scale ends; by itself where nothing is said
+    top : upper end of the scale; None: plotly's choice
+
+    Examples
+    --------
+    >>> bars(["A", "B"], {"grid": [50, 75]}, "125 kW", lines={"limit": 100}).data[0].y
+    (50.0, 75.0)
     """
     at = list(range(len(names)))
     traces: list[Any] = [
@@ -89,7 +94,19 @@ def curves(
     lines: Mapping[str, float] | None = None,
     top: float | None = None,
 ) -> go.Figure:
-    """Curves over time or over anything else; stacked ones are areas. ``across`` says what ``x`` is."""
+    """Return a chart of curves; stacked ones are areas.
+
+    Parameters
+    ----------
+    x : values of the horizontal axis, whose title is ``across``
+    series, title, y, lines, top : see `bars`
+    stacked : draw areas on top of each other
+
+    Examples
+    --------
+    >>> curves([0, 1], {"SoC": [10, float("nan")]}, "a day", y="SoC, %").data[0].y
+    (10.0, None)
+    """
     at = _plain(x)
     traces: list[Any] = [
         go.Scatter(
@@ -111,21 +128,26 @@ def curves(
 
 
 def steps(x: Numbers, series: Mapping[str, Numbers], title: str, **options: Any) -> go.Figure:
-    """As `curves`, for what stays as it is until it changes: offered power, limits, prices."""
+    """Return `curves` in steps, for values that are constant until they change: offered power, limits, prices.
+
+    Examples
+    --------
+    >>> steps([0, 1], {"limit": [400, 300]}, "a day").data[0].line.shape
+    'hv'
+    """
     return curves(x, series, title, **options).update_traces(line_shape="hv")
 
 
-LETTERS = 44
 HOVER = "%{fullData.name}: %{y:,.1f}<extra></extra>"
 
 
 def _plain(values: Numbers) -> list[float | None]:
-    """Plain numbers, of which a widget sends only those that are numbers."""
+    """Return plain floats, None for not a number, which JSON does not have."""
     return [None if np.isnan(value) else float(value) for value in values]
 
 
 def _fill(name: str, colour: str) -> dict[str, Any]:
-    """The battery has a pattern, as on the page, for those who do not see colours."""
+    """Return the fill of a bar; the battery has a pattern, as on the page, to be told apart without colours."""
     pattern = {"shape": "/" if name == "battery" else "", "fgcolor": "#7A5200", "size": 6}
     return {"color": colour, "pattern": pattern}
 
@@ -147,14 +169,9 @@ def _level(name: str, x: Sequence[float | None], y: Sequence[float]) -> go.Scatt
     return go.Scatter(x=x, y=y, name=name, mode="lines", line=line, hovertemplate=HOVER)
 
 
-def _wrapped(title: str) -> str:
-    """In lines that a phone has room for: plotly breaks none by itself."""
-    return "<br>".join(textwrap.wrap(title, LETTERS))
-
-
 def _figure(traces: Sequence[Any], title: str, y: str, top: float | None) -> go.Figure:
     for number, trace in enumerate(traces):
-        # By itself it would be another one at every run.
+        # Plotly's own uid differs from run to run.
         trace.uid = f"trace-{number}"
     figure = go.Figure(traces)
     figure.update_yaxes(title={"text": y, "standoff": 6}, gridcolor=GRID_LINE, rangemode="tozero")

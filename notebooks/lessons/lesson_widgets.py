@@ -1,7 +1,8 @@
-"""A chart that answers to a hand: a function draws it anew from what is dragged, chosen or pressed."""
+"""Interactive charts of the lessons: a function redraws a chart from the values of its controls."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
@@ -13,28 +14,51 @@ from electra_core.dashboard.widgets.accessibility import AccessibleNames
 from electra_core.dashboard.widgets.forms import LABEL, plain_slider
 from electra_core.dashboard.widgets.plotly_widget import figure_widget
 from electra_core.dashboard.widgets.styles import style
+from electra_core.errors import ElectraError
 
 Draw = Callable[..., go.Figure]
 
+_log = logging.getLogger(__name__)
 
-def slider(label: str, least: float, most: float, value: float, step: float = 1.0) -> widgets.FloatSlider:
-    """A number to drag."""
-    return plain_slider(label, value, least, most, step, ".0f" if step >= 1.0 else ".2f")
+
+def slider(
+    label: str, minimum: float, maximum: float, value: float, step: float = 1.0
+) -> widgets.FloatSlider:
+    """Return a slider for a number.
+
+    Examples
+    --------
+    >>> slider("Site limit, kW", 0, 400, 100).value
+    100.0
+    """
+    return plain_slider(label, value, minimum, maximum, step, ".0f" if step >= 1.0 else ".2f")
 
 
 def choice(label: str, options: Iterable[str], value: str | None = None) -> widgets.Dropdown:
-    """One of several names."""
+    """Return a choice of one of several names; the first one, unless another ``value`` is given.
+
+    Examples
+    --------
+    >>> choice("Strategy", ["max_min", "uniform"]).value
+    'max_min'
+    """
     names = list(options)
     return widgets.Dropdown(options=names, value=value or names[0], description=label, style=LABEL)
 
 
 def switch(label: str, *, on: bool = False) -> widgets.Checkbox:
-    """Something that is so, or is not."""
+    """Return a box to tick.
+
+    Examples
+    --------
+    >>> switch("With a battery", on=True).value
+    True
+    """
     return widgets.Checkbox(value=on, description=label, indent=False)
 
 
 class Press(widgets.Button):  # type: ignore[misc]  # ipywidgets publishes no types
-    """A button whose value is how often it was pressed."""
+    """A button whose value counts its presses."""
 
     def __init__(self, label: str) -> None:
         super().__init__(description=label)
@@ -46,7 +70,15 @@ class Press(widgets.Button):  # type: ignore[misc]  # ipywidgets publishes no ty
 
 
 def press(label: str) -> Press:
-    """A button; the function that draws gets how often it was pressed."""
+    """Return a button; the function that draws gets the number of its presses.
+
+    Examples
+    --------
+    >>> button = press("Again")
+    >>> button.click()
+    >>> button.value
+    1
+    """
     return Press(label)
 
 
@@ -55,17 +87,18 @@ class Live(widgets.VBox):  # type: ignore[misc]
 
     Attributes
     ----------
-    figure : the chart, one widget for good
-    controls : what a hand moves, by the names of the parameters that they set
-    said : why there is nothing new to see; empty where there is
+    figure : the chart, always the same widget
+    controls : the controls by the names of the parameters that they set
     """
 
     def __init__(self, draw: Draw, **controls: Any) -> None:
         self._draw, self.controls = draw, controls
         self.figure = figure_widget(self._drawn())
-        self._words = widgets.HTML()
+        self._message = widgets.HTML()
         row = widgets.HBox(list(controls.values())).add_class("el-row-of-controls")
-        super().__init__([style(), AccessibleNames(), *([row] if controls else []), self._words, self.figure])
+        super().__init__(
+            [style(), AccessibleNames(), *([row] if controls else []), self._message, self.figure]
+        )
         self.add_class("el-page").add_class("el-lesson")
         for control in controls.values():
             if isinstance(control, Press):
@@ -74,21 +107,28 @@ class Live(widgets.VBox):  # type: ignore[misc]
                 control.observe(self._redraw, "value")
 
     @property
-    def said(self) -> str:
-        """What stands over the chart instead of an error."""
-        return str(self._words.value)
+    def message(self) -> str:
+        """Return the message over the chart, as HTML: the last error, or empty."""
+        return str(self._message.value)
 
     def _drawn(self) -> go.Figure:
         return self._draw(**{name: control.value for name, control in self.controls.items()})
 
+    def _say(self, words: str) -> None:
+        self._message.value = f'<p class="el-refusal" role="alert">{escape(words)}</p>'
+
     def _redraw(self, _: object) -> None:
         try:
             fresh = self._drawn()
-        except ValueError as error:  # whatever a station or a simulation refuses is one
-            self._words.value = f'<p class="el-refusal" role="alert">{escape(str(error))}</p>'
+        except ElectraError as error:
+            self._say(str(error))
             return
-        self._words.value = ""
-        # In place: a figure that is made anew takes seconds to appear.
+        except Exception as error:  # a fault of the lesson, or of code that a reader has changed
+            _log.exception("the function that draws failed")
+            self._say(f"The function that draws failed: {type(error).__name__}: {error}")
+            return
+        self._message.value = ""
+        # In place, because a new figure takes seconds to appear.
         with self.figure.batch_update():
             for trace, new in zip(self.figure.data, fresh.data, strict=True):
                 trace.update(new.to_plotly_json())
@@ -96,22 +136,21 @@ class Live(widgets.VBox):  # type: ignore[misc]
 
 
 def live(draw: Draw, **controls: Any) -> Live:
-    """A chart that is drawn anew whenever a hand moves one of its controls.
+    """Return a chart that is redrawn whenever one of its controls changes.
 
-        Parameters
-        ----------
-        draw : gets the controls' values by their names and returns a figure, always with the same traces
-        **controls : of `slider`, `choice`, `switch` and `press`; without any the chart stands still
+    Parameters
+    ----------
+    draw : gets the controls' values by their names and returns a figure, always with the same traces
+    **controls : of `slider`, `choice`, `switch` and `press`; without any the chart does not change
 
-        Examples
-        --------
-        >>> from lesson_charts import bars
-    from lesson_widgets import live, slider
-        >>> def draw(limit_kw):
-        ...     return bars(["CP1", "CP2"], {"grid": [limit_kw / 2.0] * 2}, f"{limit_kw:.0f} kW, shared")
-        >>> chart = live(draw, limit_kw=slider("Site limit, kW", 0, 400, 100))
-        >>> chart.controls["limit_kw"].value = 200
-        >>> chart.figure.data[0].y
-        (100.0, 100.0)
+    Examples
+    --------
+    >>> from lesson_charts import bars
+    >>> def draw(limit_kw):
+    ...     return bars(["CP1", "CP2"], {"grid": [limit_kw / 2.0] * 2}, f"{limit_kw:.0f} kW, shared")
+    >>> chart = live(draw, limit_kw=slider("Site limit, kW", 0, 400, 100))
+    >>> chart.controls["limit_kw"].value = 200
+    >>> chart.figure.data[0].y
+    (100.0, 100.0)
     """
     return Live(draw, **controls)

@@ -1,4 +1,4 @@
-"""The page of comparisons: its model, words and figure, without a browser."""
+"""The comparison page without a browser: model, text and figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pages import parts
+from pages import parts, send
 from traitlets import TraitError
 
 from electra_core import load_config, simulate
@@ -38,7 +38,7 @@ def model() -> ComparisonModel:
     return open_comparison(CONFIGS)
 
 
-def test_the_numbers_are_those_of_simulate(model: ComparisonModel) -> None:
+def test_numbers_are_those_of_simulate(model: ComparisonModel) -> None:
     config = load_config(CONFIGS / "electra_paris_15.json")
     lines = {line.key: line for line in LINES}
     shown = values_of(model.comparison, lines["regret_kwh"])
@@ -49,21 +49,21 @@ def test_the_numbers_are_those_of_simulate(model: ComparisonModel) -> None:
         assert f"{result.metrics()['delivered_kwh']:,.1f}" in results(model.comparison)
 
 
-def test_the_finding_and_the_best_are_words(model: ComparisonModel) -> None:
+def test_finding_and_best_are_words(model: ComparisonModel) -> None:
     assert finding(model.comparison) == "first come delivers most, 968.1 kWh; uniform lacks 12.2 kWh more."
     assert "<small>best</small> 968.1" in results(model.comparison)
     assert '<th scope="row">' in results(model.comparison)
     assert '<th scope="col"' in results(model.comparison)
 
 
-def test_one_strategy_has_no_best(model: ComparisonModel) -> None:
+def test_single_strategy_has_no_best(model: ComparisonModel) -> None:
     model.strategies = ["max_min"]
     assert model.run()
     assert "best</small>" not in results(model.comparison)
     assert finding(model.comparison).startswith("max min delivers 967.3 kWh")
 
 
-def test_no_strategy_is_a_sentence(model: ComparisonModel) -> None:
+def test_run_without_a_strategy_is_refused(model: ComparisonModel) -> None:
     before, version = model.comparison, model.version
     model.strategies = []
     assert not model.run()
@@ -90,7 +90,7 @@ def test_forged_values_are_refused(model: ComparisonModel, trait: str, value: ob
     assert model.progress == 0.0
 
 
-def test_all_strategies_and_every_station(model: ComparisonModel) -> None:
+def test_every_station_runs_and_leaves_planners_out_of_long_logs(model: ComparisonModel) -> None:
     for name in model.configs:
         model.station_name = name
         model.log_name = model.logs[0]
@@ -121,7 +121,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_log_is_a_sentence_and_changes_nothing(model: ComparisonModel, kind: str) -> None:
+def test_bad_log_is_refused_and_changes_nothing(model: ComparisonModel, kind: str) -> None:
     logs, chosen, version = list(model.logs), model.log_name, model.version
     assert not model.add_log("<img src=x onerror=alert(1)>.csv", BAD[kind])
     assert model.refused
@@ -129,12 +129,37 @@ def test_a_bad_log_is_a_sentence_and_changes_nothing(model: ComparisonModel, kin
     assert len(model.message.splitlines()) <= 8
     assert ("and 95 more" in model.message) == (kind == "nonsense")
     assert (model.logs, model.log_name, model.version) == (logs, chosen, version)
-    shown = progress_bar(0.0, model.message, refused=True)
+    shown = progress_bar(0.0, model.message, is_alert=True)
     assert "<img" not in shown
     assert "<script" not in shown
 
 
-def test_a_good_log_is_chosen_and_its_name_is_only_text(model: ComparisonModel) -> None:
+@pytest.mark.parametrize("error", [TypeError("secret detail"), ValueError("secret detail")])
+def test_program_error_is_logged_and_not_called_a_refusal(
+    model: ComparisonModel,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    before, version = model.comparison, model.version
+    monkeypatch.setattr("electra_core.dashboard.comparison_page.model.run", fail)
+    model.strategies = ["priority"]
+    assert not model.run()
+    assert not model.refused
+    assert model.failed
+    assert "something went wrong inside" in model.message
+    assert "secret" not in model.message
+    assert "secret detail" in caplog.text
+    assert (model.comparison, model.version, model.running) == (before, version, False)
+    monkeypatch.undo()
+    assert model.run()
+    assert not model.failed
+
+
+def test_good_log_is_chosen_and_its_name_stays_text(model: ComparisonModel) -> None:
     content = b"session_id,arrival_s,departure_s,energy_kwh,max_power_kw\n=cmd(),864060,868000,20,100\n"
     assert model.add_log("../<b>=x</b>.csv", content), model.message
     assert model.log_name.startswith("Yours: ")
@@ -143,7 +168,7 @@ def test_a_good_log_is_chosen_and_its_name_is_only_text(model: ComparisonModel) 
     assert "<b>=x" not in results(model.comparison)
 
 
-def test_a_log_for_another_station_says_which_lines(model: ComparisonModel) -> None:
+def test_log_of_another_station_names_the_bad_session(model: ComparisonModel) -> None:
     content = b"session_id,arrival_s,energy_kwh,max_power_kw,charger_id\na,0,1,1,CP001\nb,0,1,1,ELSEWHERE\n"
     assert not model.add_log("mine.csv", content)
     assert model.message.startswith("Your log was not taken: mine.csv: 1 fault")
@@ -151,12 +176,12 @@ def test_a_log_for_another_station_says_which_lines(model: ComparisonModel) -> N
     assert "ELSEWHERE" in model.message
 
 
-def test_the_lowest_peak_is_not_the_best(model: ComparisonModel) -> None:
+def test_lowest_peak_is_not_marked_best(model: ComparisonModel) -> None:
     row = next(row for row in results(model.comparison).split("<tr>") if "Highest quarter-hour" in row)
     assert "best" not in row
 
 
-def test_the_results_are_saved_as_they_are(model: ComparisonModel) -> None:
+def test_results_are_saved_with_all_digits_and_without_formulas(model: ComparisonModel) -> None:
     assert model.add_log("=cmd().csv", b"arrival_s,energy_kwh,max_power_kw\n0,20,100\n")
     model.comparison = replace(model.comparison, log_title="=cmd()")
     saved = results_csv(model.comparison)
@@ -168,25 +193,25 @@ def test_the_results_are_saved_as_they_are(model: ComparisonModel) -> None:
     assert list(table.columns[2:]) == [line.key for line in LINES]
 
 
-def test_the_page_loads_and_saves(model: ComparisonModel) -> None:
+def test_page_loads_a_log_and_saves_results(model: ComparisonModel) -> None:
     load, save = (part for part in parts(comparison_page(model)) if isinstance(part, Files))
     sent: list[tuple[object, object]] = []
     for field in (load, save):
         field.send = lambda message, buffers=None: sent.append((message, buffers))
-    load.receive({"kind": "load", "what": "log", "name": "mine.csv"}, [memoryview(b"nonsense")])
+    send(load, {"kind": "load", "what": "log", "name": "mine.csv"}, [memoryview(b"nonsense")])
     assert sent.pop()[0]["said"].startswith("Not loaded")
     assert model.refused
     content = memoryview(b"arrival_s,energy_kwh,max_power_kw\n0,20,100\n")
-    load.receive({"kind": "load", "what": "log", "name": "mine.csv"}, [content])
+    send(load, {"kind": "load", "what": "log", "name": "mine.csv"}, [content])
     assert sent.pop()[0]["said"].startswith("Loaded")
     assert model.log_name == "Yours: mine.csv"
-    save.receive({"kind": "save", "what": "results"}, [])
+    send(save, {"kind": "save", "what": "results"})
     message, buffers = sent.pop()
     assert message["name"] == "comparison.csv"
     assert buffers == [results_csv(model.comparison)]
 
 
-def test_the_figure_keeps_its_traces_and_is_small(model: ComparisonModel) -> None:
+def test_figure_keeps_its_traces_and_is_small(model: ComparisonModel) -> None:
     model.strategies = ["max_min", "uniform", "first_come", "priority"]
     assert model.run()
     rows = rows_of(model.comparison)
@@ -200,9 +225,9 @@ def test_the_figure_keeps_its_traces_and_is_small(model: ComparisonModel) -> Non
     assert len(uids[0]) == 3 * ROWS
 
 
-def test_the_page_follows_its_model(model: ComparisonModel) -> None:
+def test_page_follows_its_model(model: ComparisonModel) -> None:
     page = comparison_page(model)
-    assert "el-compare" in page._dom_classes
+    assert "el-compare" in page.get_state()["_dom_classes"]
     model.station_name = "Motorway hub"
     assert model.log_name == model.logs[0]
     assert model.run()

@@ -1,45 +1,43 @@
-"""What a visitor sees and does on the page of comparisons, in a real browser."""
+"""The comparison page in a real browser."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import ROOT, complaints, serious_faults, serve_page
+from browser import ROOT, complaints, serious_faults, settle
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
 
-# The first run of an installation compiles.
+# The first run of an installation compiles the simulation.
 PATIENCE_MS = 120_000
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    log = tmp_path_factory.mktemp("voila") / "voila.log"
-    with serve_page(log, "compare.ipynb") as (url, _):
-        page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
-        said = complaints(page)
-        page.goto(url, wait_until="commit")
-        expect(page.locator(".el-results tbody tr").first).to_be_visible(timeout=PATIENCE_MS)
-        yield page
-        assert said == []
-        page.context.close()
+def page(browser: Browser, serve: Callable[[str], tuple[str, int]]) -> Iterator[Page]:
+    page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+    said = complaints(page)
+    page.goto(serve("compare.ipynb")[0], wait_until="commit")
+    expect(page.locator(".el-results tbody tr").first).to_be_visible(timeout=PATIENCE_MS)
+    yield page
+    assert said == []
+    page.context.close()
 
 
 def results(page: Page) -> str:
     return page.locator(".el-results").inner_text()
 
 
-def test_strategies_stand_side_by_side_and_the_best_is_named(page: Page) -> None:
+def test_page_opens_with_strategies_side_by_side_and_names_the_best(page: Page) -> None:
     expect(page.locator(".el-finding")).to_contain_text("delivers most")
     for row in ("kWh", "Fairness", "Regret"):
         expect(page.locator(".el-results")).to_contain_text(row, ignore_case=True)
     assert page.locator(".js-plotly-plot .scatterlayer path").count() > 3
 
 
-def test_a_run_takes_what_is_chosen(page: Page) -> None:
+def test_run_takes_the_chosen_log_and_strategies(page: Page) -> None:
     columns = page.locator(".el-results thead th").count()
     page.get_by_label("Log", exact=True).select_option(index=1)
     page.locator(".el-checks").get_by_label("priority").first.check()
@@ -50,7 +48,7 @@ def test_a_run_takes_what_is_chosen(page: Page) -> None:
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_enabled()
 
 
-def test_a_month_of_another_station_is_a_press(page: Page) -> None:
+def test_month_of_another_station_runs(page: Page) -> None:
     page.get_by_label("Station", exact=True).select_option(label="ELECTRA_PARIS_15")
     log = page.get_by_label("Log", exact=True)
     months = [text for text in log.locator("option").all_inner_texts() if "month" in text or "30" in text]
@@ -59,7 +57,7 @@ def test_a_month_of_another_station_is_a_press(page: Page) -> None:
     expect(page.locator(".el-results caption")).to_contain_text(months[0][:20], timeout=PATIENCE_MS)
 
 
-def test_a_file_that_is_none_is_a_sentence(page: Page, tmp_path: Path) -> None:
+def test_file_that_is_no_log_is_refused_in_a_sentence(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(b"<script>alert(1)</script>")
     before = results(page)
@@ -68,7 +66,7 @@ def test_a_file_that_is_none_is_a_sentence(page: Page, tmp_path: Path) -> None:
     assert results(page) == before
 
 
-def test_results_are_saved(page: Page) -> None:
+def test_results_are_downloaded(page: Page) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="Results (CSV)").click()
     assert download.value.suggested_filename == "comparison.csv"
@@ -77,11 +75,11 @@ def test_results_are_saved(page: Page) -> None:
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(page: Page, width: int, scheme: str) -> None:
+def test_page_is_accessible_and_does_not_scroll_sideways(page: Page, width: int, scheme: str) -> None:
     page.set_viewport_size({"width": width, "height": 1000})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
-    page.wait_for_timeout(500)
+    settle(page)
     folder = ROOT / "tests" / "screenshots"
     folder.mkdir(exist_ok=True)
     page.screenshot(path=folder / f"compare-{width}-{scheme}.png", full_page=True)

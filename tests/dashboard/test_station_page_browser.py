@@ -7,20 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import ROOT, complaints, kernels, serious_faults, serve_page, wait_until
+from browser import ROOT, complaints, kernels, serious_faults, wait_until
 from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
 FIRST_CHART = ".js-plotly-plot .barlayer path"
 PATIENCE_MS = 60_000
-
-
-@pytest.fixture(scope="module")
-def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    log = tmp_path_factory.mktemp("voila") / "voila.log"
-    with serve_page(log) as (url, server):
-        yield url, server.pid
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What visitors bring and take along: logs of four kinds, stations, records; nothing of it is trusted."""
+"""Uploads and what the page saves: logs of four formats, configurations, events; nothing is trusted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stations import ROOT
 
 from electra_core import Station, Vehicle, load_config
 from electra_core.dashboard.files import FORMULA, safe_cell
-from electra_core.dashboard.station_page import exports as keep
+from electra_core.dashboard.station_page import exports
 from electra_core.dashboard.station_page.frame import Surroundings, frame_of
 from electra_core.dashboard.station_page.html import header
 from electra_core.dashboard.station_page.record import RecordedStation
@@ -46,7 +46,7 @@ def config() -> StationConfig:
 
 
 def cut(name: str, lines: int = 6) -> bytes:
-    """The first lines of a real log."""
+    """Return the first lines of a real log."""
     path = LOGS / name
     if not path.exists():
         pytest.skip(f"{path} is not on this machine")
@@ -66,7 +66,7 @@ def cut(name: str, lines: int = 6) -> bytes:
         ("caltech_2019-09-01_2019-12-31.csv.gz", read_acn, "CA-311"),
     ],
 )
-def test_real_logs_are_recognised(
+def test_real_log_is_recognised(
     tmp_path: Path, start: bytes, name: str, read: Callable[..., object], charger: str
 ) -> None:
     content = start + cut(name)
@@ -76,7 +76,7 @@ def test_real_logs_are_recognised(
     assert found.equals(read(tmp_path / "log.csv"))
 
 
-def test_a_quoted_header_is_recognised() -> None:
+def test_quoted_header_is_recognised() -> None:
     header, rest = cut("caltech_2019-09-01_2019-12-31.csv.gz").split(b"\n", 1)
     quoted = b",".join(b'"' + cell + b'"' for cell in header.strip().split(b",")) + b"\r\n" + rest
     assert uploaded_sessions("log.csv", quoted)["charger_id"][0] == "CA-311"
@@ -96,12 +96,12 @@ def test_acn_json_is_recognised(bare: bool) -> None:
     assert uploaded_sessions("acn.json", b"\xef\xbb\xbf\n" + content)["energy_kwh"].tolist() == [7.9]
 
 
-def test_words_of_another_format_in_a_cell_decide_nothing() -> None:
+def test_names_of_another_format_in_a_cell_are_ignored() -> None:
     content = b"arrival_s,energy_kwh,max_power_kw,remark\n5,1,7,connectionTime energy_wh ccs\n"
     assert uploaded_sessions("log.csv", content)["arrival_s"].tolist() == [5]
 
 
-def test_an_unknown_format_says_which_columns_there_are() -> None:
+def test_unknown_format_is_refused_with_its_columns() -> None:
     with pytest.raises(SessionsError, match=r"no column arrival_s; there are 'session_id', 'station_id'"):
         uploaded_sessions("caltech.csv", cut("caltech_2019-03.csv"))
 
@@ -118,7 +118,7 @@ def test_an_unknown_format_says_which_columns_there_are() -> None:
         (b"[" * 100_000, "nested too deeply"),
     ],
 )
-def test_what_is_no_log_is_a_sentence(content: bytes, words: str) -> None:
+def test_content_that_is_no_log_is_refused_in_a_sentence(content: bytes, words: str) -> None:
     with pytest.raises((BadValueError, SessionsError), match=words):
         uploaded_sessions("log.csv", content)
 
@@ -136,29 +136,29 @@ def test_what_is_no_log_is_a_sentence(content: bytes, words: str) -> None:
         ("ß" * 500, "ß" * 60),
     ],
 )
-def test_a_name_is_only_text(name: str, plain: str) -> None:
+def test_name_of_a_file_is_plain_text(name: str, plain: str) -> None:
     assert plain_name(name) == plain
     uploaded_sessions(name, PLAIN + b"0,60,1,7\n")  # the file system takes it as well
 
 
-# --- a station's file ------------------------------------------------------------------------------------
+# --- configurations ---------------------------------------------------------------------------------------
 
 
-def test_a_station_that_the_page_cannot_draw() -> None:
+def test_station_with_too_many_connectors_to_draw_is_refused() -> None:
     chargers = [{"id": f"C{number}", "maxPower": 200, "connectors": 2} for number in range(500)]
     data = {"stationId": "BIG", "gridCapacity": 400, "chargers": chargers}
     with pytest.raises(BadValueError, match="has 1000 connectors, and this page draws 60 at most"):
         uploaded_config("big.json", json.dumps(data).encode())
 
 
-def test_html_in_a_stations_name_stays_text() -> None:
+def test_html_in_the_name_of_a_station_stays_text() -> None:
     content = CONFIG.read_text().replace("ELECTRA_PARIS_15", XSS)
     config = uploaded_config("named.json", content.encode())
     assert config.station_id == XSS
     shown = header(frame_of(Station(config).status(), Surroundings(XSS, XSS)))
     assert "<img" not in shown
     assert "&lt;img" in shown
-    assert "<" not in keep.file_stem(RecordedStation(config))
+    assert "<" not in exports.file_stem(RecordedStation(config))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_html_in_a_stations_name_stays_text() -> None:
         (gzip.compress(b"{}", mtime=0), "packed with gzip"),
     ],
 )
-def test_what_is_no_station_is_a_sentence(content: bytes, words: str) -> None:
+def test_content_that_is_no_station_is_refused_in_a_sentence(content: bytes, words: str) -> None:
     with pytest.raises((ConfigError, BadValueError), match=words):
         uploaded_config("mine.json", content)
 
@@ -194,7 +194,7 @@ def test_formulas_and_html_in_names_stay_text(config: StationConfig) -> None:
     station = RecordedStation(config)
     for number, arrival in enumerate(arrivals[:2]):
         station.plug_in(*list(config.connectors)[number], arrival.vehicle, arrival_soc=0.0)
-    cells = [cell for row in csv.reader(keep.sessions_csv(station).decode().splitlines()) for cell in row]
+    cells = [cell for row in csv.reader(exports.sessions_csv(station).decode().splitlines()) for cell in row]
     assert not [cell for cell in cells if cell.startswith(FORMULA)]
 
 
@@ -205,7 +205,7 @@ def test_no_cell_is_a_formula(value: str) -> None:
     assert safe_cell(None) == ""
 
 
-def test_nonsense_names_its_lines(config: StationConfig) -> None:
+def test_bad_rows_are_refused_with_their_lines(config: StationConfig) -> None:
     content = PLAIN + b"soon,1,1,1\n0,60,5,50\n-5,60,1,1\n0,60,much,1\n"
     with pytest.raises(SessionsError) as caught:
         uploaded_arrivals("cars.csv", content, config)
@@ -214,24 +214,26 @@ def test_nonsense_names_its_lines(config: StationConfig) -> None:
     assert [number for number in range(1, 7) if f"line {number} " in said] == [2, 4, 5]
 
 
-def test_cars_for_another_station_are_told_in_a_sentence(config: StationConfig) -> None:
+def test_log_of_another_station_is_refused_in_a_sentence(config: StationConfig) -> None:
     words = r"^epfl\.csv is for other chargers \(L3\); ELECTRA_PARIS_15 has CP001, CP002, CP003$"
     with pytest.raises(BadValueError, match=words):
         uploaded_arrivals("epfl.csv", cut("epfl_level3_2022.csv"), config)
 
 
-@pytest.mark.parametrize(("rows", "words"), [(0, "has no sessions"), (MAX_ARRIVALS + 1, "has 2,001 sessions")])
-def test_none_and_too_many(config: StationConfig, rows: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("rows", "words"), [(0, "has no sessions"), (MAX_ARRIVALS + 1, "has 2,001 sessions")]
+)
+def test_empty_and_too_long_logs_are_refused(config: StationConfig, rows: int, words: str) -> None:
     with pytest.raises(BadValueError, match=words):
         uploaded_arrivals("cars.csv", PLAIN + b"0,60,1,7\n" * rows, config)
 
 
-# --- what is kept comes back -----------------------------------------------------------------------------
+# --- files that the page saved ----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def station(config: StationConfig) -> RecordedStation:
-    """Cars of every kind, one of them gone, limits that moved, something broken."""
+    """A station with cars of every kind, one of them gone, changed limits and a fault."""
     station, places = RecordedStation(config), list(config.connectors)
     cars = list(catalogue().values())
     station.plug_in(*places[0], cars[0], arrival_soc=0.2, target_soc=0.8, departs_s=9_000.0)
@@ -253,9 +255,9 @@ def station(config: StationConfig) -> RecordedStation:
     return station
 
 
-def test_sessions_come_back_as_the_same_arrivals(station: Station) -> None:
-    arrivals = uploaded_arrivals("kept.csv", keep.sessions_csv(station), station.config)
-    sessions = keep.sessions_so_far(station)
+def test_saved_sessions_are_loaded_as_the_same_arrivals(station: Station) -> None:
+    arrivals = uploaded_arrivals("kept.csv", exports.sessions_csv(station), station.config)
+    sessions = exports.sessions_so_far(station)
     assert [
         (arrival.name, arrival.arrival_s, arrival.charger_id, arrival.connector, arrival.vehicle.max_power_kw)
         for arrival in arrivals
@@ -267,35 +269,35 @@ def test_sessions_come_back_as_the_same_arrivals(station: Station) -> None:
     assert left == [moment for _, moment in sessions if moment is not None] == [600.0 + 300.0 + 321.5]
 
 
-def test_a_record_comes_back_as_an_equal_station(station: Station) -> None:
-    again = uploaded_station("kept.jsonl", keep.events_json(station), station.config)
+def test_saved_events_are_loaded_as_an_equal_station(station: Station) -> None:
+    again = uploaded_station("kept.jsonl", exports.events_json(station), station.config)
     assert again.state == station.state
     assert again.allocation == station.allocation
     assert again.events == station.events
 
 
-def test_a_record_of_another_station_is_refused(station: Station) -> None:
+def test_record_of_another_station_is_refused(station: Station) -> None:
     other = load_config(ROOT / "configs" / "epfl_level3.json")
     with pytest.raises(ReplayError, match="cannot have happened"):
-        uploaded_station("kept.jsonl", keep.events_json(station), other)
+        uploaded_station("kept.jsonl", exports.events_json(station), other)
 
 
 @pytest.mark.parametrize(
     "content", [b"nonsense", b'{"_items": []}', XSS.encode(), b'{"at_s": 0, "call": "__init__"}']
 )
-def test_what_is_no_record_leaves_no_empty_station(config: StationConfig, content: bytes) -> None:
+def test_content_that_is_no_record_is_refused(config: StationConfig, content: bytes) -> None:
     with pytest.raises(ReplayError, match=r"mine\.jsonl is no record of events"):
         uploaded_station("mine.jsonl", content, config)
 
 
 @pytest.mark.parametrize("call", ["__init__", "_accept", "save_events", "replay"])
-def test_a_record_calls_nothing_else(config: StationConfig, call: str) -> None:
+def test_record_may_call_only_events(config: StationConfig, call: str) -> None:
     line = json.dumps({"at_s": 0.0, "call": call, "arguments": {}}).encode()
     with pytest.raises(ReplayError, match="there is no call"):
         uploaded_station("mine.jsonl", line + b"\n", config)
 
 
-def test_a_record_of_years_is_not_played(config: StationConfig) -> None:
+def test_record_of_years_is_refused(config: StationConfig) -> None:
     line = json.dumps({"at_s": 0.0, "call": "advance", "arguments": {"seconds": 31_536_000.0}})
     back = line.replace("31536000.0", "-1e12")
     with pytest.raises(ReplayError, match="lasts 7,300 days; this page plays 60 at most"):
@@ -309,8 +311,8 @@ def printed(program: bytes, **names: object) -> str:
     return out.getvalue().strip()
 
 
-def test_python_lines_deliver_the_very_same(station: Station) -> None:
-    assert printed(keep.python_lines(station)) == repr(station.status().delivered_kwh)
+def test_python_lines_deliver_the_same_energy(station: Station) -> None:
+    assert printed(exports.python_lines(station)) == repr(station.status().delivered_kwh)
 
 
 def test_python_lines_with_a_strategy_without_a_name(config: StationConfig) -> None:
@@ -321,7 +323,7 @@ def test_python_lines_with_a_strategy_without_a_name(config: StationConfig) -> N
     station = RecordedStation(config, first)
     station.plug_in(*next(iter(config.connectors)), next(iter(catalogue().values())), arrival_soc=0.2)
     station.advance(600.0)
-    program = keep.python_lines(station)
+    program = exports.python_lines(station)
     assert b"import os" not in program
     program = program.replace(b"# Define your own function", b"my_strategy = given #")
     assert printed(program, given=first) == repr(station.status().delivered_kwh)
@@ -330,15 +332,15 @@ def test_python_lines_with_a_strategy_without_a_name(config: StationConfig) -> N
 def test_python_lines_of_a_hostile_name() -> None:
     name = json.dumps('""" + print("taken") + """\\\0\n\u2028x')
     content = CONFIG.read_text().replace('"ELECTRA_PARIS_15"', name)
-    program = keep.python_lines(RecordedStation(uploaded_config("x.json", content.encode())))
+    program = exports.python_lines(RecordedStation(uploaded_config("x.json", content.encode())))
     assert printed(program) == "0.0"
 
 
-def test_the_result_is_read_by_its_class(station: Station, tmp_path: Path) -> None:
+def test_saved_result_is_loaded_by_its_class(station: Station, tmp_path: Path) -> None:
     path = tmp_path / "kept.parquet"
-    path.write_bytes(keep.result_parquet(station))
+    path.write_bytes(exports.result_parquet(station))
     result = Result.load(path)
-    assert len(result.delivered_kwh) == len(keep.sessions_so_far(station))
+    assert len(result.delivered_kwh) == len(exports.sessions_so_far(station))
     assert result.metrics()["delivered_kwh"] > 0.0
     with pytest.raises(BadValueError, match="no car has come yet"):
-        keep.result_parquet(RecordedStation(station.config))
+        exports.result_parquet(RecordedStation(station.config))

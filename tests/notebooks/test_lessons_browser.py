@@ -1,11 +1,11 @@
-"""Every lesson under Voila: what a hand moves there changes a chart."""
+"""Every lesson under Voila: a control changes a chart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
-from browser import complaints, serious_faults, serve_page
+from browser import complaints, serious_faults
 from playwright.sync_api import Browser, expect
 from test_lessons import NAMES
 
@@ -13,23 +13,19 @@ pytestmark = pytest.mark.browser
 
 PATIENCE_MS = 120_000
 
-# The first chart below a control: all its numbers, as the browser holds them.
+# All numbers of the charts below controls, as the browser has them.
 CHART = ".el-lesson:has(.el-row-of-controls) .js-plotly-plot"
 NUMBERS = f"""JSON.stringify([...document.querySelectorAll("{CHART}")].map(
     (plot) => [plot.data.map((trace) => [trace.x, trace.y]), plot.layout.title.text]))"""
 
 
-@pytest.fixture(scope="module")
-def lessons_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serve_page(tmp_path_factory.mktemp("voila") / "voila.log", "lessons") as (url, _):
-        yield url
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_a_hand_moves_the_chart(browser: Browser, lessons_url: str, name: str) -> None:
+def test_control_changes_the_chart(
+    browser: Browser, serve: Callable[[str], tuple[str, int]], name: str
+) -> None:
     page = browser.new_context(viewport={"width": 1024, "height": 900}).new_page()
     said = complaints(page)
-    page.goto(f"{lessons_url}voila/render/{name}.ipynb", wait_until="commit")
+    page.goto(f"{serve('lessons')[0]}voila/render/{name}.ipynb", wait_until="commit")
     page.wait_for_selector(f"{CHART} .main-svg", timeout=PATIENCE_MS)
     before = page.evaluate(NUMBERS)
     control = page.locator(".el-row-of-controls").first.locator("select, .noUi-handle, input, button").first

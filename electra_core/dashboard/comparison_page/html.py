@@ -1,4 +1,4 @@
-"""What the page of comparisons says, as text and HTML: pure functions. What comes from outside is escaped."""
+"""Text and HTML of the comparison page: pure functions; text from outside is escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from electra_core.dashboard.figures.comparison import Row
 from electra_core.dashboard.files import csv_of
 from electra_core.dashboard.widgets.styles import legend_of
 
-# What each strategy does, in a few words.
+# The order in which each strategy serves cars, in a few words.
 MEANINGS = {
     "max_min": "everyone alike",
     "proportional": "by what each can take",
@@ -27,7 +27,7 @@ MEANINGS = {
 
 
 class Line(NamedTuple):
-    """A row of the table: ``best`` is ``most`` or ``least``, or nothing where neither is better."""
+    """A row of the table: ``best`` is ``most``, ``least``, or empty where neither is better."""
 
     key: str
     title: str
@@ -65,12 +65,12 @@ LINES = (
 
 
 def name_of(strategy: str) -> str:
-    """A strategy's name for people: first come."""
+    """Return a strategy's name as the page shows it: first come."""
     return strategy.replace("_", " ")
 
 
 def values_of(comparison: Comparison, line: Line) -> list[float | None]:
-    """The figure of a row for each strategy; None where it is not known."""
+    """Return the figure of a row for each strategy; None: not known."""
     return [_value(comparison, outcome, line.key) for outcome in comparison.outcomes]
 
 
@@ -80,12 +80,12 @@ def _value(comparison: Comparison, outcome: Outcome, key: str) -> float | None:
     if comparison.best_kwh is None:
         return None
     lacking_kwh = comparison.best_kwh - outcome.metrics["delivered_kwh"]
-    # As `regret` does: what is that close is the same.
+    # As in `regret`: a difference of rounding is none.
     return 0.0 if abs(lacking_kwh) <= 1e-9 * max(1.0, comparison.best_kwh) else lacking_kwh
 
 
 def results(comparison: Comparison | None) -> str:
-    """The table: a column a strategy, a row a figure, and the best of each row marked by a word."""
+    """Return the table: a column a strategy, a row a figure, the best of each row marked by a word."""
     if comparison is None:
         return '<p class="el-empty">Nothing has been run yet. Choose strategies and press Run.</p>'
     head = "".join(_column_head(outcome.strategy) for outcome in comparison.outcomes)
@@ -116,12 +116,12 @@ def _row(comparison: Comparison, line: Line) -> str:
 
 
 def _shown(value: float | None, form: str) -> str:
-    """A figure as it is shown; one that rounds to nothing has no sign."""
+    """Return a figure as shown; one that rounds to 0 has no sign."""
     return "not known" if value is None else form.format(value + 0.0 if abs(value) >= 5e-5 else 0.0)
 
 
 def _best(values: Sequence[float | None], texts: Sequence[str], which: str) -> set[str]:
-    """The best figure as it is shown; none where all look alike."""
+    """Return the best figure as shown; none where all look alike."""
     known = [(value, text) for value, text in zip(values, texts, strict=True) if value is not None]
     if not which or len(set(texts)) < 2 or not known:
         return set()
@@ -129,7 +129,7 @@ def _best(values: Sequence[float | None], texts: Sequence[str], which: str) -> s
 
 
 def results_csv(comparison: Comparison) -> bytes:
-    """The table as a file: a row a strategy, columns named as `Result.metrics` names them, all digits."""
+    """Return the table as CSV: a row a strategy, columns named as in `Result.metrics`, all digits."""
     figures = [values_of(comparison, line) for line in LINES]
     rows = [
         (comparison.station_name, comparison.log_title, outcome.strategy, *values)
@@ -139,7 +139,7 @@ def results_csv(comparison: Comparison) -> bytes:
 
 
 def finding(comparison: Comparison | None) -> str:
-    """What was found, in a sentence or two."""
+    """Return the finding in a sentence or two."""
     if comparison is None:
         return ""
     outcomes = comparison.outcomes
@@ -160,7 +160,7 @@ def finding(comparison: Comparison | None) -> str:
 
 
 def _slower(outcomes: Sequence[Outcome]) -> str:
-    """Who loses drivers most time: 19 of 20 lose no more than this."""
+    """Return which strategies cost drivers the most and the least time, at the 95th percentile."""
     slow = max(outcomes, key=lambda outcome: outcome.metrics["added_p95_min"])
     fast = min(outcomes, key=lambda outcome: outcome.metrics["added_p95_min"])
     lost, least = (f"{one.metrics['added_p95_min']:,.1f}" for one in (slow, fast))
@@ -177,7 +177,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def headline(comparison: Comparison | None) -> str:
-    """The finding, for the top of the page."""
+    """Return the finding for the top of the page."""
     return f'<p class="el-finding">{escape(_capital(finding(comparison)))}</p>'
 
 
@@ -186,16 +186,16 @@ def _capital(words: str) -> str:
 
 
 def header() -> str:
-    """The title of the page, and what it is for."""
+    """Return the title of the page and its purpose."""
     return (
         '<header class="el-header"><h1>Strategies compared</h1>'
-        '<p class="el-note el-lead">The same cars at the same station, once for each strategy: who decides'
-        " how the power is shared, and what it costs whom.</p></header>"
+        '<p class="el-note el-lead">The same cars at the same station, once for each strategy:'
+        " how much energy they get, how long they wait, and how high the import rises.</p></header>"
     )
 
 
 def rows_of(comparison: Comparison | None) -> list[Row]:
-    """The rows of the figure, each with its finding as title."""
+    """Return the rows of the figure, each with its finding as title."""
     if comparison is None:
         return []
     return [Row(_row_title(outcome), outcome.curve) for outcome in comparison.outcomes]
@@ -210,7 +210,7 @@ def _row_title(outcome: Outcome) -> str:
 
 
 def legend(comparison: Comparison | None) -> str:
-    """What the colours mean, and what a point of a curve is."""
+    """Return the meaning of the colours, and of a point of a curve."""
     items = [(GRID, "import of the site"), (LIMIT, "its limit (dashed)")]
     has_battery = comparison is not None and any(one.curve.soc is not None for one in comparison.outcomes)
     items += [(STORED, "SoC of the battery (dotted, right scale)")] if has_battery else []
@@ -222,11 +222,11 @@ def _span(minutes: float) -> str:
     return "a minute" if round(minutes, 3) == 1.0 else f"{minutes:g} minutes"
 
 
-def progress_bar(progress: float, message: str, *, refused: bool) -> str:
-    """How far the run is, and beside it in words; a refusal is an alert."""
+def progress_bar(progress: float, message: str, *, is_alert: bool) -> str:
+    """Return the progress of a run with its message beside it; a refusal or a failure is an alert."""
     percent = round(100.0 * progress)
     words = escape(message).replace("\n", "<br>")
-    said = f'<p class="el-refusal" role="alert">{words}</p>' if refused else f'<p role="status">{words}</p>'
+    said = f'<p class="el-refusal" role="alert">{words}</p>' if is_alert else f'<p role="status">{words}</p>'
     return (
         '<div class="el-progress"><div class="el-bar" role="progressbar"'
         ' aria-label="Progress of the comparison"'

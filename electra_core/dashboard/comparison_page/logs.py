@@ -1,4 +1,4 @@
-"""The logs that the page of comparisons plays: shipped days, made-up ones, and what a visitor brings."""
+"""The logs of the comparison page: shipped days, generated ones, and uploaded ones."""
 
 from __future__ import annotations
 
@@ -23,33 +23,32 @@ from electra_core.sessions import (
 from electra_core.station import StationConfig
 
 DAY_S = 86_400.0
-# Made-up logs: so many drivers a day at each connector, who stay as long as those of EPFL's log.
+# Generated logs: arrivals a day at each connector; dwell times are those of EPFL's log.
 SEED, PER_CONNECTOR, DWELL_S, PATIENCE_S = 2026, 13.0, (1740.0, 0.56), 900.0
 MADE_UP = MappingProxyType({"A generated week (made up)": 7, "A generated month (made up)": 30})
 
-# Minutes up to so many days; a longer log is played in steps of five.
+# Longest log that is played in steps of a minute, and longest of all.
 MINUTE_DAYS, MAX_DAYS = 62, 400
-# A planner solves a program at every step; and so many stays in intervals the best in hindsight may have.
+# Bounds of a planner, which solves a program at every step.
 PLANNER_DAYS, PLANNER_SESSIONS = 2, 60
-MAX_STAYS, CURVE_S = 60_000, 900.0
-# What a visitor may bring.
+# Bounds of what a visitor may upload.
 MAX_SESSIONS, MAX_LOGS = 10_000, 5
 
 
 class Logs:
-    """Every log that there is, by its title; a visitor's own come first."""
+    """All logs by their titles; a visitor's own come first."""
 
     def __init__(self) -> None:
         self._own: dict[str, pd.DataFrame] = {}
 
     def that_fit(self, config: StationConfig) -> list[str]:
-        """Titles of the logs whose chargers a station has."""
+        """Return the titles of the logs whose chargers a station has."""
         days = [load_day(name).title for name in day_names() if _fits(day_sessions(name), config)]
         own = [title for title, table in self._own.items() if _fits(table, config)]
         return [*own, *days, *MADE_UP]
 
     def table(self, title: str, config: StationConfig) -> pd.DataFrame:
-        """The sessions of a log; made-up ones are as many as a station has connectors for."""
+        """Return the sessions of a log; a generated one has as many as suit the station's connectors."""
         if title in self._own:
             return self._own[title]
         if title in MADE_UP:
@@ -63,12 +62,12 @@ class Logs:
         return day_sessions(next(name for name in day_names() if load_day(name).title == title))
 
     def add(self, name: str, content: bytes, config: StationConfig) -> tuple[str, int]:
-        """Take a visitor's log: its title, and how many sessions it has.
+        """Add a visitor's log and return its title and its number of sessions.
 
         Raises
         ------
         BadValueError, SessionsError, ScenarioError
-            When it is no log, does not fit the station, or is more than this page plays.
+            When the content is not a log, does not fit the station, or is more than this page plays.
         """
         table = from_today(uploaded_sessions(name, content))
         count = len(visits_of(name, table, config))
@@ -78,18 +77,18 @@ class Logs:
             raise BadValueError(words)
         scenario_of(config, table)
         title = f"Yours: {plain_name(name)}"
-        kept = {old: rows for old, rows in self._own.items() if old != title}
-        self._own = dict([*kept.items(), (title, table)][-MAX_LOGS:])
+        others = [(old, rows) for old, rows in self._own.items() if old != title]
+        self._own = dict([*others, (title, table)][-MAX_LOGS:])
         return title, count
 
 
 def scenario_of(config: StationConfig, table: pd.DataFrame) -> Scenario:
-    """The scenario of a log: steps of a minute, or of five where it is long.
+    """Return the scenario of a log, in steps of a minute, or of five where it is long.
 
     Raises
     ------
     BadValueError, SessionsError, ScenarioError
-        When it cannot be meant, or is longer than this page plays.
+        When the log has faults, or is longer than this page plays.
     """
     visits = read_session_table(table, config)
     ends = np.concatenate([visits.arrival_s, visits.departure_s[np.isfinite(visits.departure_s)]])
@@ -107,23 +106,15 @@ def _fits(table: pd.DataFrame, config: StationConfig) -> bool:
     return True
 
 
-def plannable(scenario: Scenario) -> bool:
-    """Whether a planner is done with it while somebody waits."""
+def is_plannable(scenario: Scenario) -> bool:
+    """Return whether a planner finishes a scenario while a visitor waits."""
     days = float(scenario.sessions.arrival_s.max(initial=0.0)) / DAY_S
     return days <= PLANNER_DAYS and len(scenario.sessions) <= PLANNER_SESSIONS
 
 
 def too_long_to_plan(names: Sequence[str]) -> str:
-    """Says which planners were left out, and why."""
+    """Return a sentence that names the planners left out, and says why."""
     return (
         f"Left out: {' and '.join(names)}, because a planner solves a program at every step; this page lets"
         f" it for at most {PLANNER_DAYS} days and {PLANNER_SESSIONS} sessions."
     )
-
-
-def stays(scenario: Scenario, end_s: float) -> int:
-    """How large the program of the best in hindsight is: visitors in intervals."""
-    visits = scenario.sessions
-    leaves_s = np.minimum(visits.departure_s, end_s)
-    edges_s = np.unique(np.concatenate([visits.arrival_s, leaves_s, np.arange(0.0, end_s, CURVE_S)]))
-    return int((np.searchsorted(edges_s, leaves_s) - np.searchsorted(edges_s, visits.arrival_s)).sum())

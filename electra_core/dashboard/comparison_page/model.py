@@ -1,8 +1,9 @@
-"""What the page of comparisons knows: a log, a station, strategies, and what came of them. No widgets."""
+"""The model of the comparison page: a log, a station, strategies and their results. No widgets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,11 @@ import numpy as np
 from traitlets import Bool, Float, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
 from electra_core.allocation import STRATEGIES
-from electra_core.dashboard.comparison_page.logs import (
-    MAX_STAYS,
-    Logs,
-    plannable,
-    scenario_of,
-    stays,
-    too_long_to_plan,
-)
+from electra_core.dashboard.comparison_page.logs import Logs, is_plannable, scenario_of, too_long_to_plan
 from electra_core.dashboard.figures.comparison import Curve, curve_of
 from electra_core.dashboard.files import read_configs
-from electra_core.errors import BadValueError, shortened
-from electra_core.optimization import PLANNERS, OptimizationError, regret
+from electra_core.errors import BadValueError, ElectraError, shortened
+from electra_core.optimization import PLANNERS, OptimizationError, program_size, regret
 from electra_core.sessions import Scenario, SessionsError, load_day
 from electra_core.simulation import Result, run
 from electra_core.station import StationConfig
@@ -30,13 +24,17 @@ from electra_core.station import StationConfig
 CHOICES = (*STRATEGIES, *PLANNERS)
 OPENING = ("ELECTRA_PARIS_15", "paris_evening", ("max_min", "uniform", "first_come"))
 
-# How long the best in hindsight is looked for, and so much of an error is shown.
-SOLVE_S, MAX_LINES, MAX_LETTERS = 4.0, 6, 300
+# Bounds of the best in hindsight: time of a solve, and size of its program.
+SOLVE_S, MAX_PROGRAM_SIZE = 4.0, 60_000
+# How much of an error is shown.
+MAX_LINES, MAX_LETTERS = 6, 300
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one strategy: the metrics of its run, and its curves."""
+    """The results of one strategy: the metrics of its run, and its curves."""
 
     strategy: str
     metrics: Mapping[str, float]
@@ -45,7 +43,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Runs of one scenario side by side; ``best_kwh`` in hindsight, None where it was too long to find."""
+    """Runs of one scenario side by side; ``best_kwh`` is the most possible in hindsight, None: not known."""
 
     station_name: str
     log_title: str
@@ -56,7 +54,7 @@ class Comparison:
 
 @dataclass(slots=True)
 class _Runs:
-    """What has been run of one log at one station, so that nothing runs twice."""
+    """The runs of one log at one station so far, so that nothing runs twice."""
 
     scenario: Scenario
     outcomes: dict[str, Outcome]
@@ -78,13 +76,14 @@ class ComparisonModel(HasTraits):
     log_name = Unicode()
     strategies = List(Unicode())
     progress = Float(0.0)
-    # One sentence for the visitor; ``refused``: it says why something was not done.
+    # One sentence for the visitor: ``refused`` when it is a refusal, ``failed`` when the program has a fault.
     message = Unicode("")
     refused = Bool(False)
+    failed = Bool(False)
     running = Bool(False)
-    # The names of the logs that fit the station.
+    # Titles of the logs that fit the station.
     logs = List(Unicode())
-    # Rises by one when there is another comparison to draw.
+    # Rises by one with each new comparison.
     version = Int(0)
 
     def __init__(self, configs: Mapping[str, StationConfig]) -> None:
@@ -95,7 +94,7 @@ class ComparisonModel(HasTraits):
         self._runs: tuple[tuple[str, str], _Runs] | None = None
         self.station_name = next(iter(self.configs))
 
-    # --- what is chosen ------------------------------------------------------------------------------
+    # --- choices -------------------------------------------------------------------------------------
 
     @validate("station_name")
     def _known_station(self, proposal: Any) -> str:
@@ -111,7 +110,7 @@ class ComparisonModel(HasTraits):
 
     @validate("strategies")
     def _known_strategies(self, proposal: Any) -> list[str]:
-        """Each once, and always in the same order."""
+        """Keep each strategy once, always in the same order."""
         unknown = [name for name in proposal["value"] if name not in CHOICES]
         if unknown:
             raise TraitError(f"there is no strategy {shortened(unknown[0])}")
@@ -122,66 +121,80 @@ class ComparisonModel(HasTraits):
         return min(1.0, max(0.0, float(proposal["value"]))) if proposal["value"] == proposal["value"] else 0.0
 
     @observe("station_name")
-    def _find_logs(self, _: object) -> None:
+    def _on_station_changed(self, _: object = None) -> None:
         self.logs = self._logs.that_fit(self.configs[self.station_name])
         if self.log_name not in self.logs:
             self.log_name = self.logs[0]
 
     @observe("station_name", "log_name", "strategies")
-    def _say_what_is_next(self, _: object) -> None:
+    def _on_choice_changed(self, _: object) -> None:
         if not self.strategies:
             self._say("Choose at least one strategy.")
         elif self.comparison is not None:
             self._say("Press Run to compare what is chosen now; the results shown are those of the last run.")
 
-    def _say(self, words: str, *, refused: bool = False) -> None:
+    def _say(self, words: str, *, refused: bool = False, failed: bool = False) -> None:
         with self.hold_trait_notifications():
-            self.message, self.refused = words, refused
+            self.message, self.refused, self.failed = words, refused, failed
+
+    def _attempt(self, action: Callable[[], None], undone: str) -> bool:
+        """Do an action; on an error say that it is ``undone``, and why.
+
+        Only an `ElectraError` is a refusal. Any other error is a fault of the program: it goes to the log
+        with its traceback, and the visitor reads no more than that it happened.
+        """
+        try:
+            action()
+        except ElectraError as error:
+            self._say(f"{undone}: {_sentence(error)}", refused=True)
+            return False
+        except Exception:
+            _log.exception("%s", undone)
+            self._say(f"{undone}: something went wrong inside. The log of the server has more.", failed=True)
+            return False
+        return True
 
     # --- logs ----------------------------------------------------------------------------------------
 
     def add_log(self, name: str, content: bytes) -> bool:
-        """Take a visitor's log and choose it; where it cannot be used, say why and change nothing."""
-        try:
-            title, count = self._logs.add(name, content, self.configs[self.station_name])
-        except ValueError as error:  # every error of a table or a scenario is one
-            self._say(f"Your log was not taken: {_sentence(error)}", refused=True)
-            return False
-        self._runs = None
-        with self.hold_trait_notifications():
-            self._find_logs(None)
-            self.log_name = title
-        self._say(f"Your log has {_counted(count, 'session', 'sessions')}. Press Run to compare.")
-        return True
+        """Add a visitor's log and choose it; return False, with nothing changed, where it cannot be used."""
 
-    # --- running -------------------------------------------------------------------------------------
+        def add() -> None:
+            title, count = self._logs.add(name, content, self.configs[self.station_name])
+            self._runs = None
+            with self.hold_trait_notifications():
+                self._on_station_changed()
+                self.log_name = title
+            self._say(f"Your log has {_counted(count, 'session', 'sessions')}. Press Run to compare.")
+
+        return self._attempt(add, "Your log was not taken")
+
+    # --- runs ----------------------------------------------------------------------------------------
 
     def run(self) -> bool:
-        """Run each chosen strategy and measure it against the best; False where that was refused."""
+        """Run each chosen strategy and measure it against the best; return False where that was refused."""
         if self.running:
-            return False
-        if not self.strategies:
-            self._say("Nothing was run: choose at least one strategy.", refused=True)
             return False
         self.running, self.progress = True, 0.0
         try:
-            self.comparison = self._compare()
-        except (ValueError, OptimizationError) as error:
-            self.progress = 0.0
-            self._say(f"Nothing was run: {_sentence(error)}", refused=True)
-            return False
+            done = self._attempt(self._run, "Nothing was run")
         finally:
             self.running = False
-        self.progress = 1.0
+        self.progress = 1.0 if done else 0.0
+        return done
+
+    def _run(self) -> None:
+        if not self.strategies:
+            raise BadValueError("choose at least one strategy")
+        self.comparison = self._compare()
         count = len(self.comparison.outcomes)
         self._say(" ".join([f"Done: {_counted(count, 'strategy', 'strategies')}.", *self.comparison.notes]))
         self.version += 1
-        return True
 
     def _compare(self) -> Comparison:
         runs, notes = self._runs_of_choice(), []
         chosen = list(self.strategies)
-        left_out = [name for name in chosen if name in PLANNERS and not plannable(runs.scenario)]
+        left_out = [name for name in chosen if name in PLANNERS and not is_plannable(runs.scenario)]
         if left_out:
             chosen = [name for name in chosen if name not in left_out]
             notes.append(too_long_to_plan(left_out))
@@ -216,7 +229,7 @@ class ComparisonModel(HasTraits):
 
 
 def open_comparison(configs: str | Path) -> ComparisonModel:
-    """The model of the page: the stations of a folder, with a comparison that has been run already."""
+    """Return the model of the page: the stations of a folder, with a comparison that has been run."""
     model = ComparisonModel(read_configs(configs))
     station_name, day_name, strategies = OPENING
     if station_name in model.configs:
@@ -228,15 +241,14 @@ def open_comparison(configs: str | Path) -> ComparisonModel:
 
 
 def _find_best(runs: _Runs) -> None:
-    """The most energy that was possible, up to the end of the longest run; or why it is not known."""
+    """Find the most energy that was possible up to the end of the longest run, or why it is not known."""
     result = runs.longest
     if result is None or result.end_s <= runs.solved_to_s:
         return
     runs.solved_to_s, runs.best_kwh, runs.why_not = result.end_s, None, ""
-    if stays(runs.scenario, result.end_s) > MAX_STAYS:
-        runs.why_not = "Regret is left out: the best in hindsight would take too long for this log."
-        return
     try:
+        if program_size(runs.scenario, end_s=result.end_s) > MAX_PROGRAM_SIZE:
+            raise OptimizationError("the best in hindsight would take too long for this log")
         lacking_kwh = regret(result, time_limit_s=SOLVE_S).energy_kwh
     except OptimizationError as error:
         runs.why_not = f"Regret is left out: {error}."
@@ -245,10 +257,10 @@ def _find_best(runs: _Runs) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """The first lines of an error."""
+    """Return the first lines of an error, and the number of those left out."""
     lines = str(error).splitlines() or [type(error).__name__]
     if isinstance(error, SessionsError):
-        # Its own words leave some out as well, and the count has to be right.
+        # Its message is cut as well, and the count has to be right.
         lines = [lines[0], *error.faults]
     more = len(lines) - MAX_LINES
     shown = [*lines[:MAX_LINES], *([f"and {more} more"] if more > 0 else [])]

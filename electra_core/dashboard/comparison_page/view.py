@@ -1,4 +1,4 @@
-"""The page of comparisons: choices, a progress bar, the table of results and the curves."""
+"""The view of the comparison page: choices, a progress bar, the table of results and the curves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from electra_core.dashboard.widgets.styles import style
 
 
 def comparison_page(model: ComparisonModel) -> widgets.Widget:
-    """The whole page of a comparison."""
+    """Return the comparison page of a model."""
     head = widgets.HTML(html.header())
     finding, table, legend = _facts(model)
     results = (
@@ -29,7 +29,7 @@ def comparison_page(model: ComparisonModel) -> widgets.Widget:
 
 
 def _facts(model: ComparisonModel) -> tuple[widgets.HTML, widgets.HTML, widgets.HTML]:
-    """Finding, table and legend: redrawn together, once a version."""
+    """Return finding, table and legend, redrawn together with each comparison."""
     finding, table, legend = (widgets.HTML() for _ in range(3))
 
     def redraw(_: object = None) -> None:
@@ -46,9 +46,10 @@ def _progress(model: ComparisonModel) -> widgets.HTML:
     bar = widgets.HTML()
 
     def redraw(_: object = None) -> None:
-        bar.value = html.progress_bar(model.progress, model.message, refused=model.refused)
+        is_alert = model.refused or model.failed
+        bar.value = html.progress_bar(model.progress, model.message, is_alert=is_alert)
 
-    model.observe(redraw, ["progress", "message", "refused"])
+    model.observe(redraw, ["progress", "message", "refused", "failed"])
     redraw()
     return bar
 
@@ -63,18 +64,18 @@ def _chart(model: ComparisonModel) -> widgets.Widget:
 
 
 def _choices(model: ComparisonModel) -> widgets.Widget:
-    """Station, log, strategies, and the button that runs them."""
+    """Return the choice of station, log and strategies, and the button that runs them."""
     station = forms.dropdown("Station", model, "station_name", list(model.configs))
     log = forms.dropdown("Log", model, "log_name", options_from="logs")
     groups = [
-        forms.group("Where and who", [station, log, _load_field(model)]),
+        forms.group("Station and log", [station, log, _load_field(model)]),
         forms.group("Strategies", [_checks(model), _run_button(model)]),
     ]
     return widgets.VBox(groups).add_class("el-controls")
 
 
 def _load_field(model: ComparisonModel) -> Files:
-    """Where a visitor's own log comes in."""
+    """Return the field that loads a visitor's own log."""
 
     def load(_: str, name: str, content: bytes) -> str:
         return "Loaded and chosen." if model.add_log(name, content) else "Not loaded: the page says why."
@@ -84,7 +85,7 @@ def _load_field(model: ComparisonModel) -> Files:
 
 
 def _save_field(model: ComparisonModel) -> Files:
-    """What can be taken along."""
+    """Return the button that saves the results."""
 
     def save(_: str) -> tuple[str, str, bytes] | None:
         if model.comparison is None:
@@ -95,7 +96,7 @@ def _save_field(model: ComparisonModel) -> Files:
 
 
 def _checks(model: ComparisonModel) -> widgets.Widget:
-    """A box to tick for each strategy."""
+    """Return a box to tick for each strategy."""
     boxes = {
         name: widgets.Checkbox(
             value=name in model.strategies,
@@ -105,18 +106,18 @@ def _checks(model: ComparisonModel) -> widgets.Widget:
         for name in CHOICES
     }
 
-    def tell(_: object) -> None:
+    def choose(_: object) -> None:
         model.strategies = [name for name, box in boxes.items() if box.value is True]
 
     def follow(_: object) -> None:
         chosen = set(model.strategies)
         for name, box in boxes.items():
-            box.unobserve(tell, "value")
+            box.unobserve(choose, "value")
             box.value = name in chosen
-            box.observe(tell, "value")
+            box.observe(choose, "value")
 
     for box in boxes.values():
-        box.observe(tell, "value")
+        box.observe(choose, "value")
     model.observe(follow, "strategies")
     return widgets.VBox(list(boxes.values())).add_class("el-checks")
 

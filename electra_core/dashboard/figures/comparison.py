@@ -15,7 +15,7 @@ from electra_core.simulation import Result
 
 Narrow: TypeAlias = npt.NDArray[np.float32]
 
-# The figure always has this many rows; those that nobody needs are not seen.
+# The figure always has this many rows; unused ones are hidden.
 ROWS = 9
 POINTS = 1_000
 LEAD_S = 3_600.0
@@ -37,16 +37,16 @@ class Curve(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A strategy's curves and, in words, what came of it."""
+    """A strategy's curves and, as title, its result in words."""
 
     title: str
     curve: Curve
 
 
 def curve_of(result: Result) -> Curve:
-    """The site's curves of a run, from an hour before the first arrival, with at most 1,000 points.
+    """Return the site's curves of a run, from an hour before the first arrival, with at most 1,000 points.
 
-    Where steps are more than that, each point is the mean of as many steps as are needed.
+    With more steps than that, each point is the mean of as many steps as are needed.
     """
     scenario, timeline = result.scenario, result.timeline.iloc[:-1]
     arrivals_s = scenario.sessions.arrival_s
@@ -65,19 +65,19 @@ def curve_of(result: Result) -> Curve:
 
 
 def _means(values: npt.NDArray[np.float64], many: int) -> Narrow:
-    """The mean of each so many values."""
+    """Return the means of every ``many`` values."""
     starts = np.arange(0, len(values), many)
     counts = np.minimum(many, len(values) - starts)
     return np.asarray(np.add.reduceat(values, starts) / counts, np.float32)
 
 
 def comparison_figure(rows: Sequence[Row]) -> go.Figure:
-    """One row a strategy: the site's import under its limit, and the battery's SoC where there is one."""
+    """Return the figure: a row a strategy, with the site's import, its limit, and the battery's SoC."""
     return go.Figure(data=_traces(rows), layout=_layout(rows))
 
 
 def comparison_changes(rows: Sequence[Row]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What moves from one comparison to the next, in the words of plotly's ``update``: traces and layout."""
+    """Return what changes between comparisons, as arguments of plotly's ``update``: traces and layout."""
     return changes_of(
         _traces(rows),
         _layout(rows),
@@ -96,19 +96,19 @@ def _nth(rows: Sequence[Row], number: int) -> Row | None:
 
 
 def _row_traces(number: int, row: Row | None) -> list[dict[str, Any]]:
-    """Import, limit and SoC of a row; an empty row has them too, so that none is ever made anew."""
-    nothing = np.zeros(0, np.float32)
-    curve = row.curve if row else Curve(0.0, 1.0, nothing, None, 0.0)
+    """Return import, limit and SoC of a row; an empty row has them too, so that traces are never replaced."""
+    empty = np.zeros(0, np.float32)
+    curve = row.curve if row else Curve(0.0, 1.0, empty, None, 0.0)
     span = [curve.start_h, _end_h(curve)]
     steps = {"type": "scatter", "mode": "lines", "x0": curve.start_h, "dx": curve.point_h}
-    power = f"y{number + 1}" if number else "y"
-    store = f"y{ROWS + number + 1}"
-    soc = nothing if curve.soc is None else np.asarray(100.0 * curve.soc, np.float32)
+    power_axis = f"y{number + 1}" if number else "y"
+    soc_axis = f"y{ROWS + number + 1}"
+    soc = empty if curve.soc is None else np.asarray(100.0 * curve.soc, np.float32)
     return [
         {
             **steps,
             "uid": f"import-{number}",
-            "yaxis": power,
+            "yaxis": power_axis,
             "y": curve.import_kw,
             "visible": row is not None,
             "line": {"color": GRID, "width": 1.5, "shape": "hv"},
@@ -120,7 +120,7 @@ def _row_traces(number: int, row: Row | None) -> list[dict[str, Any]]:
             "type": "scatter",
             "mode": "lines",
             "uid": f"limit-{number}",
-            "yaxis": power,
+            "yaxis": power_axis,
             "x": span,
             "y": [curve.limit_kw, curve.limit_kw],
             "visible": row is not None,
@@ -130,7 +130,7 @@ def _row_traces(number: int, row: Row | None) -> list[dict[str, Any]]:
         {
             **steps,
             "uid": f"soc-{number}",
-            "yaxis": store,
+            "yaxis": soc_axis,
             "y": soc,
             "visible": row is not None and curve.soc is not None,
             "line": {"color": STORED, "width": 2, "dash": "dot"},
@@ -158,8 +158,8 @@ def _layout(rows: Sequence[Row]) -> dict[str, Any]:
         "xaxis": _time_axis(rows),
         "annotations": [],
     }
-    # The limit and a full battery at different heights, or one line would hide the other.
-    top_kw = 1.28 * max([1.0, *(max(row.curve.limit_kw, _most(row.curve)) for row in rows)])
+    # The limit and a full battery stand at different heights, or one line would hide the other.
+    top_kw = 1.28 * max([1.0, *(max(row.curve.limit_kw, _max_kw(row.curve)) for row in rows)])
     for number in range(ROWS):
         upper = 1.0 - number * (ROW_PX + GAP_PX) / inner_px
         domain = [max(0.0, upper - ROW_PX / inner_px), upper] if number < count else [0.0, 0.001]
@@ -168,12 +168,12 @@ def _layout(rows: Sequence[Row]) -> dict[str, Any]:
     return layout
 
 
-def _most(curve: Curve) -> float:
+def _max_kw(curve: Curve) -> float:
     return float(curve.import_kw.max(initial=0.0))
 
 
 def _value_axes(number: int, row: Row | None, domain: list[float], top_kw: float) -> dict[str, Any]:
-    """kW on the left, and over it the battery's SoC on the right."""
+    """Return the axes of a row: kW on the left, the battery's SoC on the right."""
     shared = {"fixedrange": True, "zeroline": False}
     name = f"yaxis{number + 1}" if number else "yaxis"
     has_battery = row is not None and row.curve.soc is not None
@@ -203,7 +203,7 @@ def _value_axes(number: int, row: Row | None, domain: list[float], top_kw: float
 
 
 def _notes(number: int, row: Row | None, domain: list[float]) -> list[dict[str, Any]]:
-    """The finding above a row, and the name of the limit on its line."""
+    """Return the finding above a row, and the name of the limit on its line."""
     both = {"showarrow": False, "visible": row is not None}
     title = {
         **both,
@@ -234,7 +234,7 @@ def _notes(number: int, row: Row | None, domain: list[float]) -> list[dict[str, 
 
 
 def _time_axis(rows: Sequence[Row]) -> dict[str, Any]:
-    """Hours of the day, or days where they are many. All rows share it."""
+    """Return the time axis that all rows share: hours, or days where they are many."""
     start_h = min((row.curve.start_h for row in rows), default=0.0)
     end_h = max((_end_h(row.curve) for row in rows), default=DAY_H)
     wide_h = end_h - start_h

@@ -12,7 +12,7 @@ from electra_core.dashboard.station_page.links import Link, checked_link, link_q
 from electra_core.dashboard.station_page.playback import Playback
 from electra_core.dashboard.station_page.playback_model import PlaybackModel, checked_choice
 from electra_core.dashboard.station_page.record import RecordedStation
-from electra_core.dashboard.station_page.remote import ServedPlay
+from electra_core.dashboard.station_page.remote import RemotePlayback
 from electra_core.dashboard.station_page.remote_client import is_address
 from electra_core.dashboard.station_page.traffic import Traffic
 from electra_core.errors import BadValueError, ElectraError, shortened
@@ -105,7 +105,7 @@ class StationModel(PlaybackModel):
         """Show and steer a station that is served elsewhere; nothing of it can be exchanged."""
         entries, self.log = self.log, []
         try:
-            playback = ServedPlay(address, self._note_at)
+            playback = RemotePlayback(address, self._note_at)
         except ElectraError:
             self.log = entries
             raise
@@ -153,7 +153,7 @@ class StationModel(PlaybackModel):
                 own = self.playback.own_strategies
                 events = uploads.uploaded_station(name, content, self.config, own).events
                 self.open(self.station_name, NO_DAY)
-                self.attach(Playback(RecordedStation(self.config), Traffic((), self.config), self._note))
+                self.attach(Playback(RecordedStation(self.config), Traffic(), self._note))
                 self.playback.repeat(events, own)
                 self._compare_again()
             else:

@@ -1,232 +1,213 @@
-"""A served station on the page: a mirror that repeats its journal, and hands that reach over the wire."""
+"""A served station on the page: what happens there shows, and what a visitor does is done there."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from functools import partial
+from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import quote
 
-from electra_core.allocation import BATTERY, Strategy, name_of
-from electra_core.dashboard.station_page.history import SAMPLE_S
-from electra_core.dashboard.station_page.labels import arrives, label, leaves
-from electra_core.dashboard.station_page.playback import Playback
+from pydantic import BaseModel, Field
+
+from electra_core.allocation import BATTERY
+from electra_core.dashboard.station_page.exports import exported
+from electra_core.dashboard.station_page.history import SAMPLE_S, sample_of
+from electra_core.dashboard.station_page.labels import NAMELESS, arrives, label
+from electra_core.dashboard.station_page.playback import Playback, SetPoints
 from electra_core.dashboard.station_page.record import RecordedStation
-from electra_core.dashboard.station_page.remote_client import ANSWER_S, Wire, WireError, allowed
-from electra_core.dashboard.station_page.remote_stream import Beginning, Follower
+from electra_core.dashboard.station_page.remote_client import (
+    Ask,
+    RemoteClient,
+    RemoteError,
+    allowed_origin,
+    one_line,
+)
 from electra_core.dashboard.station_page.traffic import Traffic
-from electra_core.dashboard.station_page.what_if import Outcome
-from electra_core.dashboard.widgets.file_transfer import MAX_CONNECTORS
-from electra_core.errors import BadValueError
-from electra_core.station import FAIL_SAFE, Event, Session, Station, StationConfig, Vehicle, catalogue
+from electra_core.dashboard.widgets.file_transfer import MAX_DRAWN_CONNECTORS
+from electra_core.errors import BadValueError, ElectraError, checked_number, is_finite
+from electra_core.station import (
+    BATTERY_ID,
+    FAIL_SAFE,
+    WHOLE_CHARGER,
+    ConnectorId,
+    Event,
+    Explanation,
+    Session,
+    StationStatus,
+    Vehicle,
+    catalogue,
+    load_config,
+)
 
-# How long one tick may repeat events, s: a long journal is caught up in slices, and the page stays alive.
-SLICE_S = 0.4
-# How long a hand waits until its deed shows, s.
-PATIENCE_S = 5.0
+DAY_S = 86_400.0
+# A poll waits no longer for its answer: the page draws the one before, and this one with the next tick.
+WAIT_S = 0.2
+# New events that are told: older ones are left out.
+RECENT_EVENTS = 200
+# Bounds of a journal that is loaded, and events of one request for it: some seconds of work.
+MAX_EVENTS, MAX_DAYS, PAGE = 20_000, 60, 1000
 
-# A sentence, and the time of day when it was so, s.
+
+Json = dict[str, Any]
+# A sentence, and the time of day when it was so, s; an origin, and a token.
 Say = Callable[[str, float], None]
+Connect = Callable[[str, str], RemoteClient]
 
 
-class ServedPlay(Playback):
-    """A mirror of a served station: every event of its journal is repeated here, exact to the last bit.
+class Clock(BaseModel):
+    """A station's clock, and the time of day when it showed 0, s (Unix); None where it is simulated."""
 
-    Parameters
+    simulated: bool
+    began_unix_s: float | None = Field(None, ge=0.0, lt=2**32)
+
+
+class NumberedEvent(Event):
+    """An event with its number in the journal."""
+
+    number: int
+
+
+class Explained(BaseModel):
+    """The explanation of a session."""
+
+    explanation: str
+    gain_per_kw: dict[Literal["connector", "charger", "site", "battery"], float]
+
+
+class Update(NamedTuple):
+    """A station at one time, and its events since the last update; ``begins``: its journal is another one."""
+
+    status: StationStatus
+    clock: Clock
+    tag: str
+    number: int
+    events: list[Event]
+    begins: bool
+
+
+class RemoteStation:
+    """A served station: what the page reads of it, and the commands of `Station`.
+
+    Attributes
     ----------
-    address : where it is served, as a link names it
-    say : hears a sentence for whatever happens there
-
-    Raises
-    ------
-    BadValueError
-        When a page may not speak to this address, or no station answers there.
+    last : the last update
+    fault : the reason why it may not be of now; empty: it is
     """
 
-    own_time = False
-    fixed = "this station is served: it begins at its server, with its own file and its own cars"
+    def __init__(self, client: RemoteClient) -> None:
+        self._client, self.fault = client, ""
+        self._job: Future[Update | None] | None = None
+        self._updates: list[Update] = []
+        self.config = load_config(client.run(lambda ask: ask("config")).read(Json))
+        sizes = [(charger.id, len(charger.connectors)) for charger in self.config.chargers]
+        self._connectors = [(name, number) for name, size in sizes for number in range(1, size + 1)]
+        if (count := len(self._connectors)) > MAX_DRAWN_CONNECTORS:
+            raise RemoteError(
+                f"it has {count} connectors, and this page draws {MAX_DRAWN_CONNECTORS} at most"
+            )
+        self._take(client.run(partial(self._read, None)))
 
-    def __init__(self, address: str, say: Say) -> None:
-        origin = allowed(address)
-        self.address = str(origin)
-        self.wire = Wire(origin, os.environ.get("ELECTRA_TOKEN", "").strip() or None)
-        self._follower = Follower(self.wire)
-        self._mine, self._passing, self._known = "", False, 0
-        self._beginning: Beginning | None = None
-        self._follower.start()
-        try:
-            beginning = self._begun()
-            station = _drawn(beginning)
-            traffic = Traffic((), station.config)
-            super().__init__(station, traffic, lambda words: say(words, self.time_of_day_s))
-            self.commands = Hands(self)
-            self._begin(beginning)
-            self._catch_up()
-        except BadValueError:
-            self.close()
-            raise
-
-    def _catch_up(self) -> None:
-        """As far as a visitor waits for it; the rest comes with the ticks."""
-        follower, end_s = self._follower, time.monotonic() + ANSWER_S
-        while follower.last is None and not follower.trouble and time.monotonic() < end_s:
-            follower.wait(0.05)
-        self.wait_for(follower.last or 0)
-        if trouble := follower.verdict or follower.trouble:
-            raise BadValueError(f"no station can be shown from {self.address}: {trouble}")
-
-    def _begun(self) -> Beginning:
-        """The first word."""
-        end_s = time.monotonic() + ANSWER_S
-        while (found := self._follower.take()) is None:
-            if self._follower.trouble or time.monotonic() > end_s:
-                trouble = self._follower.trouble or f"{self.address} does not answer"
-                raise BadValueError(f"no station can be shown from {self.address}: {trouble}")
-            self._follower.wait(0.1)
-        assert isinstance(found, Beginning)
-        return found
-
-    def _begin(self, beginning: Beginning) -> None:
-        self.station, self.number, self._beginning = _drawn(beginning), 0, beginning
-        self.own_time, self.clock_zero_s = beginning.simulated, beginning.clock_zero_s
-        self._count = self._known = 0
-        self.history.clear()
-        self.outcome = Outcome()
-        if self.shadow is not None:
-            self.shadow = None
-            self._say("The comparison has ended: the station began anew")
-
-    def close(self) -> None:
-        """Hear no more of it."""
-        self._follower.close()
-
-    # --- what happens there --------------------------------------------------------------------------
+    # --- reading -------------------------------------------------------------------------------------
 
     @property
-    def notice(self) -> str:
-        """Why the page does not show the station as it is now; empty: it does."""
-        return self._follower.notice(self.number)
+    def now_s(self) -> float:
+        """The station's clock, s."""
+        return self.last.status.now_s
 
-    def poll(self, seconds: float = SLICE_S) -> None:
-        """Repeat here what has happened there, but no longer than this."""
-        if len(self.station.events) != self._count:
-            # Somebody changed the mirror in code: it shows nothing real until it begins anew.
-            self._follower.again()
-            self._beginning = None
-            self._count = len(self.station.events)
-        end_s = time.monotonic() + seconds
-        try:
-            while time.monotonic() < end_s and (found := self._follower.take()) is not None:
-                if isinstance(found, Beginning):
-                    self._begin(found)
-                else:
-                    self._repeat(*found)
-            self._count = len(self.station.events)
-            self._compare_with_told()
-        except (ValueError, TypeError, ArithmeticError, LookupError) as error:
-            self._count = len(self.station.events)
-            self._follower.close(str(error))
+    def status(self) -> StationStatus:
+        """Return the last status."""
+        return self.last.status
 
-    def _repeat(self, number: int, event: Event) -> None:
-        before = self.station.state.sessions if event.call == "unplug" else {}
-        try:
-            self.station.apply_event(event)
-        except (ValueError, TypeError, ArithmeticError, LookupError) as error:
-            raise BadValueError(f"its event {number} cannot have happened: {error}") from None
-        self.number = number
-        passing = event.call == "advance"
-        if not passing or not self.history or event.at_s - self.history[-1].now_s >= SAMPLE_S:
-            self.sample(passing=passing)
-        if not passing and event.call == self._mine:
-            self._mine = ""  # the hand says it itself
-        elif words := _words(event, before):
-            self._say(words)
+    def explain(self, session_id: str) -> Explanation:
+        """Return why a session gets what it gets, or that this is not known now."""
+        path, said = f"sessions/{quote(session_id, safe='')}/explanation", Explanation("not known now")
+        said.gain_per_kw = {}
+        with suppress(ElectraError):
+            if not self.fault:
+                found = self._client.run(lambda ask: ask(path)).read(Explained)
+                said = Explanation(one_line(found.explanation))
+                said.gain_per_kw = {str(limit): gain for limit, gain in found.gain_per_kw.items()}
+        return said
 
-    def _compare_with_told(self) -> None:
-        """Another version of this program may decide differently: that must not pass for the station."""
-        told = self._follower.told
-        if told is None or told[0] is not self._beginning or told[1].number != self.number:
-            return
-        if dict(self.station.allocation.offered_kw) != told[1].offered_kw:
-            raise BadValueError("this page decides differently from it: are they of the same version?")
-
-    def wait_for(self, number: int) -> bool:
-        """Until the mirror has an event, but not too long; whether it has."""
-        end_s = time.monotonic() + PATIENCE_S
-        self.poll()
-        while self.number < number and time.monotonic() < end_s and not self.notice.startswith("stale"):
-            self._follower.wait(0.1)
-            self.poll()
-        return self.number >= number
-
-    def sample(self, *, passing: bool = True) -> None:
-        """One a minute while nothing but time passes: a real clock has an event every few seconds."""
-        history = self.history
-        if self._passing and len(history) > 1 and self.station.now_s - history[-2].now_s < SAMPLE_S:
-            history.pop()
-        self._passing = passing
-        super().sample()
-
-    # --- what a hand does ----------------------------------------------------------------------------
-
-    def do(self, call: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Have the station do something, and wait until it shows here.
-
-        Raises
-        ------
-        StationError
-            When it refuses, or nothing is known of it.
-        """
-        self.poll()
-        if self.notice:
-            raise BadValueError(f"nothing was sent, the page is {self.notice}")
-        self._mine = call
-        try:
-            answer = self.wire.change(method, path, body)
-            shown = self.wait_for(self.wire.last())
-        except WireError as error:
+    def journal(self) -> list[Event]:
+        """Return all events, where they are not too many."""
+        events, number = list[Event](), self.last.number
+        if number > MAX_EVENTS:
             raise BadValueError(
-                f"the station's word is missing, {error}: whether it was done will show when it comes"
-            ) from None
-        finally:
-            self._mine = ""
-        if not shown:
-            self._say("The station was told, and its word has not come back yet")
+                f"its journal has {number:,} events, and this page loads {MAX_EVENTS:,} at most:"
+                f" {self._client.origin}/v1/events has them"
+            )
+        while (count := len(events)) < number:
+            events += self._client.run(partial(_read_events, count, min(count + PAGE, number)))
+        return events
+
+    def poll(self) -> list[Update]:
+        """Read the station again, and return what has come since the last poll."""
+        self._job = self._job or self._client.start(partial(self._read, self.last))
+        if wait([self._job], WAIT_S).done:
+            job, self._job = self._job, None
+            try:
+                self._take(job.result())
+            except ElectraError as error:
+                since = time.strftime("%H:%M:%S", time.localtime(self._heard_unix_s))
+                self.fault = f"stale: no answer since {since} ({one_line(error)}); the page asks again"
+        updates, self._updates = self._updates, []
+        return updates
+
+    def _take(self, update: Update | None) -> None:
+        self.fault, self._heard_unix_s = "", time.time()
+        if update is not None:
+            self.last = update
+            self._updates.append(update)
+
+    async def _read(self, last: Update | None, ask: Ask) -> Update | None:
+        """Return an update; None: nothing has changed since the last one."""
+        answer = await ask("status", tag=last.tag if last else "")
+        if last and answer.code == 304:
+            return None
+        status, number = answer.read(StationStatus), answer.tag.strip('"').partition("-")[0]
+        connectors = [
+            (each.charger_id, one.connector_id) for each in status.chargers for one in each.connectors
+        ]
+        if (status.station_id, connectors) != (self.config.station_id, self._connectors):
+            raise RemoteError("another station answers there: open its link again")
+        if not (number.isascii() and number.isdecimal() and len(number) < 19):
+            raise RemoteError("its status has no number")
+        begins = not last or int(number) < last.number or status.now_s < last.status.now_s
+        since = 0 if not last or begins else last.number
+        events = await _read_events(max(since, int(number) - RECENT_EVENTS), int(number), ask)
+        clock = (await ask("clock")).read(Clock)
+        return Update(status, clock, answer.tag, int(number), events, begins)
+
+    # --- commands ------------------------------------------------------------------------------------
+
+    def _send(self, method: str, path: str, body: Json | None, call: str, said: Json) -> Json:
+        """Have the station do something, and read it again; the event that this causes is not told.
+
+        It is known by its ``call`` and what it ``said``: of two clients at one connector one is refused.
+        """
+
+        async def change(ask: Ask) -> tuple[Json, Update | None]:
+            return (await ask(path, method, body)).read(Json), await self._read(self.last, ask)
+
+        if self.fault:
+            raise BadValueError(f"nothing was sent, the page is {self.fault}")
+        self._job = None  # its answer would be older
+        try:
+            answer, update = self._client.run(change)
+        except RemoteError as error:
+            words = f"the station's answer is missing, {error}: whether it was done will show when it comes"
+            raise BadValueError(words) from None
+        events = update.events if update else []
+        own = (each for each in events if each.call == call and said.items() <= each.arguments.items())
+        if event := next(own, None):
+            events.remove(event)
+        self._take(update)
         return answer
-
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass, a minute at a time, where the clock is simulated."""
-        if not self.own_time:
-            raise BadValueError("this station's clock follows the time of day: it cannot be moved")
-        while seconds > 0.0:
-            self.do("advance", "POST", "/v1/clock/advance", {"seconds": min(SAMPLE_S, seconds)})
-            seconds -= SAMPLE_S
-
-    def set_meter_silent(self, silent: bool) -> None:
-        """Its meter is at the station."""
-        raise BadValueError(self.fixed if silent else "this station is served: its meter is its own")
-
-    def _new_events(self) -> Iterable[Event]:
-        # The record stays whole: the station's own notes are looked for in it.
-        known, self._known = self._known, len(self.station.events)
-        return self.station.events[known:]
-
-    def _past_events(self) -> Iterable[Event]:
-        return self.station.events
-
-
-class Hands:
-    """What a hand does at a served station: the methods of `Station` that change something.
-
-    Parameters
-    ----------
-    play : knows the way
-    """
-
-    def __init__(self, play: ServedPlay) -> None:
-        self._play = play
 
     def plug_in(
         self,
@@ -236,70 +217,196 @@ class Hands:
         *,
         arrival_soc: float | None = None,
         target_soc: float | None = None,
-    ) -> str:
-        """A car arrives."""
-        known = catalogue().get(vehicle.name or "") == vehicle
-        car = {"vehicle": vehicle.name} if known else {"max_power_kw": vehicle.max_power_kw}
-        soc = {"arrival_soc": arrival_soc, "target_soc": target_soc} if known else {}
-        body = {"charger_id": charger_id, "connector": connector, **car, **soc}
-        return str(self._play.do("plug_in", "POST", "/v1/sessions", body).get("session_id"))
+    ) -> None:
+        """Let a car arrive: one of the catalogue, or another one, of which the station gets the power."""
+        where = {"charger_id": charger_id, "connector": connector}
+        car: Json = {"vehicle": vehicle.name, "arrival_soc": arrival_soc, "target_soc": target_soc}
+        if catalogue().get(vehicle.name) != vehicle:
+            car = {"max_power_kw": vehicle.max_power_kw}
+        self._send("POST", "sessions", {**where, **car}, "plug_in", where)
 
     def unplug(self, charger_id: str, connector: int) -> Session:
-        """The car that the page shows there departs, and no other one."""
-        copy = Station.from_decision(self._play.station.config, self._play.station.decision)
-        session = copy.unplug(charger_id, connector)  # where there is none, this says so
-        self._play.do("unplug", "DELETE", f"/v1/sessions/{quote(session.session_id, safe='')}")
-        return session
+        """Let the car depart that the page shows at a connector, and no other one; return its session."""
+        cars = {(charger, number): car for charger, number, car in self.last.status.sessions}
+        if (car := cars.get((charger_id, connector))) is None:
+            raise BadValueError(f"connector {connector} of {charger_id} is free: no car can leave it")
+        where = {"charger_id": charger_id, "connector": connector}
+        answer = self._send("DELETE", f"sessions/{quote(car.session_id, safe='')}", None, "unplug", where)
+        energy_kwh = checked_number("the energy of its answer", answer.get("energy_kwh"))
+        vehicle = Vehicle(car.vehicle_max_power, name=one_line(car.vehicle))
+        return Session(car.session_id, charger_id, connector, vehicle, car.arrived_s, energy_kwh=energy_kwh)
 
     def set_available(self, charger_id: str, connector: int | None = None, available: bool = True) -> None:
-        """Something breaks, or works again."""
-        body = {"charger_id": charger_id, "connector": connector, "available": available}
-        self._play.do("set_available", "PUT", "/v1/availability", body)
+        """Take a connector, a charger or the battery out of service, or bring it back."""
+        part = {"charger_id": charger_id, "connector": connector, "available": available}
+        self._send("PUT", "availability", part, "set_available", part)
 
     def set_site_limit(self, kw: float | None) -> None:
         """Limit the import, kW."""
-        self._play.do("set_site_limit", "PUT", "/v1/site-limit", {"limit_kw": kw})
+        self._send("PUT", "site-limit", {"limit_kw": kw}, "set_site_limit", {"kw": kw})
 
     def set_static_load(self, kw: float) -> None:
-        """Set what the site itself takes, kW."""
-        self._play.do("set_static_load", "PUT", "/v1/static-load", {"load_kw": kw})
+        """Set the power that the site itself takes, kW."""
+        self._send("PUT", "static-load", {"load_kw": kw}, "set_static_load", {"kw": kw})
 
-    def set_strategy(self, strategy: str | Strategy) -> None:
-        """Choose who comes first: a shipped strategy, for a function cannot be sent."""
-        if not isinstance(strategy, str):
-            raise BadValueError(f"{name_of(strategy)} is a function here: a served station has its own")
-        self._play.do("set_strategy", "PUT", "/v1/strategy", {"strategy": strategy})
+    def set_strategy(self, strategy: str) -> None:
+        """Choose a shipped strategy."""
+        self._send("PUT", "strategy", {"strategy": strategy}, "set_strategy", {"strategy": strategy})
 
-
-def _drawn(beginning: Beginning) -> RecordedStation:
-    """The station before its first event, if this page can draw it."""
-    config: StationConfig = beginning.config
-    if len(config.connectors) > MAX_CONNECTORS:
-        raise BadValueError(
-            f"{config.station_id} has {len(config.connectors)} connectors, and this page draws"
-            f" {MAX_CONNECTORS} at most"
-        )
-    return RecordedStation(config)
+    def advance(self, seconds: float) -> None:
+        """Let time pass, s, where the clock is simulated."""
+        self._send("POST", "clock/advance", {"seconds": seconds}, "advance", {})
 
 
-def _words(event: Event, before: Any) -> str:
-    """Says what somebody else did there; empty where it is not worth a line."""
-    said: dict[str, Any] = event.arguments
-    place = (str(said.get("charger_id")), int(said.get("connector") or 0))
+async def _read_events(since: int, until: int, ask: Ask) -> list[Event]:
+    """Return the events after a number, up to another one."""
+    if since == until:
+        return []
+    found = (await ask(f"events?since={since}&most={until - since}")).read(list[NumberedEvent])
+    if [each.number for each in found] != list(range(since + 1, until + 1)):
+        raise RemoteError("its journal has gaps")
+    return [Event(at_s=each.at_s, call=each.call, arguments=each.arguments) for each in found]
+
+
+class RemotePlayback(Playback):
+    """A served station on the page, without a record, and so without a second station under other rules.
+
+    Parameters
+    ----------
+    address : of the service, as a link names it
+    say : called with a sentence for each thing that others do there, and the time of day, s
+    connect : returns a client of an origin, with the operator's token
+
+    Raises
+    ------
+    BadValueError
+        When the page may not call this address, or no station answers there.
+    """
+
+    fixed = "this station is served: it begins at its server, with its own file and its own cars"
+
+    def __init__(self, address: str, say: Say, connect: Connect = RemoteClient) -> None:
+        self.address = allowed_origin(address)
+        try:
+            token = os.environ.get("ELECTRA_TOKEN", "").strip()
+            self.remote = RemoteStation(connect(self.address, token))
+        except ElectraError as error:
+            raise BadValueError(f"no station can be shown from {self.address}: {one_line(error)}") from None
+        # In the place of a station of this kernel: the page reads its status, and gives it its commands.
+        super().__init__(cast(Any, self.remote), Traffic(), lambda words: say(words, self.time_of_day_s))
+        self._say_at = say
+        self.poll()
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    @property
+    def notice(self) -> str:
+        """The reason why the page does not show the station as it is now; empty: it does."""
+        return self.remote.fault
+
+    @property
+    def revision(self) -> object:
+        """An object that is another one after each change there."""
+        return self.remote.last.tag
+
+    @property
+    def own_time(self) -> bool:  # type: ignore[override]
+        """Time passes only when a page lets it."""
+        return self.remote.last.clock.simulated
+
+    @property
+    def clock_zero_s(self) -> float:  # type: ignore[override]
+        """The time of day, s, when its clock showed 0; after a change of the clocks, one that fits now."""
+        clock, now_s = self.remote.last.clock, self.remote.now_s
+        if clock.began_unix_s is None:
+            return 0.0
+        now = time.localtime(clock.began_unix_s + min(now_s, 2.0**32))
+        return (3600.0 * now.tm_hour + 60.0 * now.tm_min + now.tm_sec - now_s) % DAY_S
+
+    @property
+    def set_points(self) -> SetPoints:
+        """The settings in force, and of a silent meter its fail-safe limit."""
+        return SetPoints(self.status.site_limit_kw, self.status.static_load_kw, self.status.strategy)
+
+    @property
+    def out_of_service(self) -> frozenset[ConnectorId]:
+        """Connectors and battery that do not work, and chargers of which no connector does."""
+        chargers, battery = self.status.chargers, self.status.battery
+        connectors = [(each.charger_id, one) for each in chargers for one in each.connectors]
+        out = [(charger_id, one.connector_id) for charger_id, one in connectors if not one.available]
+        out += [(each.charger_id, WHOLE_CHARGER) for each in chargers if not each.available]
+        return frozenset([*out, BATTERY_ID] if battery and not battery.available else out)
+
+    def export(self, kind: str) -> tuple[str, str, bytes]:
+        """Return name, type and content of a file, made of all events of the journal."""
+        events = self.remote.journal()
+        waits = [event.arguments.get("seconds") for event in events if event.call == "advance"]
+        if (days := sum(float(str(each)) for each in waits if is_finite(each)) / DAY_S) > MAX_DAYS:
+            raise BadValueError(f"its journal lasts {days:,.0f} days, and this page plays {MAX_DAYS} at most")
+        return exported(kind, cast(RecordedStation, RecordedStation.replay(self.remote.config, events)))
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Take over what has happened there."""
+        for update in self.remote.poll():
+            if update.begins:
+                self.history.clear()
+            cars = {(charger, number): car.vehicle for charger, number, car in self.status.sessions}
+            for event in update.events:
+                with suppress(ElectraError):  # of another version of this program
+                    if words := _words(event, cars):
+                        self._say_at(one_line(words), self.clock_zero_s + event.at_s)
+
+    def sample(self) -> None:
+        """Take a sample; of one minute the last stays, so that the charts reach back for hours."""
+        self.poll()
+        self.status = self.remote.status()
+        if len(self.history) > 1 and self.status.now_s - self.history[-2].now_s < SAMPLE_S:
+            self.history.pop()
+        self.history.add(sample_of(self.status))
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, s, a minute at a time, where the clock is simulated."""
+        if not self.own_time:
+            raise BadValueError("this station's clock follows the time of day: it cannot be moved")
+        while seconds > 0.0:
+            self.remote.advance(min(SAMPLE_S, seconds))
+            self.sample()
+            seconds -= SAMPLE_S
+
+    def set_meter_silent(self, silent: bool) -> None:
+        """Refuse: its meter sends to the server."""
+        if silent:
+            raise BadValueError("this station is served: its meter is its own")
+
+    def compare(self, change: str) -> None:
+        """Refuse a second station."""
+        if change:
+            raise BadValueError(
+                "a served station has no second one beside it: save its events (Files), and load them at a"
+                " station of this page with the same file"
+            )
+
+
+def _words(event: Event, cars: dict[ConnectorId, str]) -> str:
+    """Return a sentence for what another client did there; empty where it is not worth a line."""
+    said: Json = dict(event.arguments)
+    charger_id, number, kw = str(said.get("charger_id")), said.get("connector"), said.get("kw")
+    where = (charger_id, number) if isinstance(number, int) else (charger_id, WHOLE_CHARGER)
     if event.call == "plug_in":
-        return arrives(Vehicle.from_json(said["vehicle"]), place, said.get("arrival_soc"))
+        vehicle, soc = Vehicle.from_json(said.get("vehicle")), said.get("arrival_soc")
+        cars[where] = vehicle.name
+        return arrives(vehicle, where, soc if is_finite(soc) else None)
     if event.call == "unplug":
-        return leaves(replace(before[place]))
+        return f"{cars.get(where) or NAMELESS} leaves {label(where)}"
     if event.call == "set_available":
-        what = label(place) if said.get("connector") is not None else place[0]
-        what = "The battery" if place[0] == BATTERY else what
-        return f"{what} {'works again' if said.get('available', True) else 'is out of service'}"
-    if event.call == "set_site_limit":
-        return "Grid limit set to " + ("its most" if said["kw"] is None else f"{said['kw']:g} kW")
-    if event.call == "set_static_load":
-        return f"Static load set to {said['kw']:g} kW"
-    if event.call == "set_strategy":
-        return f"Strategy is now {str(said['strategy']).replace('_', ' ')}"
+        part = "The battery" if charger_id == BATTERY else charger_id if number is None else label(where)
+        return f"{part} {'works again' if said.get('available') else 'is out of service'}"
     if event.call == FAIL_SAFE:
-        return "The meter is silent: fail-safe limit" if said["active"] else "The meter is heard again"
-    return ""
+        return "The meter is silent: fail-safe limit" if said.get("active") else "The meter is heard again"
+    if event.call == "set_strategy":
+        return f"Strategy is now {str(said.get('strategy')).replace('_', ' ')}"
+    names = {"set_site_limit": "Grid limit", "set_static_load": "Static load"}
+    power = f"{kw:g} kW" if is_finite(kw) else "its most"
+    return f"{names[event.call]} set to {power}" if event.call in names else ""

@@ -29,7 +29,7 @@ MAX_STEPS = 20_000
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a station's cars so far, watched as its time goes on, to the page's minute.
+    """The outcome for a station's cars so far, watched as its time goes on, to the page's minute.
 
     Attributes
     ----------

@@ -1,9 +1,9 @@
 """Voila's own configuration on the server, installed as `etc/jupyter/voila.py` of the environment.
 
-Voila reads it by itself, before the `voila.json` of the project. It exists for two things that JSON cannot
-say. The folder differs from one environment to the next: plotly's widget bundle is served from where pip put
-it, nothing copied; `voila_figure.py` is the other end. And Voila has no option that names one more file:
-`ELECTRA_VOILA=voila_public.json` does.
+Voila reads it before the `voila.json` of the project. It has two settings that JSON cannot express: the
+folder of plotly's widget bundle, which differs between environments (`widgets/plotly_widget.py` loads the
+bundle in the browser), and one more file of settings, which the environment names
+(`ELECTRA_VOILA=voila_public.json`) because Voila has no option for it.
 """
 
 import os
@@ -17,13 +17,13 @@ from traitlets.config.loader import JSONFileConfigLoader
 
 def serve_plotly(config: Config) -> None:
     """Serve plotly's package data under `voila/labextensions/` and say so to the template and the kernels."""
-    spec = find_spec("plotly")  # found, not imported: the server has no use for plotly
+    spec = find_spec("plotly")  # found, not imported: the server does not need plotly
     if spec is None or spec.origin is None:
         return
     folder = Path(spec.origin).parent / "package_data"
     if not (folder / "widgetbundle.js").is_file():
         return
-    # The version lets the browser keep the file for good and still see a new one.
+    # With the version in its name the browser may cache the file for good and still gets a new one.
     bundle = f"voila/labextensions/widgetbundle.js?v={version('plotly')}"
     config.VoilaConfiguration.extra_labextensions_path = [str(folder)]
     config.VoilaConfiguration.resources = {"electra": {"plotly_bundle": bundle}}
@@ -31,8 +31,8 @@ def serve_plotly(config: Config) -> None:
 
 
 def add_file(config: Config, path: Path) -> None:
-    """Add the settings of a file to those of `voila.json`, which wins where both name one."""
-    if not path.is_file():  # Voila would go on with any other error, and serve without the bound
+    """Add the settings of a file; `voila.json` wins where both have one."""
+    if not path.is_file():  # after any other exception Voila would go on, and serve without the bound
         raise SystemExit(f"ELECTRA_VOILA names {path}, and there is no such file")
     try:
         config.merge(JSONFileConfigLoader(path.name, str(path.parent)).load_config())
@@ -40,10 +40,10 @@ def add_file(config: Config, path: Path) -> None:
         raise SystemExit(f"ELECTRA_VOILA names {path}, which is not JSON: {error}") from error
 
 
-if "get_config" in globals():  # only where Voila runs this as its configuration
+if "get_config" in globals():  # only when Voila runs this file as its configuration
     settings = globals()["get_config"]()
     serve_plotly(settings)
     if os.environ.get("ELECTRA_VOILA"):
         add_file(settings, Path(os.environ["ELECTRA_VOILA"]))
-        # Where many come, a link must not make the page ask whatever listens on this machine.
+        # On a public page a link must not make the kernel send requests to other servers.
         os.environ.setdefault("ELECTRA_STATIONS", "")

@@ -14,8 +14,8 @@ from traitlets import Int, List, Unicode
 
 # Bound of an upload; `file_transfer.js` refuses more before it is sent.
 MAX_BYTES = 5_000_000
-# More cannot be read on one page.
-MAX_CONNECTORS = 60
+# What the page can draw and a person can read.
+MAX_DRAWN_CONNECTORS = 60
 
 
 class Files(anywidget.AnyWidget):

@@ -62,7 +62,7 @@ def bundle_url(environ: Mapping[str, str] = os.environ) -> str | None:
     """Return the address of plotly's widget bundle; None where it is not served."""
     bundle = environ.get("ELECTRA_PLOTLY_BUNDLE")
     base = environ.get("VOILA_BASE_URL")  # of the page; only Voila gives it to its kernels.
-    # Not the first alone: a JupyterLab that has Voila installed hands that one to its own kernels too.
+    # The first alone does not do: a JupyterLab that has Voila installed sets it for its own kernels too.
     return base + bundle if base and bundle else None
 
 

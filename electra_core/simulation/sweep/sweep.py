@@ -88,7 +88,7 @@ def sweep(
     >>> import pandas as pd
     >>> charger = {"id": "C", "maxPower": 50, "connectors": 2}
     >>> station = {"stationId": "S", "gridCapacity": 50, "chargers": [charger]}
-    >>> cars = pd.DataFrame({"arrival_s": [0, 0], "departure_s": 600, "energy_kwh": 9, "max_power_kw": 50})
+    >>> cars = pd.DataFrame({"arrival_s": [0, 60], "departure_s": 600, "energy_kwh": 9, "max_power_kw": 50})
     >>> table = sweep(station, ["max_min", "first_come"], cars, workers=1)
     >>> table[["strategy", "delivered_kwh", "jain"]].round(2).values.tolist()
     [['max_min', 8.33, 1.0], ['first_come', 8.33, 0.5]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from electra_core.allocation import Allocation, Snapshot
 from electra_core.station.config import StationConfig
 from electra_core.station.state import State
 
@@ -17,11 +16,6 @@ def due(config: StationConfig, state: State) -> State:
         return state
     silent = tuple(name for name, at_s in sorted(state.readings.items()) if state.now_s >= at_s + lease_s)
     return state if silent == state.silent else replace(state, silent=silent)
-
-
-def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
-    """Return the state as it is: no decision renews a reading."""
-    return state
 
 
 def next_s(config: StationConfig, state: State) -> float:

@@ -18,18 +18,13 @@ from electra_core.station.state import State
 
 def due(config: StationConfig, state: State) -> State:
     """Return the state without the claims at chargers whose better assignment has lasted."""
-    over = {
-        charger_id
-        for charger_id, since_s in state.better_since_s.items()
-        if state.now_s >= since_s + config.module_hold[charger_id]
-    }
+    better = state.better_since_s
+    over = {name for name, since_s in better.items() if state.now_s >= since_s + config.module_hold[name]}
     if not over:
         return state
-    return replace(
-        state,
-        module_claims={name: ids for name, ids in state.module_claims.items() if name not in over},
-        better_since_s={name: at_s for name, at_s in state.better_since_s.items() if name not in over},
-    )
+    claims = {name: ids for name, ids in state.module_claims.items() if name not in over}
+    better = {name: since_s for name, since_s in better.items() if name not in over}
+    return replace(state, module_claims=claims, better_since_s=better)
 
 
 def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
@@ -39,18 +34,12 @@ def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation:
     counts = ((each, allocation.modules.get(each.session_id, 0)) for each in state.sessions.values())
     changed = [replace(session, modules=count) for session, count in counts if count != session.modules]
     wanting = ((each.charger_id, each.session_id) for each in snapshot.demands if each.max_kw > 0.0)
-    return replace(
-        state.with_sessions(changed),
-        module_claims=module_claims(config, wanting),
-        better_since_s={
-            name: state.better_since_s.get(name, state.now_s) for name in allocation.better_modules
-        },
-    )
+    since_s = {name: state.better_since_s.get(name, state.now_s) for name in allocation.better_modules}
+    claims = module_claims(config, wanting)
+    return replace(state.with_sessions(changed), module_claims=claims, better_since_s=since_s)
 
 
 def next_s(config: StationConfig, state: State) -> float:
     """Return when the next module may change hands."""
-    return min(
-        (since_s + config.module_hold[name] for name, since_s in state.better_since_s.items()),
-        default=math.inf,
-    )
+    ends_s = (since_s + config.module_hold[name] for name, since_s in state.better_since_s.items())
+    return min(ends_s, default=math.inf)

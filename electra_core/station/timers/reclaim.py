@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from electra_core.allocation import Allocation, Snapshot
+from electra_core.allocation import Allocation
 from electra_core.station.config import StationConfig
 from electra_core.station.demand import max_kw_of, min_kw_of
 from electra_core.station.state import DrawMeter, Session, State
@@ -65,7 +65,7 @@ def _kept_kw(config: StationConfig, session: Session, drawn_kw: float) -> float:
     return max(drawn_kw + config.reclaim_margin_kw, min_kw_of(config, session))
 
 
-def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
+def watched(config: StationConfig, state: State, allocation: Allocation) -> State:
     """Return the state in which the clocks of exactly those cars run that draw clearly less than offered."""
     changed = []
     for session in state.sessions.values():

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from electra_core.allocation import Allocation, Limit, Snapshot
+from electra_core.allocation import Allocation, Limit
 from electra_core.station.config import StationConfig
-from electra_core.station.state import Rotation, Session, State
+from electra_core.station.state import Rotation, State
 
 
 def due(config: StationConfig, state: State) -> State:
@@ -38,42 +38,30 @@ def due(config: StationConfig, state: State) -> State:
     )
 
 
-def watched(config: StationConfig, state: State, snapshot: Snapshot, allocation: Allocation) -> State:
+def watched(config: StationConfig, state: State, allocation: Allocation) -> State:
     """Return the state in which the turn of each admitted session counts while others wait."""
     if config.rotation_s is None:
         return state
-    waiting = {
-        session_id
-        for session_id in allocation.waiting
-        if allocation.limited_by[session_id] in (Limit.MINIMUM, Limit.MODULE)
-    }
+    limits = allocation.limited_by
+    waiting = {name for name in allocation.waiting if limits[name] in (Limit.MINIMUM, Limit.MODULE)}
     # An admitted session has its turn, even if the strategy gives the site's power to others.
-    admitted = {
-        name
-        for name, limit in (allocation.limited_by.items() if waiting else ())
-        if name not in waiting and limit not in (Limit.FAULT, Limit.FINISHED)
-    }
+    out = {name for name, limit in limits.items() if limit in (Limit.FAULT, Limit.FINISHED)}
+    admitted = limits.keys() - waiting - out if waiting else set()
     changed = []
     for session in state.sessions.values():
         counts = session.session_id in admitted
         if counts != (session.rotation.charging_since_s is not None):
-            changed.append(_switched(session, state.now_s, counts))
+            turn, since_s = session.rotation, session.rotation.charging_since_s
+            # An interrupted turn goes on where it stopped: one that never ends would keep the others waiting.
+            charged_s = turn.charged_s + (0.0 if since_s is None else state.now_s - since_s)
+            turn = Rotation(turn.queue_position, charged_s, state.now_s if counts else None)
+            changed.append(replace(session, rotation=turn))
     return state.with_sessions(changed)
-
-
-def _switched(session: Session, now_s: float, counts: bool) -> Session:
-    turn = session.rotation
-    # An interrupted turn goes on where it stopped: one that never ends would keep the others waiting.
-    charged_s = turn.charged_s + (0.0 if turn.charging_since_s is None else now_s - turn.charging_since_s)
-    since_s = now_s if counts else None
-    return replace(session, rotation=replace(turn, charged_s=charged_s, charging_since_s=since_s))
 
 
 def next_s(config: StationConfig, state: State) -> float:
     """Return when the next turn is over."""
-    rotation_s = config.rotation_s
-    if rotation_s is None:
-        return math.inf
+    rotation_s = math.inf if config.rotation_s is None else config.rotation_s
     overs_s = (_over_s(session.rotation, rotation_s) for session in state.sessions.values())
     return min(overs_s, default=math.inf)
 

@@ -1,5 +1,5 @@
-// What the page does by itself: it waits with the visitor, shows the station once it is painted, and says so when
-// the station is gone. It runs before everything else and needs nothing else.
+// The page around the widgets: a waiting screen, the station once it is painted, and a message when its kernel
+// is gone. It runs before every other script and depends on none.
 window.electra = (() => {
   const sentences = {
     failed: "The station could not start. Reload the page to try again.",
@@ -8,21 +8,21 @@ window.electra = (() => {
   };
   const gone = new Set(["restarting", "autorestarting", "terminating", "dead"]);
   const startLimit = 120_000; // ms until something has to be painted
-  let wholePage = false; // the server has sent the last line
-  let shown = false;
-  let over = false; // the station cannot come back without a reload
+  let isComplete = false; // the server has sent the last line
+  let isShown = false;
+  let isOver = false; // the station cannot come back without a reload
 
   const find = (id) => document.getElementById(id);
 
   function show() {
-    shown = true;
+    isShown = true;
     document.documentElement.classList.add("electra-ready");
   }
 
   function say(reason) {
     const bar = find("electra-stopped");
-    if (!bar || over) return;
-    over = reason === "failed" || reason === "stopped";
+    if (!bar || isOver) return;
+    isOver = reason === "failed" || reason === "stopped";
     bar.replaceChildren(sentences[reason] || "");
     if (reason) {
       const button = document.createElement("button");
@@ -45,7 +45,7 @@ window.electra = (() => {
         waiting = true;
         setTimeout(show, 1500);
       }
-      if (shown) observer.disconnect();
+      if (isShown) observer.disconnect();
     });
     observer.observe(cells, { childList: true, subtree: true });
   }
@@ -57,21 +57,21 @@ window.electra = (() => {
       clearTimeout(timer);
       if (status === "connected") say("");
       else if (status === "disconnected") say("stopped");
-      else timer = setTimeout(say, 3000, "away"); // a blink of the network is no news
+      else timer = setTimeout(say, 3000, "away"); // a short loss needs no message
     });
   }
 
   function waitForKernel() {
     const kernel = window.jupyterapp?.widgetManager?.kernel;
     if (kernel) watchKernel(kernel);
-    else if (!over) setTimeout(waitForKernel, 200);
+    else if (!isOver) setTimeout(waitForKernel, 200);
   }
 
   // A server that fails half-way may close the page early, or keep it open and never send the rest.
-  addEventListener("load", () => (wholePage ? waitForKernel() : say("failed")));
-  setTimeout(() => shown || say("failed"), startLimit);
+  addEventListener("load", () => (isComplete ? waitForKernel() : say("failed")));
+  setTimeout(() => isShown || say("failed"), startLimit);
 
-  // A page taken from the browser's history has lost its kernel: start afresh.
+  // A page restored from the browser's history has lost its kernel: load it again.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 
   // Voila calls these by name.
@@ -85,8 +85,8 @@ window.electra = (() => {
     stopped: say,
     started: () => watchForPaint(find("rendered_cells")),
     sent: () => {
-      wholePage = true;
-      // A server that is out of breath may leave out what a cell had to show.
+      isComplete = true;
+      // An overloaded server may leave out a cell's output.
       if (!document.querySelector("#rendered_cells .jp-CodeCell")) say("failed");
     },
   };
