@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from electra_core.allocation import Strategy
-from electra_core.dashboard.station_page.traffic import Guest
 from electra_core.dashboard.widgets.file_transfer import MAX_BYTES, MAX_DRAWN_CONNECTORS
 from electra_core.errors import BadValueError, ReplayError, clipped, is_finite
 from electra_core.sessions import (
     ANY,
+    Arrival,
     SessionsError,
     SessionTable,
     read_acn,
@@ -28,7 +28,7 @@ from electra_core.sessions import (
 from electra_core.station import ChargingCurve, Station, StationConfig, Vehicle, load_config, read_events
 
 DAY_S = 86_400.0
-MAX_GUESTS = 2_000
+MAX_ARRIVALS = 2_000
 # Longest record of events.
 MAX_DAYS = 60
 
@@ -117,7 +117,7 @@ def from_today(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**moved)
 
 
-def uploaded_guests(name: str, content: bytes, config: StationConfig) -> tuple[Guest, ...]:
+def uploaded_arrivals(name: str, content: bytes, config: StationConfig) -> tuple[Arrival, ...]:
     """Return the arrivals of an uploaded log at a station.
 
     Raises
@@ -126,13 +126,13 @@ def uploaded_guests(name: str, content: bytes, config: StationConfig) -> tuple[G
         When the log has faults, does not fit the station, or is too long for the page.
     """
     visits = visits_of(name, from_today(uploaded_sessions(name, content)), config)
-    if not 1 <= len(visits) <= MAX_GUESTS:
+    if not 1 <= len(visits) <= MAX_ARRIVALS:
         count = f"{len(visits):,} sessions" if len(visits) else "no sessions"
         raise BadValueError(
-            f"{plain_name(name)} has {count}; this page plays 1 to {MAX_GUESTS:,}, and the page of"
+            f"{plain_name(name)} has {count}; this page plays 1 to {MAX_ARRIVALS:,}, and the page of"
             " comparisons more"
         )
-    return guests_of_table(visits, config)
+    return arrivals_of_table(visits, config)
 
 
 def uploaded_station(
@@ -188,29 +188,31 @@ def plain_name(name: str) -> str:
     return plain[-60:].strip(". ") or "the file"
 
 
-def guests_of_table(visits: SessionTable, config: StationConfig) -> tuple[Guest, ...]:
-    """The cars of a checked table, in the order of their arrival."""
-    places, chargers = list(config.connectors), [charger.id for charger in config.chargers]
-    guests = []
+def arrivals_of_table(visits: SessionTable, config: StationConfig) -> tuple[Arrival, ...]:
+    """Return the arrivals of a checked table, in order."""
+    connectors, chargers = list(config.connectors), [charger.id for charger in config.chargers]
+    arrivals = []
     for row in range(len(visits)):
-        slot, charger = int(visits.connector[row]), int(visits.charger[row])
-        place = places[slot] if slot != ANY else (None if charger == ANY else chargers[charger], None)
-        guests.append(
-            Guest(
+        connector, charger = int(visits.connector[row]), int(visits.charger[row])
+        charger_id, number = (None if charger == ANY else chargers[charger]), None
+        if connector != ANY:
+            charger_id, number = connectors[connector]
+        arrivals.append(
+            Arrival(
                 name=str(visits.session_id[row]),
                 vehicle=_vehicle(visits, row),
                 arrival_s=float(visits.arrival_s[row]),
                 departure_s=float(visits.departure_s[row]),
                 arrival_soc=float(visits.arrival_soc[row]),
                 target_soc=float(visits.target_soc[row]),
-                charger_id=place[0],
-                connector=place[1],
+                charger_id=charger_id,
+                connector=number,
                 patience_s=float(visits.patience_s[row]),
                 priority=float(visits.priority[row]),
                 weight=float(visits.weight[row]),
             )
         )
-    return tuple(guests)
+    return tuple(arrivals)
 
 
 def _vehicle(visits: SessionTable, row: int) -> Vehicle:

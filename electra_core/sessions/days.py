@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -15,17 +16,32 @@ from electra_core.station import Vehicle, catalogue, typical_curve
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One car of a log: where it plugs in, from when to when (s from midnight), and what it wants."""
+    """A driver who will come, with a car.
+
+    Attributes
+    ----------
+    name : of the session
+    vehicle : the car
+    arrival_s, departure_s : s from the beginning of the day; an infinite departure: the car leaves when done
+    arrival_soc, target_soc : SoC of the car, 0 to 1
+    charger_id, connector : the wanted connector; None: the first that is free
+    patience_s : s that the driver waits for a connector; infinite: until the departure
+    priority, weight : see `Station.plug_in`
+    measured_kwh : energy that a log has measured
+    """
 
     name: str
-    charger_id: str
-    connector: int
+    vehicle: Vehicle
     arrival_s: float
     departure_s: float
-    vehicle: Vehicle
     arrival_soc: float
     target_soc: float
-    measured_kwh: float | None
+    charger_id: str | None = None
+    connector: int | None = None
+    patience_s: float = math.inf
+    priority: float = 0.0
+    weight: float = 1.0
+    measured_kwh: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from electra_core.station.config import StationConfig, load_config, shipped
 from electra_core.station.config_errors import ConfigError
 from electra_core.station.config_parts import MAX_AMOUNT, BatteryConfig, ChargerConfig, ConnectorConfig
 from electra_core.station.demand import site_limit_kw
-from electra_core.station.engine import Decision, holds_s
+from electra_core.station.engine import Decision, decisions, holds_s
 from electra_core.station.events import FAIL_SAFE, Event, call_of, read_events
 from electra_core.station.explain import Explanation
 from electra_core.station.hourly_ledger import ledger_by_hour
@@ -55,7 +55,8 @@ __all__ += ["SOC_ROUNDING", "WHOLE_CHARGER", "BatteryConfig", "BatteryStatus", "
 __all__ += ["ChargerStatus", "ChargingCurve", "ConfigError", "ConnectorConfig", "ConnectorId"]
 __all__ += ["ConnectorStatus", "Decision", "Event", "Explanation", "JsonFileError", "Session"]
 __all__ += ["SessionStatus", "State", "Station", "StationConfig", "StationStatus", "Vehicle", "VehicleError"]
-__all__ += ["call_of", "catalogue", "climb", "conversion_loss_kwh", "energy_above_kwh", "has_reserve"]
+__all__ += ["call_of", "catalogue", "climb", "conversion_loss_kwh", "decisions", "energy_above_kwh"]
+__all__ += ["has_reserve"]
 __all__ += ["holds_s", "lasts_s", "ledger_by_hour", "load_config", "max_charge_kw", "max_discharge_kw"]
 __all__ += ["parse_json", "power_at", "read_events", "read_json", "read_session", "read_status"]
 __all__ += ["room_below_kwh", "shipped", "site_limit_kw", "stored_after_kwh", "typical_curve"]

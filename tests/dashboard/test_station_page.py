@@ -34,14 +34,16 @@ from electra_core.dashboard.station_page.html import (
     refusal,
     session_table,
 )
+from electra_core.dashboard.station_page.labels import clock
 from electra_core.dashboard.station_page.log import LogEntry
 from electra_core.dashboard.station_page.model import StationModel
 from electra_core.dashboard.station_page.playback_model import BROKEN, CUSTOM_CAR
-from electra_core.dashboard.station_page.traffic import Guest, Script
+from electra_core.dashboard.station_page.traffic import Traffic
 from electra_core.dashboard.station_page.view import StationPage
 from electra_core.dashboard.station_page.what_if import ShadowStation
 from electra_core.dashboard.widgets.ticker import Ticker
 from electra_core.errors import BadValueError
+from electra_core.sessions import Arrival
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -85,21 +87,27 @@ def test_cars_of_a_day_come_and_leave_with_their_energy(model: StationModel) -> 
     assert delivered == pytest.approx(sum(visit.measured_kwh for visit in model.day.arrivals), rel=0.01)
 
 
-def test_car_whose_connector_is_taken_drives_on(model: StationModel) -> None:
+def test_car_whose_connector_is_taken_waits_until_its_departure(model: StationModel) -> None:
     model.depart("L3", 1)
     assert model.arrive("L3", 1, "Renault Zoe 50")
     model.step(6 * 60)
-    assert any("finds L3·1 taken and drives on" in entry.words for entry in model.log)
+    waits = [entry.words for entry in model.log if "waits for a connector" in entry.words]
+    assert waits
+    car = waits[0].removesuffix(" waits for a connector")
+    arrival = next(arrival for arrival in model.day.arrivals if arrival.vehicle.name == car)
+    gives_up = [entry.time for entry in model.log if entry.words == f"{car} gives up waiting and drives on"]
+    assert gives_up == [clock(arrival.departure_s)]
     # The car that the visitor sent stays: only cars of the day leave by themselves.
     assert [session.vehicle for _, _, session in model.station.status().sessions] == ["Renault Zoe 50"]
 
 
 def test_car_that_comes_full_frees_its_connector_at_once(paris: StationModel) -> None:
     zoe = catalogue()["Renault Zoe 50"]
-    guests = [
-        Guest(f"{n}", zoe, 60.0, math.inf, 0.8, soc, "CP001", 1, 1.0) for n, soc in enumerate((0.8, 0.9))
+    arrivals = [
+        Arrival(f"{n}", zoe, 60.0, math.inf, 0.8, soc, "CP001", 1, 1.0) for n, soc in enumerate((0.8, 0.9))
     ]
-    assert [words.split(" with")[0] for words in Script(guests).play(at(paris, 60.0))] == [
+    traffic = Traffic(arrivals, paris.config)
+    assert [words.split(" with")[0] for words in traffic.play(at(paris, 60.0))] == [
         "Renault Zoe 50 arrives at CP001·1",
         "Renault Zoe 50 waits for a connector",
         "Renault Zoe 50 leaves CP001·1",

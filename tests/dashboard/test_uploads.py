@@ -20,10 +20,10 @@ from electra_core.dashboard.station_page.frame import Surroundings, frame_of
 from electra_core.dashboard.station_page.html import header
 from electra_core.dashboard.station_page.record import RecordedStation
 from electra_core.dashboard.uploads import (
-    MAX_GUESTS,
+    MAX_ARRIVALS,
     plain_name,
+    uploaded_arrivals,
     uploaded_config,
-    uploaded_guests,
     uploaded_sessions,
     uploaded_station,
 )
@@ -188,12 +188,12 @@ def test_formulas_and_html_in_names_stay_text(config: StationConfig) -> None:
     rows.writerow(["session_id", "arrival_s", "energy_kwh", "max_power_kw"])
     names = ['=HYPERLINK("http://evil")', XSS, "@x", "n" * 5_000]
     rows.writerows([name, 60 * number, 10, 100] for number, name in enumerate(names))
-    guests = uploaded_guests("cars.csv", text.getvalue().encode(), config)
-    assert [guest.name for guest in guests] == names
-    assert all(len(guest.vehicle.name) <= 60 for guest in guests)
+    arrivals = uploaded_arrivals("cars.csv", text.getvalue().encode(), config)
+    assert [arrival.name for arrival in arrivals] == names
+    assert all(len(arrival.vehicle.name) <= 60 for arrival in arrivals)
     station = RecordedStation(config)
-    for number, guest in enumerate(guests[:2]):
-        station.plug_in(*list(config.connectors)[number], guest.vehicle, arrival_soc=0.0)
+    for number, arrival in enumerate(arrivals[:2]):
+        station.plug_in(*list(config.connectors)[number], arrival.vehicle, arrival_soc=0.0)
     cells = [cell for row in csv.reader(exports.sessions_csv(station).decode().splitlines()) for cell in row]
     assert not [cell for cell in cells if cell.startswith(FORMULA)]
 
@@ -208,7 +208,7 @@ def test_no_cell_is_a_formula(value: str) -> None:
 def test_bad_rows_are_refused_with_their_lines(config: StationConfig) -> None:
     content = PLAIN + b"soon,1,1,1\n0,60,5,50\n-5,60,1,1\n0,60,much,1\n"
     with pytest.raises(SessionsError) as caught:
-        uploaded_guests("cars.csv", content, config)
+        uploaded_arrivals("cars.csv", content, config)
     said = str(caught.value)
     assert said.startswith("cars.csv: 3 faults")
     assert [number for number in range(1, 7) if f"line {number} " in said] == [2, 4, 5]
@@ -217,13 +217,15 @@ def test_bad_rows_are_refused_with_their_lines(config: StationConfig) -> None:
 def test_log_of_another_station_is_refused_in_a_sentence(config: StationConfig) -> None:
     words = r"^epfl\.csv is for other chargers \(L3\); ELECTRA_PARIS_15 has CP001, CP002, CP003$"
     with pytest.raises(BadValueError, match=words):
-        uploaded_guests("epfl.csv", cut("epfl_level3_2022.csv"), config)
+        uploaded_arrivals("epfl.csv", cut("epfl_level3_2022.csv"), config)
 
 
-@pytest.mark.parametrize(("rows", "words"), [(0, "has no sessions"), (MAX_GUESTS + 1, "has 2,001 sessions")])
-def test_empty_and_too_long_logs_are_refused(config: StationConfig, rows: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("rows", "words"), [(0, "has no sessions"), (MAX_ARRIVALS + 1, "has 2,001 sessions")]
+)
+def test_none_and_too_many(config: StationConfig, rows: int, words: str) -> None:
     with pytest.raises(BadValueError, match=words):
-        uploaded_guests("cars.csv", PLAIN + b"0,60,1,7\n" * rows, config)
+        uploaded_arrivals("cars.csv", PLAIN + b"0,60,1,7\n" * rows, config)
 
 
 # --- files that the page saved ----------------------------------------------------------------------------
@@ -253,17 +255,17 @@ def station(config: StationConfig) -> RecordedStation:
     return station
 
 
-def test_saved_sessions_are_loaded_as_the_same_arrivals(station: Station) -> None:
-    guests = uploaded_guests("kept.csv", exports.sessions_csv(station), station.config)
+def test_sessions_come_back_as_the_same_arrivals(station: Station) -> None:
+    arrivals = uploaded_arrivals("kept.csv", exports.sessions_csv(station), station.config)
     sessions = exports.sessions_so_far(station)
     assert [
-        (guest.name, guest.arrival_s, guest.charger_id, guest.connector, guest.vehicle.max_power_kw)
-        for guest in guests
+        (arrival.name, arrival.arrival_s, arrival.charger_id, arrival.connector, arrival.vehicle.max_power_kw)
+        for arrival in arrivals
     ] == [
         (each.session_id, each.arrived_s, each.charger_id, each.connector, each.vehicle.max_power_kw)
         for each, _ in sessions
     ]
-    left = [guest.departure_s for guest in guests if guest.departure_s < float("inf")]
+    left = [arrival.departure_s for arrival in arrivals if arrival.departure_s < float("inf")]
     assert left == [moment for _, moment in sessions if moment is not None] == [600.0 + 300.0 + 321.5]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from electra_core.dashboard.station_page.traffic import Guest, guests_of_day
-from electra_core.sessions import Day, day_names, load_day
+from electra_core.sessions import Arrival, Day, day_names, load_day
 from electra_core.station import StationConfig
 
 NO_DAY = "Only the cars you send"
@@ -13,22 +12,22 @@ class DayChoice:
     """Days by their names; uploaded ones stay until the page is closed."""
 
     def __init__(self) -> None:
-        self._uploaded: dict[str, tuple[Guest, ...]] = {}
+        self._uploaded: dict[str, tuple[Arrival, ...]] = {}
 
-    def add(self, name: str, guests: tuple[Guest, ...]) -> None:
+    def add(self, name: str, arrivals: tuple[Arrival, ...]) -> None:
         """Add an uploaded day."""
-        self._uploaded[name] = guests
+        self._uploaded[name] = arrivals
 
     def titles(self, config: StationConfig) -> dict[str, str]:
         """Return the name of each day that fits a station, by its title."""
         shipped = {load_day(name).title: name for name in day_names() if fits(name, config)}
-        uploaded = {name: name for name, guests in self._uploaded.items() if _all_fit(guests, config)}
+        uploaded = {name: name for name, arrivals in self._uploaded.items() if _all_fit(arrivals, config)}
         return {NO_DAY: NO_DAY, **shipped, **uploaded}
 
-    def guests(self, name: str) -> tuple[Guest, ...]:
-        """Return the cars of a day."""
+    def arrivals(self, name: str) -> tuple[Arrival, ...]:
+        """Return the arrivals of a day."""
         day = shipped_day(name)
-        return guests_of_day(day) if day else self._uploaded.get(name, ())
+        return day.arrivals if day else self._uploaded.get(name, ())
 
 
 def shipped_day(name: str) -> Day | None:
@@ -38,14 +37,14 @@ def shipped_day(name: str) -> Day | None:
 
 def fits(name: str, config: StationConfig) -> bool:
     """Tell if a station has the chargers and connectors of a shipped day."""
-    return _all_fit(guests_of_day(load_day(name)), config)
+    return _all_fit(load_day(name).arrivals, config)
 
 
-def _all_fit(guests: tuple[Guest, ...], config: StationConfig) -> bool:
+def _all_fit(arrivals: tuple[Arrival, ...], config: StationConfig) -> bool:
     chargers = {charger.id for charger in config.chargers}
     return all(
-        (guest.charger_id, guest.connector) in config.connectors
-        if guest.connector is not None
-        else guest.charger_id is None or guest.charger_id in chargers
-        for guest in guests
+        (arrival.charger_id, arrival.connector) in config.connectors
+        if arrival.connector is not None
+        else arrival.charger_id is None or arrival.charger_id in chargers
+        for arrival in arrivals
     )

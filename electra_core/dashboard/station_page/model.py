@@ -14,9 +14,9 @@ from electra_core.dashboard.station_page.playback_model import PlaybackModel, ch
 from electra_core.dashboard.station_page.record import RecordedStation
 from electra_core.dashboard.station_page.remote import RemotePlayback
 from electra_core.dashboard.station_page.remote_client import is_address
-from electra_core.dashboard.station_page.traffic import Guest, Script
+from electra_core.dashboard.station_page.traffic import Traffic
 from electra_core.errors import BadValueError, ElectraError, shortened
-from electra_core.sessions import Day
+from electra_core.sessions import Arrival, Day
 from electra_core.station import StationConfig
 
 # The time of day when a station without traffic begins; others begin so long before their first car, s.
@@ -76,11 +76,11 @@ class StationModel(PlaybackModel):
             raise BadValueError(self.playback.fixed)
 
     def _begin_s(self) -> float:
-        guests = self._guests()
-        return max(0.0, guests[0].arrival_s - LEAD_S) if guests else MORNING_S
+        arrivals = self._arrivals()
+        return max(0.0, arrivals[0].arrival_s - LEAD_S) if arrivals else MORNING_S
 
-    def _guests(self) -> tuple[Guest, ...]:
-        return self._day_choice.guests(self.day_name)
+    def _arrivals(self) -> tuple[Arrival, ...]:
+        return self._day_choice.arrivals(self.day_name)
 
     def restart(self, at_s: float) -> None:
         """Begin the day again, and play it up to a time, s."""
@@ -89,7 +89,7 @@ class StationModel(PlaybackModel):
             station.set_strategy(self.strategy)
         with self.hold_trait_notifications():
             self.log, self.refusal, self.selected = [], "", None
-            self.attach(Playback(station, Script(self._guests()), self._note))
+            self.attach(Playback(station, Traffic(self._arrivals(), self.config), self._note))
             self.playback.pass_time(at_s)
             self._compare_again()
             self._show()
@@ -147,13 +147,13 @@ class StationModel(PlaybackModel):
                 self.open(config.station_id)
             elif kind == "day":
                 title = f"Yours: {shortened(name).strip(chr(39))}"
-                self._day_choice.add(title, uploads.uploaded_guests(name, content, self.config))
+                self._day_choice.add(title, uploads.uploaded_arrivals(name, content, self.config))
                 self.open(self.station_name, title)
             elif kind == "events":
                 own = self.playback.own_strategies
                 events = uploads.uploaded_station(name, content, self.config, own).events
                 self.open(self.station_name, NO_DAY)
-                self.attach(Playback(RecordedStation(self.config), Script(()), self._note))
+                self.attach(Playback(RecordedStation(self.config), Traffic((), self.config), self._note))
                 self.playback.repeat(events, own)
                 self._compare_again()
             else:

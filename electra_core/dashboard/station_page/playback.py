@@ -11,7 +11,7 @@ from electra_core.dashboard.figures import Sample
 from electra_core.dashboard.station_page.exports import exported
 from electra_core.dashboard.station_page.history import SAMPLE_S, Window, sample_of
 from electra_core.dashboard.station_page.record import RecordedStation
-from electra_core.dashboard.station_page.traffic import Script
+from electra_core.dashboard.station_page.traffic import Traffic
 from electra_core.dashboard.station_page.what_if import Outcome, ShadowStation
 from electra_core.errors import BadValueError, ElectraError
 from electra_core.station import ConnectorId, Event, Explanation, StationStatus
@@ -51,7 +51,7 @@ class Playback:
     address = ""
     clock_zero_s = 0.0
 
-    def __init__(self, station: RecordedStation, traffic: Script, say: Callable[[str], None]) -> None:
+    def __init__(self, station: RecordedStation, traffic: Traffic, say: Callable[[str], None]) -> None:
         self.station, self.traffic, self._say = station, traffic, say
         self.commands: Any = station
         # The grid's meter sends nothing any more: see `limitLease` of a station's file.
@@ -131,7 +131,7 @@ class Playback:
         while self.station.now_s < end_s:
             if not self.meter_silent:
                 self._renew_readings()
-            step_s = min(end_s, self.traffic.next_s) - self.station.now_s
+            step_s = min(end_s, self.traffic.next_s(self.station)) - self.station.now_s
             self.station.advance(min(self._max_step_s, step_s))
             self.sample()
             self._let_cars_come_and_leave()

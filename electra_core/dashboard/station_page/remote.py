@@ -16,7 +16,7 @@ from electra_core.dashboard.station_page.playback import Playback, SetPoints
 from electra_core.dashboard.station_page.record import RecordedStation
 from electra_core.dashboard.station_page.remote_client import RemoteClient, allowed_origin, one_line
 from electra_core.dashboard.station_page.remote_station import DAY_S, RemoteStation
-from electra_core.dashboard.station_page.traffic import Script
+from electra_core.dashboard.station_page.traffic import Traffic
 from electra_core.errors import BadValueError, ElectraError, is_finite
 from electra_core.station import BATTERY_ID, FAIL_SAFE, WHOLE_CHARGER, ConnectorId, Event, Vehicle
 
@@ -51,7 +51,11 @@ class RemotePlayback(Playback):
         except ElectraError as error:
             raise BadValueError(f"no station can be shown from {self.address}: {one_line(error)}") from None
         # In the place of a station of this kernel: the page reads its status, and gives it its commands.
-        super().__init__(cast(Any, self.remote), Script(()), lambda words: say(words, self.time_of_day_s))
+        super().__init__(
+            cast(Any, self.remote),
+            Traffic((), self.remote.config),
+            lambda words: say(words, self.time_of_day_s),
+        )
         self._say_at = say
         self._tell()
 

@@ -1,161 +1,151 @@
-"""Play the arrivals of a day at a live station."""
+"""The traffic of a day at a live station: cars that come and leave by themselves."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from electra_core.dashboard.station_page.labels import arrives, free_connectors, label, leaves
-from electra_core.sessions import Day
-from electra_core.station import ConnectorId, Station, Vehicle
+from electra_core.dashboard.station_page.labels import arrives, label, leaves
+from electra_core.sessions import (
+    NOBODY,
+    Arrival,
+    ArrivalQueue,
+    ConnectorUse,
+    QueuedArrival,
+    QueuePosition,
+    arrival_queue,
+)
+from electra_core.station import ConnectorId, Station, StationConfig, decisions
+
+# No decision is looked for further ahead, s.
+LOOK_AHEAD_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """A driver who comes by himself.
+class Traffic:
+    """The arrivals of a day at a station: they come, wait for a connector, give up and leave.
 
-    ``charger_id`` and ``connector``: where; None: the first one that is free. ``departure_s`` infinite:
-    leaves when done. ``patience_s``: how long he waits for a connector.
+    The rule is that of a simulation, `electra_core.sessions.arrival_queue`.
+
+    Parameters
+    ----------
+    arrivals : drivers, in any order; their chargers and connectors are those of ``config``
+    config : the station that they come to
     """
 
-    name: str
-    vehicle: Vehicle
-    arrival_s: float
-    departure_s: float
-    arrival_soc: float
-    target_soc: float
-    charger_id: str | None = None
-    connector: int | None = None
-    patience_s: float = 0.0
-    priority: float = 0.0
-    weight: float = 1.0
+    def __init__(self, arrivals: Iterable[Arrival], config: StationConfig) -> None:
+        self._arrivals = sorted(arrivals, key=lambda arrival: arrival.arrival_s)
+        self._connector_ids = list(config.connectors)
+        self._charger_ids = list(config.charger_kw)
+        queued = [self._queued(arrival) for arrival in self._arrivals]
+        self._queue = ArrivalQueue(queued, [NOBODY] * len(queued), QueuePosition(0, 0))
+        # Arrivals that are plugged in, by session, in the order of plugging in. A visitor of the page may
+        # send such a car away: then the session is not there any more.
+        self._present: dict[str, int] = {}
 
-
-def guests_of_day(day: Day) -> tuple[Guest, ...]:
-    """The cars of a shipped day; whoever finds his connector taken drives on."""
-    return tuple(
-        Guest(
-            name=visit.name,
-            vehicle=visit.vehicle,
-            arrival_s=visit.arrival_s,
-            departure_s=visit.departure_s,
-            arrival_soc=visit.arrival_soc,
-            target_soc=visit.target_soc,
-            charger_id=visit.charger_id,
-            connector=visit.connector,
+    def _queued(self, arrival: Arrival) -> QueuedArrival:
+        charger_id, number = arrival.charger_id, arrival.connector
+        charger = NOBODY if charger_id is None else self._charger_ids.index(charger_id)
+        connector = NOBODY
+        if charger_id is not None and number is not None:
+            connector = self._connector_ids.index((charger_id, number))
+        return QueuedArrival(
+            arrival_s=arrival.arrival_s,
+            departure_s=arrival.departure_s,
+            patience_s=arrival.patience_s,
+            charger=charger,
+            connector=connector,
         )
-        for visit in day.arrivals
-    )
-
-
-class Script:
-    """The guests of a day: it lets them come, wait, and leave."""
-
-    def __init__(self, guests: Iterable[Guest]) -> None:
-        guests = sorted(guests, key=lambda guest: guest.arrival_s)
-        self._coming = deque(guests)
-        self._leaving = deque(
-            sorted(
-                (guest for guest in guests if guest.departure_s < math.inf),
-                key=lambda guest: guest.departure_s,
-            )
-        )
-        self._waiting: list[Guest] = []
-        # Session and place of who is here. Somebody may send a guest away: then the place is another car's.
-        self._here: dict[str, tuple[Guest, ConnectorId, str]] = {}
-
-    @property
-    def next_s(self) -> float:
-        """When the next guest comes or leaves; infinite where none does."""
-        coming_s = self._coming[0].arrival_s if self._coming else math.inf
-        leaving_s = self._leaving[0].departure_s if self._leaving else math.inf
-        return min(coming_s, leaving_s)
 
     @property
     def over(self) -> bool:
-        """Everybody has left, or will not be heard of again."""
-        return not (self._coming or self._leaving or self._waiting or self._here)
+        """Whether all have left, or have given up."""
+        return arrival_queue.is_over(self._queue) and not self._present
+
+    def next_s(self, station: Station) -> float:
+        """Return when the next driver may come, give up or leave, s; infinite where none does."""
+        cars = [car for car in self._uses(station) if car.arrival >= 0]
+        soon_s = min([arrival_queue.next_queue_s(self._queue), *map(arrival_queue.leaves_s, cars)])
+        if any(car.departs_s == math.inf for car in cars):
+            # It leaves when it is done, and no decision holds longer than until then.
+            end_s = min(soon_s, station.now_s + LOOK_AHEAD_S)
+            for decision in decisions(station.config, station.decision, end_s):
+                soon_s = min(soon_s, decision.state.now_s)
+                break
+        return max(soon_s, math.nextafter(station.now_s, math.inf))
 
     def play(self, station: Station) -> Iterator[str]:
-        """Let come and leave who is due at the station's time; says so, a sentence each.
+        """Let all happen that is due at the station's time; yield a sentence for each event.
 
-        Goes on until nothing happens any more: a car that comes full leaves at once and makes room.
+        This goes on until nothing happens any more: a car that comes full leaves at once and makes room.
         """
-        while said := list(self._play_once(station)):
-            yield from said
+        while events := list(self._play_once(station)):
+            yield from filter(None, events)
 
     def _play_once(self, station: Station) -> Iterator[str]:
-        now_s = station.now_s
-        # Who leaves makes room before others come.
-        while self._leaving and self._leaving[0].departure_s <= now_s:
-            yield from self._leave(station, self._leaving.popleft())
-        yield from self._leave_when_done(station)
-        yield from self._serve_queue(station)
-        while self._coming and self._coming[0].arrival_s <= now_s:
-            guest = self._coming.popleft()
-            if guest.departure_s > now_s:
-                yield from self._come(station, guest)
+        while (connector := arrival_queue.next_to_leave(self._uses(station), station.now_s)) != NOBODY:
+            session = station.unplug(*self._connector_ids[connector])
+            del self._present[session.session_id]
+            yield leaves(session)
+        while True:
+            action, index, connector = arrival_queue.next_to_act(
+                self._queue, self._uses(station), station.now_s
+            )
+            if action == arrival_queue.NOTHING:
+                return
+            arrival = self._arrivals[index]
+            if action == arrival_queue.PLUGS_IN:
+                yield self._plug_in(station, index, self._connector_ids[connector])
+            elif action == arrival_queue.GIVES_UP:
+                yield self._gives_up(arrival, station.now_s)
+            elif arrival_queue.gives_up_s(self._queue.arrivals[index]) > station.now_s:
+                yield f"{arrival.vehicle.name} waits for a connector"
 
-    def _come(self, station: Station, guest: Guest) -> Iterator[str]:
-        place = _free_place(station, guest)
-        if place is not None:
-            yield self._plug_in(station, guest, place)
-        elif guest.patience_s > 0.0:
-            self._waiting.append(guest)
-            yield f"{guest.vehicle.name} waits for a connector"
-        else:
-            where = "all" if guest.charger_id is None else label((guest.charger_id, guest.connector or 0))
-            yield f"{guest.vehicle.name} finds {where} taken and drives on"
-
-    def _plug_in(self, station: Station, guest: Guest, place: ConnectorId) -> str:
+    def _plug_in(self, station: Station, index: int, connector_id: ConnectorId) -> str:
+        arrival = self._arrivals[index]
         session_id = station.plug_in(
-            *place,
-            guest.vehicle,
-            arrival_soc=guest.arrival_soc,
-            target_soc=guest.target_soc,
-            departs_s=guest.departure_s if guest.departure_s < math.inf else None,
-            priority=guest.priority,
-            weight=guest.weight,
+            *connector_id,
+            arrival.vehicle,
+            arrival_soc=arrival.arrival_soc,
+            target_soc=arrival.target_soc,
+            departs_s=max(arrival.departure_s, station.now_s) if arrival.departure_s < math.inf else None,
+            priority=arrival.priority,
+            weight=arrival.weight,
         )
-        self._here[guest.name] = (guest, place, session_id)
-        return arrives(guest.vehicle, place, guest.arrival_soc)
+        self._present[session_id] = index
+        return arrives(arrival.vehicle, connector_id, arrival.arrival_soc)
 
-    def _serve_queue(self, station: Station) -> Iterator[str]:
-        for guest in list(self._waiting):
-            place = _free_place(station, guest)
-            if place is not None:
-                self._waiting.remove(guest)
-                yield self._plug_in(station, guest, place)
-            elif station.now_s > guest.arrival_s + guest.patience_s:
-                self._waiting.remove(guest)
-                yield f"{guest.vehicle.name} gives up waiting and drives on"
+    def _gives_up(self, arrival: Arrival, now_s: float) -> str:
+        if arrival.departure_s < now_s:
+            return ""  # the stay had ended when the day was begun
+        if arrival.arrival_s < now_s:
+            return f"{arrival.vehicle.name} gives up waiting and drives on"
+        charger_id, connector = arrival.charger_id, arrival.connector
+        if charger_id is None:
+            taken = "all"
+        else:
+            taken = charger_id if connector is None else label((charger_id, connector))
+        return f"{arrival.vehicle.name} finds {taken} taken and drives on"
 
-    def _leave_when_done(self, station: Station) -> Iterator[str]:
-        for guest, place, session_id in list(self._here.values()):
-            session = station.state.sessions.get(place)
-            if session is None or session.session_id != session_id:
-                del self._here[guest.name]
-            elif guest.departure_s == math.inf and session.remaining_kwh == 0.0:
-                yield from self._leave(station, guest)
-
-    def _leave(self, station: Station, guest: Guest) -> Iterator[str]:
-        if guest in self._waiting:
-            self._waiting.remove(guest)
-            yield f"{guest.vehicle.name} gives up waiting and drives on"
-        if guest.name not in self._here:
-            return
-        _, place, session_id = self._here.pop(guest.name)
-        session = station.state.sessions.get(place)
-        if session is not None and session.session_id == session_id:
-            yield leaves(station.unplug(*place))
-
-
-def _free_place(station: Station, guest: Guest) -> ConnectorId | None:
-    wanted = (
-        place
-        for place in free_connectors(station)
-        if guest.charger_id in (None, place[0]) and guest.connector in (None, place[1])
-    )
-    return next(wanted, None)
+    def _uses(self, station: Station) -> list[ConnectorUse]:
+        """Return the connectors as the rule of arrivals reads them."""
+        state = station.state
+        ids = {session.session_id for session in state.sessions.values()}
+        self._present = {name: index for name, index in self._present.items() if name in ids}
+        order = {name: number for number, name in enumerate(self._present)}
+        uses = []
+        for connector_id in self._connector_ids:
+            session = state.sessions.get(connector_id)
+            name = "" if session is None else session.session_id
+            free = session is None and state.is_available(connector_id)
+            arrival = self._present.get(name, NOBODY if free else arrival_queue.OTHER)
+            remaining_kwh = None if session is None else session.remaining_kwh
+            uses.append(
+                ConnectorUse(
+                    departs_s=self._arrivals[arrival].departure_s if arrival >= 0 else math.inf,
+                    remaining_kwh=math.inf if remaining_kwh is None else remaining_kwh,
+                    charger=self._charger_ids.index(connector_id[0]),
+                    arrival=arrival,
+                    number=order.get(name, NOBODY),
+                )
+            )
+        return uses
