@@ -55,15 +55,8 @@ __all__ += ["SOC_ROUNDING", "WHOLE_CHARGER", "BatteryConfig", "BatteryStatus", "
 __all__ += ["ChargerStatus", "ChargingCurve", "ConfigError", "ConnectorConfig", "ConnectorId"]
 __all__ += ["ConnectorStatus", "Decision", "Event", "Explanation", "JsonFileError", "Session"]
 __all__ += ["SessionStatus", "State", "Station", "StationConfig", "StationStatus", "Vehicle", "VehicleError"]
-__all__ += [
-    "call_of",
-    "catalogue",
-    "climb",
-    "conversion_loss_kwh",
-    "decisions",
-    "energy_above_kwh",
-    "has_reserve",
-]
+__all__ += ["call_of", "catalogue", "climb", "conversion_loss_kwh", "decisions", "energy_above_kwh"]
+__all__ += ["has_reserve"]
 __all__ += ["holds_s", "lasts_s", "ledger_by_hour", "load_config", "max_charge_kw", "max_discharge_kw"]
 __all__ += ["parse_json", "power_at", "read_events", "read_json", "read_session", "read_status"]
 __all__ += ["room_below_kwh", "shipped", "site_limit_kw", "stored_after_kwh", "typical_curve"]

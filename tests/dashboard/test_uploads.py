@@ -223,7 +223,7 @@ def test_log_of_another_station_is_refused_in_a_sentence(config: StationConfig) 
 @pytest.mark.parametrize(
     ("rows", "words"), [(0, "has no sessions"), (MAX_ARRIVALS + 1, "has 2,001 sessions")]
 )
-def test_empty_and_too_long_logs_are_refused(config: StationConfig, rows: int, words: str) -> None:
+def test_none_and_too_many(config: StationConfig, rows: int, words: str) -> None:
     with pytest.raises(BadValueError, match=words):
         uploaded_arrivals("cars.csv", PLAIN + b"0,60,1,7\n" * rows, config)
 
@@ -255,7 +255,7 @@ def station(config: StationConfig) -> RecordedStation:
     return station
 
 
-def test_saved_sessions_are_loaded_as_the_same_arrivals(station: Station) -> None:
+def test_sessions_come_back_as_the_same_arrivals(station: Station) -> None:
     arrivals = uploaded_arrivals("kept.csv", exports.sessions_csv(station), station.config)
     sessions = exports.sessions_so_far(station)
     assert [

@@ -39,10 +39,10 @@ def is_address(name: str) -> bool:
 
 
 def allowed_origin(address: str) -> str:
-    """Return the origin of an address, or refuse it: no link may make a page call any server.
+    """Return the origin of an address, if a page may call it: not every one that a link names.
 
-    Allowed are the origins that the environment variable ``ELECTRA_STATIONS`` lists, with commas between
-    them, and where it is not set (public pages set it), those of this machine.
+    Allowed are the origins that the environment variable ``ELECTRA_STATIONS`` lists, separated by commas, and
+    where it is not set (public pages set it), those of this machine.
     """
     origin, names = _origin(address), os.environ.get("ELECTRA_STATIONS")
     listed = [] if names is None else [_origin(name.strip()) for name in names.split(",") if name.strip()]
@@ -72,9 +72,10 @@ class Answer(NamedTuple):
     content: bytes
 
     def read(self, kind: type[Found]) -> Found:
-        """Return the JSON as a checked object; infinite numbers, which JSON does not have, are refused."""
+        """Return the JSON as a checked object; infinite numbers and half characters are refused."""
         try:
             found = json.loads(self.content, parse_float=_finite, parse_constant=_finite)
+            json.dumps(found, ensure_ascii=False).encode()
             return TypeAdapter(kind).validate_python(found)
         except (ValueError, RecursionError):
             raise RemoteError(f"its {self.name} cannot be read") from None
