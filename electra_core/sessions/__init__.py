@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from electra_core.errors import load_on_demand
 from electra_core.sessions import arrival_queue
 from electra_core.sessions.arrival_queue import (
-    NOBODY,
+    ABSENT,
     ArrivalQueue,
     ConnectorUse,
     QueuedArrival,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from electra_core.sessions.table import ANY, SessionTable, read_session_table
 
 __all__ = [
+    "ABSENT",
     "ANY",
-    "NOBODY",
     "Arrival",
     "ArrivalQueue",
     "ConnectorUse",

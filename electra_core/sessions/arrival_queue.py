@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 # Index of the arrival at a free connector; and at one that is out of service, or taken by a car that is none
 # of the arrivals.
-NOBODY, OTHER = -1, -2
+ABSENT, OTHER = -1, -2
 
 # What an arrival does next.
 NOTHING, PLUGS_IN, WAITS, GIVES_UP = range(4)
@@ -24,7 +24,7 @@ NOTHING, PLUGS_IN, WAITS, GIVES_UP = range(4)
 
 @dataclass(kw_only=True)
 class QueuedArrival:
-    """A driver who will come: when, s, and to which charger and connector, by index; `NOBODY`: to any."""
+    """A driver who will come: when, s, and to which charger and connector, by index; `ABSENT`: to any."""
 
     arrival_s: float
     departure_s: float
@@ -87,24 +87,24 @@ def is_over(queue: ArrivalQueue) -> bool:
 
 
 def next_to_leave(connectors: Sequence[ConnectorUse], now_s: float) -> int:
-    """Return the connector of the car that leaves next at this moment, by index; `NOBODY` where none does."""
-    leaving = NOBODY
+    """Return the connector of the car that leaves next at this moment, by index; `ABSENT` where none does."""
+    leaving = ABSENT
     for connector in range(len(connectors)):
         car = connectors[connector]
         goes = car.arrival >= 0 and leaves_s(car) <= now_s
-        if goes and (leaving == NOBODY or car.number < connectors[leaving].number):
+        if goes and (leaving == ABSENT or car.number < connectors[leaving].number):
             leaving = connector
     return leaving
 
 
 def next_to_give_up(queue: ArrivalQueue, now_s: float) -> int:
-    """Take the next driver whose patience, or time, is over out of the queue; `NOBODY` where none is."""
+    """Take the next driver whose patience, or time, is over out of the queue; `ABSENT` where none is."""
     for place in range(queue.position.waiting):
         arrival = queue.waiting[place]
         if gives_up_s(queue.arrivals[arrival]) <= now_s:
             stop_waiting(queue, place)
             return arrival
-    return NOBODY
+    return ABSENT
 
 
 def next_to_act(
@@ -120,26 +120,26 @@ def next_to_act(
     """
     arrivals, position = queue.arrivals, queue.position
     arrival = next_to_give_up(queue, now_s)
-    if arrival != NOBODY:
-        return GIVES_UP, arrival, NOBODY
+    if arrival != ABSENT:
+        return GIVES_UP, arrival, ABSENT
     for place in range(position.waiting):
         arrival = queue.waiting[place]
         connector = free_connector(connectors, arrivals[arrival])
-        if connector != NOBODY:
+        if connector != ABSENT:
             stop_waiting(queue, place)
             return PLUGS_IN, arrival, connector
     arrival = position.next_arrival
     if arrival == len(arrivals) or arrivals[arrival].arrival_s > now_s:
-        return NOTHING, NOBODY, NOBODY
+        return NOTHING, ABSENT, ABSENT
     position.next_arrival += 1
     if arrivals[arrival].departure_s < now_s:  # a day that is begun later than this stay has ended
-        return GIVES_UP, arrival, NOBODY
+        return GIVES_UP, arrival, ABSENT
     connector = free_connector(connectors, arrivals[arrival])
-    if connector != NOBODY:
+    if connector != ABSENT:
         return PLUGS_IN, arrival, connector
     queue.waiting[position.waiting] = arrival
     position.waiting += 1
-    return WAITS, arrival, NOBODY
+    return WAITS, arrival, ABSENT
 
 
 def stop_waiting(queue: ArrivalQueue, place: int) -> None:
@@ -150,11 +150,11 @@ def stop_waiting(queue: ArrivalQueue, place: int) -> None:
 
 
 def free_connector(connectors: Sequence[ConnectorUse], arrival: QueuedArrival) -> int:
-    """Return the first free connector that an arrival can use, by index; `NOBODY` where there is none."""
-    if arrival.connector != NOBODY:
-        return arrival.connector if connectors[arrival.connector].arrival == NOBODY else NOBODY
+    """Return the first free connector that an arrival can use, by index; `ABSENT` where there is none."""
+    if arrival.connector != ABSENT:
+        return arrival.connector if connectors[arrival.connector].arrival == ABSENT else ABSENT
     for connector in range(len(connectors)):
         car = connectors[connector]
-        if car.arrival == NOBODY and arrival.charger in (NOBODY, car.charger):
+        if car.arrival == ABSENT and arrival.charger in (ABSENT, car.charger):
             return connector
-    return NOBODY
+    return ABSENT

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from electra_core.allocation import MAX_RANK_WEIGHT, MIN_RANK_WEIGHT, solver, waterfill
-from electra_core.sessions import NOBODY
+from electra_core.sessions import ABSENT
 from electra_core.simulation.records import (
     BAD_RANK,
     FINE,
@@ -86,17 +86,17 @@ def release_carried(station: StationArrays) -> None:
     rests = site.now_s < site.battery_rests_until_s
     reach_kw = max_discharge_kw(battery, site.stored_kwh, rests)
     while carried_kw(station) > reach_kw:
-        newest = NOBODY
+        newest = ABSENT
         for connector in range(len(connectors)):
             car = connectors[connector]
-            if is_carried(car) and (newest == NOBODY or car.number > connectors[newest].number):
+            if is_carried(car) and (newest == ABSENT or car.number > connectors[newest].number):
                 newest = connector
         connectors[newest].on_battery = 0
 
 
 def is_carried(car: ConnectorState) -> bool:
     """Return whether the battery alone feeds this car."""
-    return car.arrival != NOBODY and car.on_battery == 1
+    return car.arrival != ABSENT and car.on_battery == 1
 
 
 def carried_kw(station: StationArrays) -> float:

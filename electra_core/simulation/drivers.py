@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from electra_core.sessions import NOBODY, arrival_queue
+from electra_core.sessions import ABSENT, arrival_queue
 from electra_core.simulation.advance import measure
 from electra_core.simulation.decide import ask, decide, is_carried
 from electra_core.simulation.records import (
@@ -27,7 +27,7 @@ def settle(state: SimulationState, rank: Any, plan: Any) -> None:
         decide_call(station, rank, plan, False)
     while True:
         connector = arrival_queue.next_to_leave(station.connectors, site.now_s)
-        if connector == NOBODY:
+        if connector == ABSENT:
             break
         unplug(station, log, connector)
         decide_call(station, rank, plan, True)
@@ -46,11 +46,11 @@ def close(state: SimulationState) -> None:
     """Let drivers leave, or give up, whose time is over as the run ends, without a decision."""
     station, queue, now_s = state.station, state.queue, state.station.site.now_s
     connector = arrival_queue.next_to_leave(station.connectors, now_s)
-    while connector != NOBODY:
+    while connector != ABSENT:
         unplug(station, state.log, connector)
         connector = arrival_queue.next_to_leave(station.connectors, now_s)
     arrival = arrival_queue.next_to_give_up(queue, now_s)
-    while arrival != NOBODY:
+    while arrival != ABSENT:
         give_up(state.log, arrival, now_s)
         arrival = arrival_queue.next_to_give_up(queue, now_s)
 
@@ -86,7 +86,7 @@ def unplug(station: StationArrays, log: Log, connector: int) -> None:
     site, car = station.site, station.connectors[connector]
     write_record(station, log, connector)
     log.sessions[car.arrival].left_s = site.now_s
-    car.arrival = NOBODY
+    car.arrival = ABSENT
     car.on_battery = car.modules = 0
     car.max_kw = car.offered_kw = 0.0
     number = 0
@@ -149,7 +149,7 @@ def may_be_carried(station: StationArrays, newcomer: int) -> bool:
     for connector in range(len(station.connectors)):
         car = station.connectors[connector]
         charger = station.chargers[car.charger]
-        if car.arrival == NOBODY:
+        if car.arrival == ABSENT:
             continue
         if not is_carried(car):
             asked_kw += car.max_kw * charger.cost

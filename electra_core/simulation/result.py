@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from electra_core.allocation import Limit
-from electra_core.sessions import NOBODY, Scenario
+from electra_core.sessions import ABSENT, Scenario
 from electra_core.simulation.metrics import (
     battery_cycles,
     clock_peak_kw,
@@ -88,7 +88,7 @@ class Result:
         visits, records = self.scenario.sessions, self.records
         requested, got = visits.requested_kwh, self.delivered_kwh
         places = list(self.scenario.config.connectors)
-        at = [None if connector == NOBODY else places[connector] for connector in records.connector]
+        at = [None if connector == ABSENT else places[connector] for connector in records.connector]
         frame = pd.DataFrame(
             {
                 "charger_id": [None if place is None else place[0] for place in at],

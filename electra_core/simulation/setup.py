@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from electra_core.allocation import Limit, waterfill
-from electra_core.sessions import NOBODY, ArrivalQueue, QueuePosition, Scenario, SessionTable
+from electra_core.sessions import ABSENT, ArrivalQueue, QueuePosition, Scenario, SessionTable
 from electra_core.simulation.records import (
     ArrivalRecord,
     Battery,
@@ -53,7 +53,7 @@ def build(
     settings.keep_timeline = keep_timeline
     records = blank(SessionRecord, len(sessions))
     records.plugged_s = records.done_s = records.left_s = np.nan
-    records.connector = NOBODY
+    records.connector = ABSENT
     log = Log(
         sessions=records,
         limited_s=_zeros("f8", len(sessions), len(Limit)),
@@ -153,7 +153,7 @@ def _connectors(config: StationConfig) -> Any:
         math.inf if one.max_power_kw is None else one.max_power_kw for one in configs
     ]
     connectors.connector_min_kw = [one.min_power_kw for one in configs]
-    connectors.arrival = connectors.claim = NOBODY
+    connectors.arrival = connectors.claim = ABSENT
     return connectors
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from electra_core.allocation import solver
-from electra_core.sessions import NOBODY
+from electra_core.sessions import ABSENT
 from electra_core.simulation.records import Charger, ConnectorState, Settings, StationArrays
 
 
@@ -17,13 +17,13 @@ def apply_due(station: StationArrays) -> None:
     settings, site = station.settings, station.site
     connectors, chargers = station.connectors, station.chargers
     while settings.takes_turns:
-        over = NOBODY
+        over = ABSENT
         for connector in range(len(connectors)):
             car = connectors[connector]
-            is_over = car.arrival != NOBODY and turn_over_s(settings, car) <= site.now_s
-            if is_over and (over == NOBODY or car.turn_place < connectors[over].turn_place):
+            is_over = car.arrival != ABSENT and turn_over_s(settings, car) <= site.now_s
+            if is_over and (over == ABSENT or car.turn_place < connectors[over].turn_place):
                 over = connector
-        if over == NOBODY:
+        if over == ABSENT:
             break
         site.last_turn_place += 1
         begin_turns(connectors[over], site.last_turn_place)
@@ -55,7 +55,7 @@ def next_due_s(station: StationArrays) -> float:
     due_s = math.inf
     if station.settings.takes_turns:
         for connector in range(len(station.connectors)):
-            if station.connectors[connector].arrival != NOBODY:
+            if station.connectors[connector].arrival != ABSENT:
                 due_s = min(due_s, turn_over_s(station.settings, station.connectors[connector]))
     if station.settings.has_modules:
         for charger in range(len(station.chargers)):
@@ -70,8 +70,8 @@ def keep_modules(station: StationArrays) -> None:
         charger.keeps = charger.claimed if charger.module_kw > 0.0 else 0
         for connector in range(charger.first, charger.end):
             car = station.connectors[connector]
-            wants = car.arrival != NOBODY and car.remaining_kwh > 0.0
-            if car.claim != (car.number if wants else NOBODY):
+            wants = car.arrival != ABSENT and car.remaining_kwh > 0.0
+            if car.claim != (car.number if wants else ABSENT):
                 charger.keeps = 0
 
 
@@ -90,8 +90,8 @@ def watch(station: StationArrays) -> None:
         charger.claimed = 1 if charger.module_kw > 0.0 else 0
         for connector in range(charger.first, charger.end):
             car = station.connectors[connector]
-            wants = car.arrival != NOBODY and car.max_kw > 0.0
-            car.claim = car.number if wants else NOBODY
+            wants = car.arrival != ABSENT and car.max_kw > 0.0
+            car.claim = car.number if wants else ABSENT
 
 
 def watch_turns(station: StationArrays) -> None:

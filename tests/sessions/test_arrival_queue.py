@@ -17,7 +17,7 @@ from electra_core import Station, StationConfig, Vehicle, catalogue, load_config
 from electra_core.dashboard.station_page.traffic import Traffic
 from electra_core.dashboard.uploads import arrivals_of_table
 from electra_core.sessions import (
-    NOBODY,
+    ABSENT,
     Arrival,
     ArrivalQueue,
     ConnectorUse,
@@ -204,15 +204,15 @@ def test_day_that_is_begun_late_leaves_out_stays_that_have_ended() -> None:
 def test_waiting_driver_does_not_block_others_that_can_use_another_connector() -> None:
     uses = [
         ConnectorUse(departs_s=100.0, remaining_kwh=1.0, charger=0, arrival=0, number=1),
-        ConnectorUse(departs_s=math.inf, remaining_kwh=math.inf, charger=1, arrival=NOBODY, number=0),
+        ConnectorUse(departs_s=math.inf, remaining_kwh=math.inf, charger=1, arrival=ABSENT, number=0),
     ]
     arrivals = [
-        QueuedArrival(arrival_s=0.0, departure_s=100.0, patience_s=0.0, charger=0, connector=NOBODY),
-        QueuedArrival(arrival_s=1.0, departure_s=math.inf, patience_s=math.inf, charger=0, connector=NOBODY),
-        QueuedArrival(arrival_s=1.0, departure_s=math.inf, patience_s=math.inf, charger=NOBODY, connector=1),
+        QueuedArrival(arrival_s=0.0, departure_s=100.0, patience_s=0.0, charger=0, connector=ABSENT),
+        QueuedArrival(arrival_s=1.0, departure_s=math.inf, patience_s=math.inf, charger=0, connector=ABSENT),
+        QueuedArrival(arrival_s=1.0, departure_s=math.inf, patience_s=math.inf, charger=ABSENT, connector=1),
     ]
-    queue = ArrivalQueue(arrivals, [NOBODY] * 3, QueuePosition(1, 0))
-    assert arrival_queue.next_to_leave(uses, 99.0) == NOBODY
-    assert arrival_queue.next_to_act(queue, uses, 1.0) == (arrival_queue.WAITS, 1, NOBODY)
+    queue = ArrivalQueue(arrivals, [ABSENT] * 3, QueuePosition(1, 0))
+    assert arrival_queue.next_to_leave(uses, 99.0) == ABSENT
+    assert arrival_queue.next_to_act(queue, uses, 1.0) == (arrival_queue.WAITS, 1, ABSENT)
     assert arrival_queue.next_to_act(queue, uses, 1.0) == (arrival_queue.PLUGS_IN, 2, 1)
     assert arrival_queue.next_to_leave(uses, 100.0) == 0

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from electra_core.dashboard.station_page.labels import arrives, label, leaves
 from electra_core.sessions import (
-    NOBODY,
+    ABSENT,
     Arrival,
     ArrivalQueue,
     ConnectorUse,
@@ -37,15 +37,15 @@ class Traffic:
         self._connector_ids = list(config.connectors if config else ())
         self._charger_ids = list(config.charger_kw if config else ())
         queued = [self._queued(arrival) for arrival in self._arrivals]
-        self._queue = ArrivalQueue(queued, [NOBODY] * len(queued), QueuePosition(0, 0))
+        self._queue = ArrivalQueue(queued, [ABSENT] * len(queued), QueuePosition(0, 0))
         # Arrivals that are plugged in, by session, in the order of plugging in. A visitor of the page may
         # send such a car away: then the session is not there any more.
         self._present: dict[str, int] = {}
 
     def _queued(self, arrival: Arrival) -> QueuedArrival:
         charger_id, number = arrival.charger_id, arrival.connector
-        charger = NOBODY if charger_id is None else self._charger_ids.index(charger_id)
-        connector = NOBODY
+        charger = ABSENT if charger_id is None else self._charger_ids.index(charger_id)
+        connector = ABSENT
         if charger_id is not None and number is not None:
             connector = self._connector_ids.index((charger_id, number))
         return QueuedArrival(
@@ -58,7 +58,7 @@ class Traffic:
 
     @property
     def over(self) -> bool:
-        """Whether all have left, or have given up."""
+        """Return whether all have left or have given up."""
         return arrival_queue.is_over(self._queue) and not self._present
 
     def next_s(self, station: Station) -> float:
@@ -82,7 +82,7 @@ class Traffic:
             yield from filter(None, events)
 
     def _play_once(self, station: Station) -> Iterator[str]:
-        while (connector := arrival_queue.next_to_leave(self._uses(station), station.now_s)) != NOBODY:
+        while (connector := arrival_queue.next_to_leave(self._uses(station), station.now_s)) != ABSENT:
             session = station.unplug(*self._connector_ids[connector])
             del self._present[session.session_id]
             yield leaves(session)
@@ -137,7 +137,7 @@ class Traffic:
             session = state.sessions.get(connector_id)
             name = "" if session is None else session.session_id
             free = session is None and state.is_available(connector_id)
-            arrival = self._present.get(name, NOBODY if free else arrival_queue.OTHER)
+            arrival = self._present.get(name, ABSENT if free else arrival_queue.OTHER)
             remaining_kwh = None if session is None else session.remaining_kwh
             uses.append(
                 ConnectorUse(
@@ -145,7 +145,7 @@ class Traffic:
                     remaining_kwh=math.inf if remaining_kwh is None else remaining_kwh,
                     charger=self._charger_ids.index(connector_id[0]),
                     arrival=arrival,
-                    number=order.get(name, NOBODY),
+                    number=order.get(name, ABSENT),
                 )
             )
         return uses
