@@ -75,7 +75,7 @@ def ask(station: StationArrays) -> None:
 
 
 def curve_of(station: StationArrays, car: ConnectorState) -> tuple[Sequence[float], Sequence[float]]:
-    """The points of a car's charging curve."""
+    """Return the points of a car's charging curve."""
     start, end = car.curve_start, car.curve_end
     return station.curve_soc[start:end], station.curve_kw[start:end]
 

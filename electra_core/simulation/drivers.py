@@ -70,7 +70,7 @@ def decide_call(station: StationArrays, rank: Any, plan: Any, counts: bool) -> N
 
 
 def gain(station: StationArrays) -> None:
-    """At each arrival and departure the exercise's battery gains when enough of the grid is free."""
+    """Charge the exercise's battery at an arrival or departure, when enough of the grid is free."""
     settings, battery, site = station.settings, station.battery, station.site
     used_kw = site.static_kw - site.pv_kw + settings.standing_kw + site.grid_kw
     if site.limit_kw - used_kw < battery.recharge_free_share * settings.grid_kw:
@@ -82,7 +82,7 @@ def gain(station: StationArrays) -> None:
 
 
 def unplug(station: StationArrays, log: Log, connector: int) -> None:
-    """A car leaves."""
+    """Let a car leave."""
     site, car = station.site, station.connectors[connector]
     write_record(station, log, connector)
     log.sessions[car.arrival].left_s = site.now_s

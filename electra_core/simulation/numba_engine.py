@@ -93,7 +93,7 @@ def _compiled(digest: str, signature: Any) -> Callable[[SimulationState, Any, No
 
 
 def _signature() -> Any:
-    """The types of `play`: every state has the same as the smallest one."""
+    """Return the types of `play`, which are those of the smallest state."""
     plug = {
         "stationId": "any",
         "gridCapacity": 1,

@@ -30,9 +30,9 @@ CURVES = ("curve_start", "curve_soc", "curve_kw")
 
 def write_result(result: Result, path: Path) -> None:
     """Write a result; an existing file is replaced only by a whole one."""
-    scenario, visits = result.scenario, result.scenario.sessions
-    columns = {name: getattr(visits, name) for name in SessionTable.__slots__ if name not in CURVES}
-    columns["session_id"] = np.array([json.dumps(_plain(name)) for name in visits.session_id], dtype=object)
+    scenario, sessions = result.scenario, result.scenario.sessions
+    columns = {name: getattr(sessions, name) for name in SessionTable.__slots__ if name not in CURVES}
+    columns["session_id"] = np.array([json.dumps(_plain(name)) for name in sessions.session_id], dtype=object)
     records = {name: result.records[name] for name in result.records.dtype.names}
     limits = {f"limited_by_{limit}_s": result.limited_s[:, number] for number, limit in enumerate(Limit)}
     profile = {
@@ -45,8 +45,8 @@ def write_result(result: Result, path: Path) -> None:
     parts = {
         "sessions": {**columns, **{f"record_{name}": column for name, column in records.items()}, **limits}
         | ({} if result.added_s is None else {"added_s": result.added_s}),
-        "curve_starts": {"start": visits.curve_start},
-        "curves": {"soc": visits.curve_soc, "kw": visits.curve_kw},
+        "curve_starts": {"start": sessions.curve_start},
+        "curves": {"soc": sessions.curve_soc, "kw": sessions.curve_kw},
         "site": profile,
         "imports": {name: result.imports[name] for name in result.imports.dtype.names},
         "steps": {name: result.steps[name] for name in result.steps.dtype.names},
@@ -103,10 +103,10 @@ def _fields(about: dict[str, Any], parts: dict[str, dict[str, Any]]) -> dict[str
     names[:] = [json.loads(name) for name in rows["session_id"]]
     columns = {name: rows[name] for name in SessionTable.__slots__ if name not in (*CURVES, "session_id")}
     curves = {"curve_soc": parts["curves"]["soc"], "curve_kw": parts["curves"]["kw"]}
-    visits = SessionTable(session_id=names, curve_start=parts["curve_starts"]["start"], **curves, **columns)
+    sessions = SessionTable(session_id=names, curve_start=parts["curve_starts"]["start"], **curves, **columns)
     scenario = Scenario(
         config=StationConfig.model_validate_json(about["config"]),
-        sessions=visits,
+        sessions=sessions,
         step_s=about["step_s"],
         horizon_s=about["horizon_s"],
         until_empty=about["until_empty"],

@@ -1,4 +1,4 @@
-"""Strategies that cannot be compiled, asked in Python: the loop is the same, run as it is."""
+"""Strategies that cannot be compiled, called in Python by the same loop, which runs as it is."""
 
 from __future__ import annotations
 

@@ -26,8 +26,6 @@ from electra_core.station import HOUR_S
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-# Where one of these never bound, an unlimited grid would have given the same.
-OF_THE_SITE = (Limit.SITE, Limit.MINIMUM, Limit.MODULE, Limit.PLAN)
 MINUTE_S = 60.0
 
 
@@ -49,6 +47,17 @@ class Result:
         battery
     added_s : s that each driver needed more than with an unlimited grid (see `sessions`); None where the
         run was not compared with one
+
+    Examples
+    --------
+    >>> from electra_core import simulate
+    >>> charger = {"id": "C", "maxPower": 50, "connectors": 1}
+    >>> cars = pd.DataFrame({"arrival_s": [0, 60], "energy_kwh": 5, "max_power_kw": 50})
+    >>> result = simulate({"stationId": "S", "gridCapacity": 50, "chargers": [charger]}, cars)
+    >>> result.sessions["waited_s"].round().tolist()
+    [0.0, 300.0]
+    >>> result.timeline["import_kw"].round().tolist()[:3]
+    [50.0, 50.0, 50.0]
     """
 
     scenario: Scenario
@@ -65,7 +74,7 @@ class Result:
 
     @property
     def delivered_kwh(self) -> Floats:
-        """Energy that each visitor got, kWh, in the order of ``scenario.sessions``."""
+        """Energy of each session, kWh, in the order of ``scenario.sessions``."""
         return np.asarray(self.records.energy_kwh)
 
     @functools.cached_property
@@ -85,15 +94,15 @@ class Result:
         balked : left without a connector
         limited_by_... : s that each limit was what stopped the session from rising
         """
-        visits, records = self.scenario.sessions, self.records
-        requested, got = visits.requested_kwh, self.delivered_kwh
+        table, records = self.scenario.sessions, self.records
+        requested, got = table.requested_kwh, self.delivered_kwh
         places = list(self.scenario.config.connectors)
         at = [None if connector == ABSENT else places[connector] for connector in records.connector]
         frame = pd.DataFrame(
             {
                 "charger_id": [None if place is None else place[0] for place in at],
                 "connector": pd.array([None if place is None else place[1] for place in at], dtype="Int64"),
-                "arrival_s": visits.arrival_s,
+                "arrival_s": table.arrival_s,
                 "plugged_s": records.plugged_s,
                 "done_s": records.done_s,
                 "left_s": records.left_s,
@@ -108,12 +117,12 @@ class Result:
                 "balked": records.balked.astype(bool),
                 **{f"limited_by_{limit}_s": self.limited_s[:, number] for number, limit in enumerate(Limit)},
             },
-            index=pd.Index(visits.session_id, name="session_id"),
+            index=pd.Index(table.session_id, name="session_id"),
         )
-        return frame.iloc[np.argsort(visits.row)]
+        return frame.iloc[np.argsort(table.row)]
 
     def _shares(self) -> Floats:
-        """Part of its arrival that each visitor got; 1 where there was none."""
+        """Return the delivered part of each requested energy; 1 where none was requested."""
         requested = self.scenario.sessions.requested_kwh
         return np.where(requested > 0.0, self.delivered_kwh / np.where(requested > 0.0, requested, 1.0), 1.0)
 
@@ -124,22 +133,8 @@ class Result:
         return np.maximum(0.0, until - self.scenario.sessions.arrival_s)
 
     @property
-    def is_held_back(self) -> bool:
-        """Return whether a limit of the site ever bound; otherwise an unlimited grid gives the same."""
-        limits = list(Limit)
-        return any(bool(self.limited_s[:, limits.index(limit)].any()) for limit in OF_THE_SITE)
-
-    @property
-    def needed_s(self) -> Floats:
-        """Seconds from arrival to the target, or the end of the stay; NaN for drivers without a connector."""
-        until = np.where(np.isnan(self.records.done_s), self.records.left_s, self.records.done_s)
-        until = np.where(np.isnan(until), self.end_s, until)
-        needed = until - self.scenario.sessions.arrival_s
-        return np.asarray(np.where(np.isnan(self.records.plugged_s), np.nan, needed), np.float64)
-
-    @property
     def starts_s(self) -> Floats:
-        """When each step begins, s."""
+        """Start of each step, s."""
         return np.arange(len(self.imports), dtype=np.float64) * self.scenario.step_s
 
     @property
@@ -154,7 +149,7 @@ class Result:
 
     @functools.cached_property
     def timeline(self) -> pd.DataFrame:
-        """The site step by step: a frame by the second at which each step begins.
+        """Site by steps: a frame by the second at which each step begins.
 
         Powers are means over the step, so that they add up to energies exactly; ``battery_soc`` and
         ``offered_kw`` are those of its beginning. A last row closes it: the state at the end, with no power.
@@ -256,7 +251,7 @@ class Result:
         return energy_cost(self.import_kw, prices[: len(self.imports)], self.lengths_s)
 
     def metrics(self) -> dict[str, float]:
-        """The run in numbers: see `electra_core.simulation.metrics` for the definitions and their sources.
+        """Return the run in numbers: see `electra_core.simulation.metrics` for definitions and sources.
 
         Returns
         -------
@@ -272,7 +267,9 @@ class Result:
             math.fsum(self.delivered_kwh),
         )
         waited_min = self._waited_s() / MINUTE_S
-        added_min = None if self.added_s is None else self.added_s / MINUTE_S
+        added = {}
+        if self.added_s is not None:
+            added = {f"added_p{part}_min": quantile(self.added_s / MINUTE_S, part / 100) for part in (50, 95)}
         contested_s = totals["contested_s"]
         found = {
             "sessions": float(len(records)),
@@ -286,7 +283,7 @@ class Result:
             "delivered_share": delivered_kwh / requested_kwh if requested_kwh > 0.0 else 1.0,
             "waited_mean_min": float(waited_min.mean()) if len(waited_min) else 0.0,
             "waited_p95_min": quantile(waited_min, 0.95),
-            **({} if added_min is None else _quantiles("added", added_min)),
+            **added,
             "without_power_min": float(records.without_power_s.sum()) / MINUTE_S,
             "peak_kw": float(import_kw.max(initial=0.0)),
             "peak_15min_kw": clock_peak_kw(import_kw, self.scenario.step_s, lengths_s=self.lengths_s),
@@ -315,7 +312,7 @@ class Result:
 
     @classmethod
     def load(cls, path: str | Path) -> Result:
-        """The result that `save` wrote.
+        """Load the result that `save` wrote.
 
         Raises
         ------
@@ -325,10 +322,6 @@ class Result:
         from electra_core.simulation.parquet import read_result
 
         return cls(**read_result(Path(path)))
-
-
-def _quantiles(name: str, minutes: Floats) -> dict[str, float]:
-    return {f"{name}_p{percent}_min": quantile(minutes, percent / 100.0) for percent in (50, 95)}
 
 
 # Energies of a run in its metrics.

@@ -1,4 +1,4 @@
-"""A run: a scenario and a strategy, played to its end."""
+"""Simulate a scenario under a strategy."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from electra_core.allocation import (
     MAX_RANK_WEIGHT,
     MIN_RANK_WEIGHT,
     STRATEGIES,
+    Limit,
     Planner,
     Strategy,
     StrategyError,
@@ -33,11 +34,13 @@ from electra_core.simulation.result import Result, result_of
 from electra_core.simulation.setup import build
 from electra_core.station import MAX_AMOUNT, StationConfig, load_config
 
-# Work (steps and visits, for stations of twenty connectors) that is done before anybody looks at a clock.
+# Work, in steps and arrivals at a station of twenty connectors, that is done without a bar.
 UNWATCHED = 50_000
 PARTS = 200
 # A progress bar comes after so many seconds.
 BAR_AFTER_S = 2.0
+# Limits that an unlimited grid would not have.
+OF_THE_SITE = (Limit.SITE, Limit.MINIMUM, Limit.MODULE, Limit.PLAN)
 BAR = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}, {remaining} left"
 
 
@@ -59,7 +62,7 @@ def simulate(
     keep_timeline: bool = True,
     compare_unlimited: bool = True,
 ) -> Result:
-    """Play a station and its visitors for days or years: the decisions of a `Station`, compiled.
+    """Simulate a station and its sessions for days or years: the decisions of a `Station`, compiled.
 
     Drivers come, wait for a connector where none is free, plug in, and leave. Arrivals, departures and
     cars that are done count at their exact times. A step is what a `Station` would be advanced by: at its
@@ -93,6 +96,18 @@ def simulate(
         When something cannot be meant, before anything runs.
     StrategyError
         When the strategy is unknown, fails, or answers nonsense.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> charger = {"id": "C", "maxPower": 50, "connectors": 2}
+    >>> station = {"stationId": "S", "gridCapacity": 30, "chargers": [charger]}
+    >>> cars = pd.DataFrame({"arrival_s": [0, 600], "energy_kwh": [5, 10], "max_power_kw": 22})
+    >>> result = simulate(station, cars)
+    >>> (result.sessions[["done_s", "added_s"]] / 60).round(1).values.tolist()
+    [[15.3, 1.7], [39.0, 1.7]]
+    >>> result.metrics()["peak_kw"]
+    30.0
     """
     scenario = read_scenario(
         load_config(config),
@@ -138,11 +153,22 @@ def _run(
     result = result_of(scenario, name_of(found), state)
     if not compare_unlimited:
         return result
-    if not result.is_held_back:
-        return replace(result, added_s=result.needed_s - result.needed_s)
-    endless = _with_unlimited_grid(scenario, result.end_s)
-    ideal = result_of(endless, "", play_scenario(endless, found, keep_timeline=False, progress=progress))
-    return replace(result, added_s=result.needed_s - ideal.needed_s)
+    needed_s = ideal_s = _needed_s(result)
+    limits = list(Limit)
+    # Otherwise an unlimited grid would have given the same.
+    if any(result.limited_s[:, limits.index(limit)].any() for limit in OF_THE_SITE):
+        endless = _with_unlimited_grid(scenario, result.end_s)
+        state = play_scenario(endless, found, keep_timeline=False, progress=progress)
+        ideal_s = _needed_s(result_of(endless, "", state))
+    return replace(result, added_s=needed_s - ideal_s)
+
+
+def _needed_s(result: Result) -> Any:
+    """Return the seconds from arrival to the target, or the end of the stay; NaN without a connector."""
+    records = result.records
+    until = np.where(np.isnan(records.done_s), records.left_s, records.done_s)
+    until = np.where(np.isnan(until), result.end_s, until)
+    return np.where(np.isnan(records.plugged_s), np.nan, until - result.scenario.sessions.arrival_s)
 
 
 def _found(strategy: str | Strategy) -> Strategy:
@@ -156,7 +182,7 @@ def _found(strategy: str | Strategy) -> Strategy:
 
 
 def _with_unlimited_grid(scenario: Scenario, end_s: float) -> Scenario:
-    """The same visitors at the same station, up to a time, behind a grid that carries everything."""
+    """Return the scenario behind a grid that carries everything, up to a time."""
     config = scenario.config.model_copy(update={"grid_capacity_kw": MAX_AMOUNT})
     limit_kw = constant(MAX_AMOUNT, scenario.steps)
     return replace(scenario, config=config, horizon_s=end_s, until_empty=False, site_limit_kw=limit_kw)

@@ -32,7 +32,7 @@ COUNTING = b"NRT_"
 
 
 @pytest.mark.parametrize("module", compiled.MODULES, ids=lambda module: module.__name__.split(".")[-1])
-def test_a_change_in_any_file_changes_the_key(
+def test_change_in_any_file_changes_the_key(
     module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = compiled._digest()
@@ -43,7 +43,7 @@ def test_a_change_in_any_file_changes_the_key(
     assert compiled._digest() != before
 
 
-def test_whatever_is_compiled_is_in_the_key() -> None:
+def test_all_compiled_code_is_in_the_key() -> None:
     """Numbers from another file are frozen into compiled code as its functions are."""
     known = {module.__name__ for module in compiled.MODULES}
     functions = set(called_from(play))
@@ -101,7 +101,7 @@ def imported_by(module: str) -> dict[str, tuple[str, str]]:
 
 
 class CompilesError(Exception):
-    """Raised where a compilation begins, so that nobody has to wait for its end."""
+    """Raised at the beginning of a compilation, which takes long."""
 
 
 class Stopper(event.Listener):
@@ -112,7 +112,7 @@ class Stopper(event.Listener):
         pass
 
 
-def test_the_same_key_loads_and_another_compiles() -> None:
+def test_same_key_loads_and_another_compiles() -> None:
     compiled.compiled_play()
     signature, digest = compiled._signature(), compiled._digest()
     with event.install_listener("numba:compile", Stopper()):
@@ -125,7 +125,7 @@ def test_the_same_key_loads_and_another_compiles() -> None:
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What a fresh interpreter says."""
+    """Run code in a fresh interpreter."""
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -160,14 +160,14 @@ compiled.compiled_play()
 """
 
 
-def test_a_second_process_loads_and_does_not_say_that_it_compiles() -> None:
+def test_second_process_loads_and_does_not_say_that_it_compiles() -> None:
     compiled.compiled_play()
     second = python(RUN)
     assert (second.returncode, second.stdout, second.stderr) == (0, "900.0\n", "")
 
 
-def test_a_fresh_installation_says_once_that_it_compiles(tmp_path: Path) -> None:
-    """It is stopped then: a whole compilation takes longer than all the other tests here."""
+def test_fresh_installation_says_once_that_it_compiles(tmp_path: Path) -> None:
+    """The process is stopped then: a whole compilation takes longer than all the other tests here."""
     fresh = python(STOPPED, NUMBA_CACHE_DIR=str(tmp_path))
     assert fresh.returncode == 7
     assert fresh.stderr.count(SAYS) == 1
@@ -178,7 +178,7 @@ def test_a_fresh_installation_says_once_that_it_compiles(tmp_path: Path) -> None
 
 
 def test_compiled_code_allocates_nothing() -> None:
-    """Numba would refuse to compile what allocates; here the machine code that is kept is looked through."""
+    """Numba would refuse to compile allocations; the cached machine code is searched as well."""
     dispatcher: Any = compiled.compiled_play()
     cache, codegen = dispatcher._cache, dispatcher.targetctx.codegen()
     kept = pickle.dumps(cache._cache_file.load(cache._index_key(compiled._signature(), codegen)))
@@ -186,7 +186,7 @@ def test_compiled_code_allocates_nothing() -> None:
     assert COUNTING not in kept
 
 
-def test_what_allocates_would_be_seen() -> None:
+def test_allocation_in_compiled_code_is_detected() -> None:
     @numba.njit
     def allocates(count: int) -> float:
         return np.zeros(count).sum()

@@ -1,4 +1,4 @@
-"""A year in a second decides as the station itself does, and what it leaves adds up."""
+"""A simulation decides as the station does, and its energies add up."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ stays_s = st.just(math.nan) | st.sampled_from([3600.0, 900.0, 60.0, 0.0]) | st.f
 
 @st.composite
 def drivers(draw: st.DrawFn, config: dict[str, Any]) -> Driver:
-    """A driver who comes to that station."""
+    """Draw a driver for a station."""
     arrival_s, stay_s = draw(moments_s), draw(stays_s)
     row: dict[str, Any] = {
         "arrival_s": arrival_s,
@@ -92,7 +92,7 @@ def places(draw: st.DrawFn, config: dict[str, Any]) -> dict[str, Any]:
 
 @st.composite
 def with_curve(draw: st.DrawFn, row: dict[str, Any]) -> Driver:
-    """A driver whose car is known."""
+    """Draw a driver with a known car."""
     car = draw(st.sampled_from([car for car in CARS if car.battery_kwh is not None]))
     arrival_soc, target_soc = draw(st.sampled_from([0.0, 0.1, 0.55])), draw(st.sampled_from([0.3, 0.8, 1.0]))
     row = {**row, "vehicle": car, "arrival_soc": arrival_soc, "target_soc": target_soc}
@@ -105,7 +105,7 @@ def with_curve(draw: st.DrawFn, row: dict[str, Any]) -> Driver:
 
 @st.composite
 def with_energy(draw: st.DrawFn, row: dict[str, Any]) -> Driver:
-    """A driver of whose car only an energy is known: a battery of that size, from empty to full."""
+    """Draw a driver with a known energy: a battery of that size, from empty to full."""
     energy_kwh = draw(st.sampled_from([45.0, 20.0, 3.3, 0.0]))
     most_kw = draw(st.sampled_from([150.0, 50.0, 11.0]))
     least_kw = draw(st.sampled_from([0.0, 0.0, 6.0]))
@@ -169,7 +169,7 @@ def random_plants(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def small_plants(draw: st.DrawFn) -> dict[str, Any]:
-    """Those at which turns are taken, modules change hands, and three cars share what is enough for one."""
+    """Draw stations with turns and modules, at which three cars share what is enough for one."""
     config = draw(random_plants())
     modules = st.sampled_from([{"moduleSize": 25, "moduleHold": 45}, {}])
     small = {"maxPower": 50, "connectors": 3}
@@ -180,7 +180,7 @@ def small_plants(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Who comes to such a station; to a small one with cars that need much."""
+    """Draw a station and its drivers; at a small one, with cars that need much."""
     small = draw(st.booleans())
     config = draw(small_plants() if small else random_plants())
     coming = draw(st.lists(drivers(config), min_size=3, max_size=8))
@@ -198,14 +198,14 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def with_least(driver: Driver, least_kw: float) -> Driver:
-    """A driver whose car needs that much, or all that it can take."""
+    """Return the driver with that minimum power, or all that the car can take."""
     least_kw = min(least_kw, driver.car.max_power_kw)
     car = replace(driver.car, min_power_kw=least_kw)
     return replace(driver, row={**driver.row, "min_power_kw": least_kw}, car=car)
 
 
 def without_clashes(coming: list[Driver]) -> list[Driver]:
-    """Those who do not want a connector at which another one says to stand at that time."""
+    """Return the drivers whose stays at one connector do not overlap."""
     found: list[Driver] = []
     for driver in coming:
         if not any(clash(driver.row, other.row) for other in found):
@@ -227,7 +227,7 @@ def stretched(parts: list[float], steps: int, first: int) -> list[float]:
 
 
 class Follower:
-    """A station to which happens what happened in a simulation: who comes and goes where, and the site.
+    """A station that follows a simulation: its arrivals, departures and site profiles.
 
     It refuses whoever plugs in at a connector that is taken.
     """
@@ -263,7 +263,7 @@ class Follower:
             self.note(row)
 
     def site_changes(self, step: int | None) -> None:
-        """What the profiles say from this step on."""
+        """Set the site to the profiles of this step."""
         for profile, tell in (
             (self.case.static_load_kw, self.station.set_static_load),
             (self.case.site_limit_kw, self.station.set_site_limit),
@@ -272,7 +272,7 @@ class Follower:
                 tell(profile[step])
 
     def come_and_go(self, at_s: float) -> None:
-        """Whose time is over leaves; others plug in; and whoever only looked in leaves again."""
+        """Let cars leave whose stay is over, and others plug in; also those that leave at once."""
         changed = True
         while changed:
             changed = False
@@ -304,7 +304,7 @@ class Follower:
         self.standing.append(row)
 
     def note(self, row: int) -> None:
-        """What a car has got."""
+        """Note the energies of a car."""
         session = self.station.state.sessions[self.place(row)]
         self.energies_kwh[row] = (session.energy_kwh, session.boost_kwh)
 
@@ -329,7 +329,7 @@ def near(expected: Any) -> Any:
 
 @settings(max_examples=max(150, settings().max_examples))
 @given(cases())
-def test_a_simulation_decides_as_a_station_does(case: Case) -> None:
+def test_simulation_decides_as_a_station_does(case: Case) -> None:
     assert_as_a_station(case)
 
 
@@ -362,13 +362,13 @@ def assert_as_a_station(case: Case) -> None:
 
 
 def stored_kwh(result: Result) -> Any:
-    """What the battery holds at the beginning of each step, and at the end."""
+    """Return the battery's energy at the beginning of each step, and at the end."""
     battery = result.scenario.config.battery
     return result.timeline.battery_soc.to_numpy() * (battery.initial_capacity_kwh if battery else 0.0)
 
 
 def test_interrupted_turns_are_added_up_as_a_station_does() -> None:
-    """A battery that helps every now and then interrupts turns: a last bit decides who is next."""
+    """A battery that helps now and then interrupts turns: a last bit decides the next turn."""
     config = {
         "stationId": "ST",
         "gridCapacity": 33,
@@ -441,7 +441,7 @@ def test_energy_adds_up_in_every_step_and_in_all(case: Case, pv_kw: list[float])
 
 
 def first_kwh(result: Result) -> float:
-    """What the battery held before anybody came."""
+    """Return the battery's energy at the beginning."""
     battery = result.scenario.config.battery
     return battery.initial_soc * battery.initial_capacity_kwh if battery else 0.0
 
@@ -464,7 +464,7 @@ def test_no_limit_is_broken(case: Case, pv_kw: float) -> None:
 
 
 def assert_within_site(result: Result) -> None:
-    """Never more import than the limit, but for what the site itself takes; and never less than nothing."""
+    """The import is never above the limit, but for the site's own load, and never below 0."""
     steps, standing_kw = result.timeline.iloc[:-1], result.scenario.config.standing_kw
     own_kw = steps.static_load_kw + standing_kw - steps.pv_kw
     assert (steps.import_kw >= 0.0).all()
@@ -472,7 +472,7 @@ def assert_within_site(result: Result) -> None:
 
 
 @given(cases())
-def test_what_connectors_gave_is_what_sessions_got(case: Case) -> None:
+def test_energy_of_connectors_is_energy_of_sessions(case: Case) -> None:
     """Connectors are kept in single precision."""
     result = case.simulated()
     hours, losses_kwh = np.diff(result.timeline.index) / HOUR_S, 0.0
@@ -499,7 +499,7 @@ ONE = plant(("A", 50.0, 1))
 
 
 def came(**columns: Any) -> pd.DataFrame:
-    """Drivers who want 10 kWh at 50 kW, which takes 720 s, and leave when done; with other columns."""
+    """Return drivers of 10 kWh at 50 kW, which takes 720 s, that leave when done; with other columns."""
     return pd.DataFrame({"energy_kwh": 10.0, "max_power_kw": 50.0, **columns})
 
 
@@ -515,7 +515,7 @@ def test_two_cars_share_a_charger() -> None:
     assert result.sessions.added_s.tolist() == [0, 0]
 
 
-def test_a_limit_of_the_site_adds_time() -> None:
+def test_limit_of_the_site_adds_time() -> None:
     """11 kW each without the limit: 10 kWh take 3272.7 s."""
     sessions = came(session_id=["early", "late"], arrival_s=[0, 60], max_power_kw=11)
     result = simulate(plant(("A", 200, 2), grid_kw=10), sessions, "first_come")
@@ -543,7 +543,7 @@ def test_run_without_comparison_has_no_added_time(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(Result.load(tmp_path / "short.parquet").sessions, short.sessions)
 
 
-def test_who_is_not_done_in_time_added_what_the_stay_was_longer() -> None:
+def test_added_time_of_session_without_target_counts_to_departure() -> None:
     """A stay that ends before the target counts to its end: 3600 s instead of the 720 s of full power."""
     result = simulate(ONE, came(arrival_s=[0], departure_s=3600), site_limit_kw=5)
     session = result.sessions.iloc[0]
@@ -571,7 +571,7 @@ def test_sunshine_comes_on_top_of_the_limit() -> None:
     assert (first.offered_kw, first.import_kw, first.curtailed_kw) == near((30, 10, 0))
 
 
-def test_a_battery_lifts_a_car_until_it_is_empty() -> None:
+def test_battery_lifts_a_car_until_it_is_empty() -> None:
     """50 kW of the grid and 30 of the battery for 20 minutes, 50 kW then: 40 kWh in 2160 s."""
     config = plant(("A", 100, 1), grid_kw=50, battery={"initialCapacity": 10, "power": 30, "initialSoc": 1})
     result = simulate(config, came(arrival_s=[0], energy_kwh=40, max_power_kw=80))
@@ -586,7 +586,7 @@ def test_a_battery_lifts_a_car_until_it_is_empty() -> None:
 
 
 def test_jain_is_of_the_time_in_which_two_want_power() -> None:
-    """One after the other: all to one of two while both want, and nobody counts then."""
+    """One after the other: all to one of two while both want; then there is no contest."""
     sessions = came(arrival_s=[0, 0], energy_kwh=5, max_power_kw=11, priority=[1, 0])
     metrics = simulate(plant(("A", 200, 2), grid_kw=10), sessions, "priority").metrics()
     assert (metrics["jain"], metrics["jain_share"]) == near((0.5, 0.5))
@@ -601,7 +601,7 @@ def test_jain_of_power_and_of_power_over_demand() -> None:
 
 
 @pytest.mark.parametrize(("arrival_s", "peak_15min_kw"), [(0, 25.0), (675, 12.5)])
-def test_a_peak_is_one_of_the_clock_s_quarter_hours(arrival_s: float, peak_15min_kw: float) -> None:
+def test_peak_is_mean_of_a_quarter_hour_of_the_clock(arrival_s: float, peak_15min_kw: float) -> None:
     """450 s of 50 kW, in one quarter-hour or half in each of two."""
     result = simulate(ONE, came(arrival_s=[arrival_s], energy_kwh=6.25), step_s=45, horizon_s=1800)
     metrics = result.metrics()
@@ -609,7 +609,7 @@ def test_a_peak_is_one_of_the_clock_s_quarter_hours(arrival_s: float, peak_15min
     assert metrics["load_factor"] == near(0.25)
 
 
-def test_import_costs_what_its_steps_cost() -> None:
+def test_cost_is_sum_over_steps() -> None:
     result = simulate(
         ONE, came(arrival_s=[0, 720]), step_s=360, price_per_kwh=[0.1, 0.1, 0.5, -0.2], horizon_s=1440
     )
@@ -617,7 +617,7 @@ def test_import_costs_what_its_steps_cost() -> None:
     assert "energy_cost" not in simulate(ONE, came(arrival_s=[0])).metrics()
 
 
-def test_a_car_moves_along_its_curve() -> None:
+def test_car_moves_along_its_curve() -> None:
     """A curve that falls from 60 to 30 kW: the time is the energy over the logarithmic mean."""
     car = Vehicle(60.0, battery_kwh=50.0, curve=ChargingCurve([(0.0, 60.0), (1.0, 30.0)]))
     sessions = pd.DataFrame({"arrival_s": [0.0], "vehicle": [car], "arrival_soc": 0.2, "target_soc": 1.0})
@@ -630,7 +630,7 @@ def test_a_car_moves_along_its_curve() -> None:
 # Steps, horizons, profiles
 
 
-def test_the_last_step_may_be_shorter() -> None:
+def test_last_step_may_be_shorter() -> None:
     """50 kW until 1440 s, in steps of 700 s, to 1500 s."""
     result = simulate(ONE, came(arrival_s=[0], energy_kwh=20, departure_s=3600), step_s=700, horizon_s=1500)
     steps = result.timeline
@@ -641,7 +641,7 @@ def test_the_last_step_may_be_shorter() -> None:
     assert result.connectors["A", 1].tolist() == pytest.approx([50, 50, 20, 0], rel=1e-6)
 
 
-def test_a_last_row_closes_the_timeline() -> None:
+def test_last_row_closes_the_timeline() -> None:
     config = plant(("A", 50, 1), battery={"initialCapacity": 10, "power": 30, "initialSoc": 0.25})
     result = simulate(config, pd.DataFrame(), horizon_s=90, static_load_kw=4)
     steps = result.timeline
@@ -652,8 +652,8 @@ def test_a_last_row_closes_the_timeline() -> None:
 
 
 @pytest.mark.parametrize("step_s", [7.0, 60.0, 77.7, 900.0])
-def test_steps_do_not_change_what_happens(step_s: float) -> None:
-    """Who comes and goes, and who is done, counts at its exact time."""
+def test_length_of_steps_changes_no_outcome(step_s: float) -> None:
+    """Arrivals, departures and reached targets count at their exact times."""
     sessions = came(arrival_s=[0.5, 100.25, 333.0], departure_s=[math.nan, 2000.125, math.nan])
     result = simulate(plant(("A", 80, 3), grid_kw=70), sessions, step_s=step_s)
     finest = simulate(plant(("A", 80, 3), grid_kw=70), sessions, step_s=1.0)
@@ -681,7 +681,7 @@ def test_no_lease_runs_out() -> None:
     assert_same(leased, simulate(TWO, sessions, step_s=300, site_limit_kw=60))
 
 
-def test_a_long_run_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_run_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """A progress bar is drawn between the parts of a long run."""
     config = plant(("A", 60, 2), grid_kw=70, battery={"initialCapacity": 10, "power": 30}, rotation=600)
     sessions = came(arrival_s=np.arange(0, 30_000, 500.0), min_power_kw=20)
@@ -699,7 +699,7 @@ def test_without_a_timeline_the_rest_is_the_same() -> None:
             getattr(short, name)
 
 
-def test_the_table_is_left_as_it_was() -> None:
+def test_table_is_left_as_it_was() -> None:
     sessions = came(session_id=["b", "a"], arrival_s=[30, 0])
     before = sessions.copy(deep=True)
     result = simulate(TWO, sessions)
@@ -708,7 +708,7 @@ def test_the_table_is_left_as_it_was() -> None:
     assert result.sessions.arrival_s.tolist() == [30, 0]
 
 
-def test_nobody_comes() -> None:
+def test_run_without_arrivals() -> None:
     result = simulate(TWO, pd.DataFrame(), horizon_s=3600, static_load_kw=7)
     assert len(result.sessions) == len(result.events) == 0
     assert result.timeline.import_kw.iloc[:-1].tolist() == near([7] * 60)
@@ -722,7 +722,7 @@ ANYWHERE = ""
 
 @st.composite
 def queues(draw: st.DrawFn) -> pd.DataFrame:
-    """Drivers who come to three connectors and often at the same moment."""
+    """Draw drivers for three connectors, many at the same moment."""
     rows = []
     for _ in range(draw(st.integers(1, 12))):
         arrival_s = draw(st.integers(0, 8)) * 300.0
@@ -742,7 +742,7 @@ PLACES = (("A", 1), ("A", 2), ("B", 1))
 
 
 @given(queues())
-def test_nobody_waits_without_need_and_who_came_first_is_first(sessions: pd.DataFrame) -> None:
+def test_drivers_wait_only_for_taken_connectors_in_order_of_arrival(sessions: pd.DataFrame) -> None:
     config = plant(("A", 100, 2), ("B", 50, 1))
     frame = simulate(
         config, sessions.replace({"charger_id": {ANYWHERE: None}}), horizon_s=DAY_S
@@ -764,28 +764,28 @@ def test_nobody_waits_without_need_and_who_came_first_is_first(sessions: pd.Data
 
 
 def occupied(stays: list[tuple[float, float]], from_s: float, until_s: float) -> bool:
-    """Whether somebody stands there all that time."""
+    """Return whether a connector is taken all that time."""
     for plugged_s, left_s in stays:
         if plugged_s <= from_s < left_s:
             from_s = left_s
     return from_s >= until_s
 
 
-def test_the_first_free_connector_is_taken() -> None:
+def test_first_free_connector_is_taken() -> None:
     config = plant(("B", 100, 1), ("A", 100, 2))
     frame = simulate(config, came(arrival_s=[0, 10, 20])).sessions
     assert list(zip(frame.charger_id, frame.connector, strict=True)) == [("B", 1), ("A", 1), ("A", 2)]
     assert frame.waited_s.tolist() == [0, 0, 0]
 
 
-def test_who_waits_is_served_in_the_order_of_coming() -> None:
+def test_waiting_drivers_are_served_in_order_of_arrival() -> None:
     result = simulate(ONE, came(arrival_s=[0, 20, 10]))
     assert result.sessions.plugged_s.tolist() == near([0, 1440, 720])
     assert result.sessions.waited_s.tolist() == near([0, 1420, 710])
     assert result.metrics()["waited_mean_min"] == near(2130 / 3 / 60)
 
 
-def test_who_wants_a_certain_charger_does_not_block_the_others() -> None:
+def test_driver_waiting_for_a_charger_does_not_block_others() -> None:
     config = plant(("A", 100, 1), ("B", 100, 1))
     sessions = came(
         arrival_s=[0, 0, 10, 20],
@@ -797,7 +797,7 @@ def test_who_wants_a_certain_charger_does_not_block_the_others() -> None:
     assert frame.plugged_s.tolist() == near([0, 0, 900, 600])
 
 
-def test_who_wants_a_certain_connector_waits_for_it() -> None:
+def test_driver_with_a_wanted_connector_waits_for_it() -> None:
     sessions = came(arrival_s=[0, 10], charger_id="A", connector=2)
     frame = simulate(TWO, sessions).sessions
     assert frame.connector.tolist() == [2, 2]
@@ -821,35 +821,35 @@ def test_patience_ends() -> None:
     assert metrics["delivered_share"] == near(0.25)
 
 
-def test_the_clock_of_the_wish_runs_while_one_waits() -> None:
-    """Nobody stays longer because they waited."""
+def test_waiting_does_not_postpone_the_departure() -> None:
+    """A stay is not longer after a wait."""
     frame = simulate(ONE, came(arrival_s=[0, 0], departure_s=[600, 900])).sessions
     assert frame.plugged_s.tolist() == [0, 600]
     assert frame.left_s.tolist()[0] == 600
     assert frame.energy_kwh.tolist() == near([50 / 6, 50 / 12])
 
 
-def test_who_said_nothing_leaves_the_moment_they_are_done() -> None:
+def test_car_without_departure_leaves_when_done() -> None:
     frame = simulate(ONE, came(arrival_s=[7.25, 8], energy_kwh=[10, 0.01])).sessions
     assert frame.done_s.tolist() == near([727.25, 727.97])
     assert frame.left_s.tolist() == frame.done_s.tolist()
     assert frame.plugged_s.iloc[1] == frame.left_s.iloc[0]
 
 
-def test_who_wants_nothing_and_said_nothing_leaves_at_once() -> None:
+def test_full_car_without_departure_leaves_at_once() -> None:
     result = simulate(ONE, came(arrival_s=[0, 30], energy_kwh=0))
     assert result.sessions.done_s.tolist() == [0, 30]
     assert result.sessions.left_s.tolist() == [0, 30]
     assert result.end_s == 60
 
 
-def test_a_visit_may_have_no_length() -> None:
+def test_stay_may_have_no_length() -> None:
     frame = simulate(ONE, came(arrival_s=[0, 60, 60], departure_s=[60, 60, 780])).sessions
     assert frame.left_s.tolist()[:2] == [60, 60]
     assert frame.energy_kwh.tolist() == near([50 / 60, 0, 10])
 
 
-def test_who_comes_after_the_end_did_not_come() -> None:
+def test_arrival_after_the_end_has_no_outcome() -> None:
     result = simulate(ONE, came(arrival_s=[0, 5000]), horizon_s=1000)
     late = result.sessions.iloc[1]
     assert math.isnan(late.plugged_s)
@@ -858,14 +858,14 @@ def test_who_comes_after_the_end_did_not_come() -> None:
     assert set(result.events.session_id) == {1}
 
 
-def test_a_run_ends_with_the_step_in_which_the_last_one_leaves() -> None:
+def test_run_ends_with_the_step_of_the_last_departure() -> None:
     assert simulate(ONE, came(arrival_s=[0])).end_s == 720
     assert simulate(ONE, came(arrival_s=[1])).end_s == 780
     assert simulate(ONE, came(arrival_s=[0], departure_s=800)).end_s == 840
 
 
-def test_who_leaves_at_the_very_end_leaves() -> None:
-    """The end of a run is part of it, whoever set it."""
+def test_departure_at_the_end_counts() -> None:
+    """The end of a run is part of it."""
     sessions = came(
         arrival_s=[0, 0, 0], departure_s=[600, 600, 600], charger_id="A", patience_s=[0, 600, math.nan]
     )
@@ -875,14 +875,14 @@ def test_who_leaves_at_the_very_end_leaves() -> None:
     assert result.sessions.balked.tolist() == [False, True, True]
 
 
-def test_who_can_never_be_done_is_given_up_after_a_week() -> None:
+def test_run_with_a_car_that_is_never_done_ends_after_a_week() -> None:
     result = simulate(ONE, came(arrival_s=[60]), site_limit_kw=0, keep_timeline=False)
     assert result.end_s == 7 * DAY_S + 60
     assert math.isnan(result.sessions.left_s.iloc[0])
     assert result.sessions.without_power_s.iloc[0] == near(7 * DAY_S)
 
 
-def test_events_tell_the_story() -> None:
+def test_events_are_in_order_of_time() -> None:
     sessions = came(
         session_id=["a", "b", "c"],
         arrival_s=[0, 10, 20],
@@ -910,7 +910,7 @@ def test_events_tell_the_story() -> None:
 
 
 def by_name(demand: Any, now_s: float) -> tuple[float, float]:
-    """Numbers alone do not say who this is, so this cannot be compiled."""
+    """Read the session's id, which compiled code has not."""
     return {"late": 0.0}.get(demand.session_id, 1.0), demand.weight
 
 
@@ -922,7 +922,7 @@ EARLY_LATE = came(session_id=["early", "late"], arrival_s=[0, 0])
 TIGHT = plant(("A", 200, 2), grid_kw=50)
 
 
-def test_a_rank_that_cannot_be_compiled_is_asked_in_python() -> None:
+def test_rank_that_cannot_be_compiled_is_asked_in_python() -> None:
     with pytest.warns(SimulationWarning, match="by_name cannot be compiled"):
         result = simulate(TIGHT, EARLY_LATE, by_name)
     assert result.strategy == "by_name"
@@ -988,7 +988,7 @@ def test_rank_that_divides_in_equal_parts_for_some_is_refused() -> None:
         simulate(TWO, sessions, mixed)
 
 
-def test_a_compiled_rank_may_ask_who_said_when_they_leave() -> None:
+def test_compiled_rank_reads_unknown_departure_as_none() -> None:
     sessions = EARLY_LATE.assign(departure_s=[math.nan, 3600])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -997,7 +997,7 @@ def test_a_compiled_rank_may_ask_who_said_when_they_leave() -> None:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_a_shipped_function_is_its_name(name: str) -> None:
+def test_shipped_function_is_its_name(name: str) -> None:
     sessions = came(arrival_s=[0, 60, 120], departure_s=[3000, 2000, 1000], energy_kwh=30, priority=[0, 1, 2])
     assert_same(simulate(TIGHT, sessions, STRATEGIES[name]), simulate(TIGHT, sessions, name), ("sessions",))
 
@@ -1028,7 +1028,7 @@ class Weighing:
     [Favourite(), Favourite().rank, functools.partial(by_name), Weighing("late")],
     ids=["object", "method", "partial", "not hashable"],
 )
-def test_whatever_can_be_called_is_a_rank(rank: Any) -> None:
+def test_any_callable_is_a_rank(rank: Any) -> None:
     assert simulate(TIGHT, EARLY_LATE, rank).sessions.done_s.tolist() == near([1440, 720])
 
 
@@ -1098,7 +1098,7 @@ def answers_nan_in_python(demand: Any, now_s: float) -> tuple[float, float]:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_rank_that_fails_says_so(rank: Any, words: str) -> None:
+def test_rank_that_fails_says_so(rank: Any, words: str) -> None:
     with pytest.raises(StrategyError) as caught:
         simulate(TIGHT, EARLY_LATE, rank)
     assert words in str(caught.value)
@@ -1107,7 +1107,7 @@ def test_a_rank_that_fails_says_so(rank: Any, words: str) -> None:
 # Planners
 
 
-def test_a_planner_holds_sessions_back() -> None:
+def test_planner_holds_sessions_back() -> None:
     def plan(snapshot: Snapshot) -> dict[str, float]:
         return {demand.session_id: 10.0 for demand in snapshot.demands if demand.session_id == "early"}
 
@@ -1126,7 +1126,7 @@ def test_a_planner_holds_sessions_back() -> None:
         (7, "strategy odd failed: TypeError"),
     ],
 )
-def test_a_plan_that_cannot_be_meant_is_refused(answer: Any, words: str) -> None:
+def test_plan_that_cannot_be_meant_is_refused(answer: Any, words: str) -> None:
     with pytest.raises(StrategyError) as caught:
         simulate(TIGHT, EARLY_LATE, Planner(lambda snapshot: answer, "odd"))
     assert words in str(caught.value)
@@ -1171,7 +1171,7 @@ BAD_ROWS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("columns", "words"), BAD_ROWS.values(), ids=BAD_ROWS)
-def test_a_row_that_cannot_be_meant_is_named(columns: dict[str, Any], words: str) -> None:
+def test_row_that_cannot_be_meant_is_named(columns: dict[str, Any], words: str) -> None:
     sessions = came(**{"arrival_s": [0, 10], "departure_s": [900, 1000], **columns})
     with pytest.raises(SessionsError) as caught:
         simulate(TWO, sessions)
@@ -1181,7 +1181,7 @@ def test_a_row_that_cannot_be_meant_is_named(columns: dict[str, Any], words: str
 
 
 @pytest.mark.parametrize("sessions", [None, [], {"arrival_s": [0]}, pd.DataFrame({"start": [0]})])
-def test_a_table_that_is_none_is_refused(sessions: Any) -> None:
+def test_argument_that_is_no_table_is_refused(sessions: Any) -> None:
     with pytest.raises(SessionsError, match=r"must be a pandas DataFrame|there is no column arrival_s"):
         simulate(TWO, sessions)
 
@@ -1228,14 +1228,14 @@ BAD_RUNS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("arguments", "words"), BAD_RUNS.values(), ids=BAD_RUNS)
-def test_a_run_that_cannot_be_meant_is_refused(arguments: dict[str, Any], words: str) -> None:
+def test_run_that_cannot_be_meant_is_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         simulate(TWO, came(arrival_s=[0], departure_s=900), **arguments)
     assert words in str(caught.value)
 
 
-def test_a_profile_must_last_until_the_last_one_comes() -> None:
-    """Nobody knows when drivers will be done who said nothing; but when they come is known."""
+def test_profile_must_last_until_the_last_arrival() -> None:
+    """The end of a stay without a departure is not known; the arrival is."""
     with pytest.raises(ScenarioError, match="pv_kw ends after 10 steps"):
         simulate(TWO, came(arrival_s=[0, 3600]), pv_kw=[1.0] * 10)
 
@@ -1250,13 +1250,13 @@ def test_a_profile_must_last_until_the_last_one_comes() -> None:
         (3, "a strategy is a name or a rank function, got int"),
     ],
 )
-def test_a_strategy_that_is_unknown_is_refused(strategy: Any, words: str) -> None:
+def test_strategy_that_is_unknown_is_refused(strategy: Any, words: str) -> None:
     with pytest.raises(StrategyError) as caught:
         simulate(TWO, came(arrival_s=[0]), strategy)
     assert words in str(caught.value)
 
 
-def test_a_station_that_cannot_be_is_refused() -> None:
+def test_station_that_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match="gridCapacity: must be 0 or more, got -1"):
         simulate({**TWO, "gridCapacity": -1}, came(arrival_s=[0]))
     with pytest.raises(ConfigError, match=r"there is no file 'nowhere\.json'"):
@@ -1296,7 +1296,7 @@ FULL_STATION = plant(
     ],
     ids=["texts, prices", "whole numbers", "numbers", "no battery", "curves", "connectors"],
 )
-def test_a_file_brings_everything_back(
+def test_file_brings_everything_back(
     tmp_path: Path, config: dict[str, Any], columns: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
     sessions = came(**{"arrival_s": [60, 0, 30], "departure_s": [900, math.nan, 3000], **columns})
@@ -1310,13 +1310,13 @@ def test_a_file_brings_everything_back(
 
 
 def saved(result: Result, folder: Path) -> Result:
-    """What comes back from a file, which is all that is there."""
+    """Return the result from its file, the only one in the folder."""
     result.save(folder / "run.parquet")
     assert [path.name for path in folder.iterdir()] == ["run.parquet"]
     return Result.load(folder / "run.parquet")
 
 
-def test_a_file_without_a_timeline_has_the_rest(tmp_path: Path) -> None:
+def test_file_without_a_timeline_has_the_rest(tmp_path: Path) -> None:
     result = simulate(FULL_STATION, came(arrival_s=[0, 10]), keep_timeline=False)
     loaded = saved(result, tmp_path)
     assert_same(loaded, result, ("sessions", "events"))
@@ -1324,17 +1324,17 @@ def test_a_file_without_a_timeline_has_the_rest(tmp_path: Path) -> None:
         _ = loaded.timeline
 
 
-def test_a_file_of_a_run_to_which_nobody_came(tmp_path: Path) -> None:
+def test_file_of_a_run_without_arrivals(tmp_path: Path) -> None:
     result = simulate(TWO, pd.DataFrame(), horizon_s=600)
     assert_same(saved(result, tmp_path), result)
 
 
-def test_a_run_can_be_repeated_from_its_file(tmp_path: Path) -> None:
+def test_run_can_be_repeated_from_its_file(tmp_path: Path) -> None:
     result = simulate(FULL_STATION, came(arrival_s=[0, 10], session_id=["a", "b"]), "first_come", pv_kw=2)
     assert_same(run(saved(result, tmp_path).scenario, "first_come"), result)
 
 
-def test_a_file_is_one_that_others_can_read(tmp_path: Path) -> None:
+def test_file_is_plain_parquet(tmp_path: Path) -> None:
     simulate(TWO, came(arrival_s=[0, 10])).save(tmp_path / "run.parquet")
     parts = pd.read_parquet(tmp_path / "run.parquet")
     assert len(parts) == 1
@@ -1342,7 +1342,7 @@ def test_a_file_is_one_that_others_can_read(tmp_path: Path) -> None:
     assert energies == near([10, 10])
 
 
-def test_a_file_that_holds_no_result_is_refused(tmp_path: Path) -> None:
+def test_file_that_holds_no_result_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text("nothing of the kind", encoding="utf-8")
     (tmp_path / "empty.parquet").touch()
     pd.DataFrame({"kw": [1.0]}).to_parquet(tmp_path / "other.parquet")
@@ -1357,7 +1357,7 @@ def test_a_file_that_holds_no_result_is_refused(tmp_path: Path) -> None:
         Result.load(tmp_path / "none.parquet")
 
 
-def test_a_file_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+def test_file_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     result = simulate(TWO, came(arrival_s=[0]))
     with pytest.raises(ResultError, match=r"run\.parquet cannot be written") as caught:
         result.save(tmp_path / "nowhere" / "run.parquet")

@@ -74,7 +74,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 # Rows and names
 
 
-def test_a_row_is_a_run_with_all_its_metrics() -> None:
+def test_row_is_a_run_with_all_its_metrics() -> None:
     stations = {"narrow": station(40.0), "wide": station(90.0)}
     logs = {"small": drivers(energy_kwh=5.0), "large": drivers()}
     table = play_here(stations, ["max_min", hungriest], logs, step_s=300.0, price_per_kwh=0.25)
@@ -99,7 +99,7 @@ def test_a_row_is_a_run_with_all_its_metrics() -> None:
         assert len(row) == len(metrics) + 4
 
 
-def test_one_of_each_is_enough(tmp_path: Path) -> None:
+def test_sweep_of_a_single_run(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text(load_config(station(name="MINE")).model_dump_json(by_alias=True), "utf-8")
     for config in (path, str(path), station(name="MINE"), load_config(path)):
@@ -107,7 +107,7 @@ def test_one_of_each_is_enough(tmp_path: Path) -> None:
         assert table[["config", "log", "strategy"]].values.tolist() == [["MINE", 0, "first_come"]]
 
 
-def test_things_in_lists_have_names_or_places() -> None:
+def test_items_of_lists_are_named_by_id_or_place() -> None:
     table = play_here([station(name="A"), station(name="B")], ["uniform"], [drivers(), drivers()])
     assert table.config.tolist() == ["A", "A", "B", "B"]
     assert table.log.tolist() == [0, 1, 0, 1]
@@ -141,7 +141,7 @@ def odd_drivers(seed: int) -> pd.DataFrame:
     return drivers(charger_id="CP2" if seed else "CP1")
 
 
-def test_a_failed_run_is_a_row_with_its_error() -> None:
+def test_failed_run_is_a_row_with_its_error() -> None:
     stations = {
         "good": station(),
         "small": {**station(), "chargers": [{"id": "CP1", "maxPower": 50, "connectors": 1}]},
@@ -187,15 +187,13 @@ def test_a_failed_run_is_a_row_with_its_error() -> None:
         ({"workers": None, "client": "localhost"}, "client must be a distributed.Client"),
     ],
 )
-def test_what_is_wrong_with_the_whole_sweep_is_refused(
-    played: list[str], more: dict[str, Any], words: str
-) -> None:
+def test_mistake_in_the_whole_sweep_is_refused(played: list[str], more: dict[str, Any], words: str) -> None:
     with pytest.raises(StudyError, match=words):
         play_here(**{"configs": station(), "sessions": drivers(), **more})
     assert played == []
 
 
-def test_what_is_wrong_with_every_run_is_refused(played: list[str]) -> None:
+def test_mistake_in_every_run_is_refused(played: list[str]) -> None:
     with pytest.raises(StrategyError, match="did you mean 'max_min'"):
         play_here(station(), ["uniform", "maxmin"], drivers())
     with pytest.raises(ConfigError, match="gridCapacity"):
@@ -213,7 +211,7 @@ def test_what_is_wrong_with_every_run_is_refused(played: list[str]) -> None:
 
 
 def everything(**who: Any) -> pd.DataFrame:
-    """Good runs and bad ones, with functions that only this process can import, or nobody."""
+    """Return good runs and bad ones, with functions that only this process can import, or none."""
     weight = 3.0
 
     def favourite(demand: Any, now_s: float) -> tuple[float, float]:
@@ -233,12 +231,12 @@ def alone() -> pd.DataFrame:
     return everything(workers=1)
 
 
-def test_processes_give_the_same_table(alone: pd.DataFrame) -> None:
+def test_processes_give_the_same_table_as_one(alone: pd.DataFrame) -> None:
     assert alone.error.isna().sum() == 12
     pd.testing.assert_frame_equal(everything(workers=2), alone)
 
 
-def test_a_cluster_gives_the_same_table(alone: pd.DataFrame, tmp_path: Path) -> None:
+def test_cluster_gives_the_same_table_as_one_process(alone: pd.DataFrame, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 2, "threads_per_worker": 2, "processes": True, "dashboard_address": None}
     with (
@@ -249,7 +247,7 @@ def test_a_cluster_gives_the_same_table(alone: pd.DataFrame, tmp_path: Path) -> 
 
 
 @pytest.mark.filterwarnings("ignore:strategy locked cannot be compiled")
-def test_what_cannot_travel_is_played_here() -> None:
+def test_strategy_that_cannot_be_pickled_runs_in_this_process() -> None:
     lock = threading.Lock()
 
     def locked(demand: Any, now_s: float) -> tuple[float, float]:
@@ -337,7 +335,7 @@ def lines_in(folder: Path) -> list[bytes]:
     return [line for line in (folder / "runs.jsonl").read_bytes().splitlines() if line]
 
 
-def test_an_interrupted_sweep_goes_on(
+def test_interrupted_sweep_resumes(
     tmp_path: Path, played: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = grid(tmp_path / "whole")
@@ -361,7 +359,7 @@ def test_an_interrupted_sweep_goes_on(
     assert len(lines_in(tmp_path / "deep" / "part")) == 12
 
 
-def test_only_what_is_new_is_played(tmp_path: Path, played: list[str]) -> None:
+def test_only_new_runs_are_run(tmp_path: Path, played: list[str]) -> None:
     def new(**more: Any) -> int:
         played.clear()
         grid(tmp_path, **more)
@@ -390,7 +388,7 @@ def test_only_what_is_new_is_played(tmp_path: Path, played: list[str]) -> None:
     assert new(sessions=None, seeds=[2, 3], generate=day, configs=station()) == 3
 
 
-def test_damaged_line_is_played_again(tmp_path: Path, played: list[str]) -> None:
+def test_run_of_a_damaged_line_is_run_again(tmp_path: Path, played: list[str]) -> None:
     whole = grid(tmp_path)
     first, second, third, *others = lines_in(tmp_path)
     flipped = bytearray(first)
@@ -404,14 +402,14 @@ def test_damaged_line_is_played_again(tmp_path: Path, played: list[str]) -> None
     assert len(played) == 3
 
 
-def test_a_failed_run_is_tried_again(tmp_path: Path, played: list[str]) -> None:
+def test_failed_run_is_run_again(tmp_path: Path, played: list[str]) -> None:
     for _ in range(2):
         table = play_here(station(), ["max_min", out_of_order], drivers(), folder=tmp_path)
         assert table.error.notna().tolist() == [False, True]
     assert played == ["max_min", "out_of_order", "out_of_order"]
 
 
-def test_what_cannot_be_told_from_others_is_not_kept(tmp_path: Path) -> None:
+def test_strategy_without_a_digest_needs_no_folder(tmp_path: Path) -> None:
     lock = threading.Lock()
     with pytest.raises(StudyError, match="so leave out folder"):
         play_here(station(), {"locked": lambda demand, now_s: (lock, 1.0)}, drivers(), folder=tmp_path)
@@ -463,7 +461,7 @@ print(first, second, played(), "dask" in sys.modules)
 """
 
 
-def test_another_process_knows_what_is_kept(tmp_path: Path) -> None:
+def test_folder_is_read_by_another_process(tmp_path: Path) -> None:
     def played(hash_seed: str) -> str:
         command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path)]
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}

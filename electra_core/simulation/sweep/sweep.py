@@ -81,7 +81,7 @@ def sweep(
     ------
     StudyError, ConfigError, ScenarioError, StrategyError
         On mistakes in the sweep as a whole, before anything runs; on a folder that cannot be written; and
-        where no worker can start.
+        on a cluster without workers.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def sweep(
 
 
 def _by_name(what: str, given: Any, *, one: bool) -> dict[Hashable, Any]:
-    """Things by their names; those of a list by their places."""
+    """Return things by their names; those of a list by their places."""
     things = [given] if one else given
     if isinstance(things, str | bytes) or not isinstance(things, Iterable):
         raise StudyError(f"{what} cannot be {shortened(given)}")
@@ -136,7 +136,7 @@ def _by_name(what: str, given: Any, *, one: bool) -> dict[Hashable, Any]:
 
 
 def _renamed(what: str, names: list[Any], things: Iterable[Any]) -> dict[Hashable, Any]:
-    """Things by other names, which must differ."""
+    """Return things by other names, which must differ."""
     found = dict(zip(names, things, strict=True))
     if len(found) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -145,7 +145,7 @@ def _renamed(what: str, names: list[Any], things: Iterable[Any]) -> dict[Hashabl
 
 
 def _configs(given: Any) -> dict[Hashable, StationConfig | str]:
-    """Stations by name. One that is none is its fault in words, unless there is no other."""
+    """Return stations by name. In place of a bad one is its error as text, unless there is no other."""
     # Every station has chargers, so a mapping with this key is one.
     named = isinstance(given, Mapping) and "chargers" not in given
     one = isinstance(given, StationConfig | str | os.PathLike | Mapping) and not named
@@ -163,7 +163,7 @@ def _configs(given: Any) -> dict[Hashable, StationConfig | str]:
 
 
 def _tables(sessions: Any, seeds: Any, generate: Any) -> dict[Hashable, Any]:
-    """Tables by name; nothing yet by seed, where they are generated."""
+    """Return tables by name; None by seed, where they are generated later."""
     if (sessions is None) == (seeds is None):
         raise StudyError("give sessions, or seeds to make them of")
     if sessions is None:
@@ -184,7 +184,7 @@ def _tables(sessions: Any, seeds: Any, generate: Any) -> dict[Hashable, Any]:
 
 
 def _strategies(given: Any) -> dict[Hashable, Strategy]:
-    """Strategies by name; an unknown one is refused."""
+    """Return strategies by name, or refuse an unknown one."""
     found = _by_name("strategies", given, one=isinstance(given, str | Planner) or callable(given))
     if not isinstance(given, Mapping):
         found = _renamed("strategy", [name_of(strategy) for strategy in found.values()], found.values())

@@ -129,6 +129,7 @@ def _play_packed(packed: Any, names: Names) -> tuple[Names, Row]:
 
 @functools.lru_cache(maxsize=1)
 def _loaded(packed: bytes) -> Study:
+    compiled_play()
     study: Study = cloudpickle.loads(packed)
     return study
 
