@@ -628,6 +628,17 @@ def test_answer_to_a_command_is_checked_too(model: StationModel) -> None:
         assert model.status.sessions == ()
 
 
+def test_clock_that_does_not_follow_the_time_of_day_says_so(model: StationModel) -> None:
+    notice = "the time of day is 7,200 s ahead of this station's clock\n"
+    clock = {"now_s": 0.0, "simulated": False, "began_unix_s": 1.7e9, "notice": notice}
+    answers = {**honest(), "/v1/clock": clock, "/v1/static-load": {}}
+    with forger(answers) as url:
+        assert model.follow_link({"station": url}), model.refusal
+        assert model.notice == notice.strip()
+        model.static_load_kw = 5.0
+        assert model.refusal == ""
+
+
 def test_events_of_another_version_are_left_out(model: StationModel) -> None:
     strange = [
         ("save_events", {"path": "/tmp/x"}),

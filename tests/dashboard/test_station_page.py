@@ -103,8 +103,9 @@ def test_car_whose_connector_is_taken_waits_until_its_departure(model: StationMo
 
 def test_car_that_comes_full_frees_its_connector_at_once(paris: StationModel) -> None:
     zoe = catalogue()["Renault Zoe 50"]
+    at_s = paris.station.now_s + 60.0
     arrivals = [
-        Arrival(f"{n}", zoe, 60.0, math.inf, 0.8, soc, "CP001", 1, 1.0) for n, soc in enumerate((0.8, 0.9))
+        Arrival(f"{n}", zoe, at_s, math.inf, 0.8, soc, "CP001", 1, 1.0) for n, soc in enumerate((0.8, 0.9))
     ]
     traffic = Traffic(arrivals, paris.config)
     assert [words.split(" with")[0] for words in traffic.play(at(paris, 60.0))] == [

@@ -153,7 +153,7 @@ class StationModel(PlaybackModel):
                 own = self.playback.own_strategies
                 events = uploads.uploaded_station(name, content, self.config, own).events
                 self.open(self.station_name, NO_DAY)
-                self.attach(Playback(RecordedStation(self.config), Traffic((), self.config), self._note))
+                self.attach(Playback(RecordedStation(self.config), Traffic(), self._note))
                 self.playback.repeat(events, own)
                 self._compare_again()
             else:

@@ -59,12 +59,10 @@ class RemotePlayback(Playback):
         self._say_at = say
         self._tell()
 
-    # --- reading ---------------------------------------------------------------------------------
-
     @property
     def notice(self) -> str:
-        """The reason why the page does not show the station as it is now; empty: it does."""
-        return self.remote.fault
+        """The reason why the page, or the station's clock, is not up to date; empty: they are."""
+        return self.remote.fault or one_line(self.remote.last.clock.notice or "")
 
     @property
     def revision(self) -> object:
@@ -103,8 +101,6 @@ class RemotePlayback(Playback):
         """Return name, type and content of a file, made of all events of the journal."""
         station = RecordedStation.replay(self.remote.config, self.remote.journal())
         return exported(kind, cast(RecordedStation, station))
-
-    # --- time ------------------------------------------------------------------------------------
 
     def poll(self) -> None:
         """Take over what has happened there."""

@@ -28,10 +28,11 @@ Json = dict[str, Any]
 
 
 class Clock(BaseModel):
-    """A station's clock, and the time of day when it showed 0, s (Unix); None where it is simulated."""
+    """A station's clock: the time of day when it showed 0, s (Unix), and a sentence where that has jumped."""
 
     simulated: bool
     began_unix_s: float | None = Field(None, ge=0.0, lt=2**32)
+    notice: str | None = None
 
 
 class NumberedEvent(Event):
@@ -80,8 +81,6 @@ class RemoteStation:
                 f"it has {count} connectors, and this page draws {MAX_DRAWN_CONNECTORS} at most"
             )
         self._take(client.run(partial(self._read, None)))
-
-    # --- reading -------------------------------------------------------------------------------------
 
     @property
     def now_s(self) -> float:
@@ -153,8 +152,6 @@ class RemoteStation:
         events = await read_events(max(since, int(number) - RECENT_EVENTS), int(number), ask)
         clock = (await ask("clock")).read(Clock)
         return Update(status, clock, answer.tag, int(number), events, begins)
-
-    # --- commands ------------------------------------------------------------------------------------
 
     def _send(self, method: str, path: str, body: Json | None, call: str, said: Json) -> Json:
         """Have the station do something, and read it again; the event that this causes is not told.

@@ -28,14 +28,14 @@ class Traffic:
 
     Parameters
     ----------
-    arrivals : drivers, in any order; their chargers and connectors are those of ``config``
-    config : the station that they come to
+    arrivals : drivers, in any order
+    config : the station that they come to; None: there are none
     """
 
-    def __init__(self, arrivals: Iterable[Arrival], config: StationConfig) -> None:
+    def __init__(self, arrivals: Iterable[Arrival] = (), config: StationConfig | None = None) -> None:
         self._arrivals = sorted(arrivals, key=lambda arrival: arrival.arrival_s)
-        self._connector_ids = list(config.connectors)
-        self._charger_ids = list(config.charger_kw)
+        self._connector_ids = list(config.connectors if config else ())
+        self._charger_ids = list(config.charger_kw if config else ())
         queued = [self._queued(arrival) for arrival in self._arrivals]
         self._queue = ArrivalQueue(queued, [NOBODY] * len(queued), QueuePosition(0, 0))
         # Arrivals that are plugged in, by session, in the order of plugging in. A visitor of the page may
