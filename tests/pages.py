@@ -1,8 +1,8 @@
-"""Widgets of a page, found by their labels, and messages to them as a browser sends them."""
+"""Widgets of a page, found by their labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from ipywidgets import Button, Widget
@@ -23,9 +23,3 @@ def widget(page: Widget, description: str) -> Any:
 def button(page: Widget, description: str) -> Button:
     """Return the button with a label."""
     return next(part for part in parts(page) if isinstance(part, Button) and part.description == description)
-
-
-def send(part: Widget, content: object, buffers: Sequence[memoryview] = ()) -> None:
-    """Send a custom message to a widget."""
-    data = {"method": "custom", "content": content}
-    part.comm.handle_msg({"content": {"data": data}, "buffers": list(buffers)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -34,6 +35,9 @@ MAX_DAYS = 60
 
 # Most chargers that a message names.
 MAX_NAMES = 4
+
+# Columns that an arrival has under the same name.
+NUMBERS = ("arrival_s", "departure_s", "arrival_soc", "target_soc", "patience_s", "priority", "weight")
 
 GZIP = b"\x1f\x8b"
 BLANK = b"\xef\xbb\xbf \t\r\n"
@@ -78,7 +82,7 @@ def _reader_of(content: bytes) -> Callable[[Path], pd.DataFrame]:
     return read_epfl if {b"ccs", b"energy_wh"} <= header else read_sessions
 
 
-def visits_of(name: str, table: pd.DataFrame, config: StationConfig) -> SessionTable:
+def checked_table(name: str, table: pd.DataFrame, config: StationConfig) -> SessionTable:
     """Return the checked sessions of an uploaded table at a station; faults carry the file's name.
 
     Raises
@@ -125,14 +129,14 @@ def uploaded_arrivals(name: str, content: bytes, config: StationConfig) -> tuple
     SessionsError, BadValueError
         When the log has faults, does not fit the station, or is too long for the page.
     """
-    visits = visits_of(name, from_today(uploaded_sessions(name, content)), config)
-    if not 1 <= len(visits) <= MAX_ARRIVALS:
-        count = f"{len(visits):,} sessions" if len(visits) else "no sessions"
+    table = checked_table(name, from_today(uploaded_sessions(name, content)), config)
+    if not 1 <= len(table) <= MAX_ARRIVALS:
+        count = f"{len(table):,} sessions" if len(table) else "no sessions"
         raise BadValueError(
             f"{plain_name(name)} has {count}; this page plays 1 to {MAX_ARRIVALS:,}, and the page of"
             " comparisons more"
         )
-    return arrivals_of_table(visits, config)
+    return arrivals_of_table(table, config)
 
 
 def uploaded_station(
@@ -191,44 +195,23 @@ def plain_name(name: str) -> str:
 def arrivals_of_table(table: SessionTable, config: StationConfig) -> tuple[Arrival, ...]:
     """Return the arrivals of a checked table, in order."""
     connectors, chargers = list(config.connectors), list(config.charger_kw)
+    points = list(zip(table.curve_soc.tolist(), table.curve_kw.tolist(), strict=True))
+    curves = [ChargingCurve(points[start:end]) for start, end in pairwise(table.curve_start)]
+    numbers = zip(*(getattr(table, name).tolist() for name in NUMBERS), strict=True)
     arrivals = []
-    for row in range(len(table)):
-        charger_id, number = (None if table.charger[row] == ANY else chargers[table.charger[row]]), None
-        if table.connector[row] != ANY:
-            charger_id, number = connectors[table.connector[row]]
-        arrivals.append(
-            Arrival(
-                name=str(table.session_id[row]),
-                vehicle=_vehicle(table, row),
-                arrival_s=float(table.arrival_s[row]),
-                departure_s=float(table.departure_s[row]),
-                arrival_soc=float(table.arrival_soc[row]),
-                target_soc=float(table.target_soc[row]),
-                charger_id=charger_id,
-                connector=number,
-                patience_s=float(table.patience_s[row]),
-                priority=float(table.priority[row]),
-                weight=float(table.weight[row]),
-            )
+    for row, values in enumerate(numbers):
+        charger, connector = int(table.charger[row]), int(table.connector[row])
+        charger_id, number = (None if charger == ANY else chargers[charger]), None
+        if connector != ANY:
+            charger_id, number = connectors[connector]
+        name = str(table.session_id[row])
+        vehicle = Vehicle(
+            max_power_kw=float(table.max_kw[row]),
+            battery_kwh=float(table.battery_kwh[row]),
+            curve=None if table.curve[row] < 0 else curves[table.curve[row]],
+            min_power_kw=float(table.min_kw[row]),
+            name=clipped(f"Car {''.join(filter(str.isprintable, name))}"),
         )
+        known = dict(zip(NUMBERS, values, strict=True))
+        arrivals.append(Arrival(name=name, vehicle=vehicle, charger_id=charger_id, connector=number, **known))
     return tuple(arrivals)
-
-
-def _vehicle(visits: SessionTable, row: int) -> Vehicle:
-    number, curve = int(visits.curve[row]), None
-    if number >= 0:
-        points = slice(visits.curve_start[number], visits.curve_start[number + 1])
-        curve = ChargingCurve(
-            [
-                (float(soc), float(kw))
-                for soc, kw in zip(visits.curve_soc[points], visits.curve_kw[points], strict=True)
-            ]
-        )
-    name = "".join(letter for letter in str(visits.session_id[row]) if letter.isprintable())
-    return Vehicle(
-        max_power_kw=float(visits.max_kw[row]),
-        battery_kwh=float(visits.battery_kwh[row]),
-        curve=curve,
-        min_power_kw=float(visits.min_kw[row]),
-        name=clipped(f"Car {name}"),
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pages import parts, send
+from pages import parts
 from traitlets import TraitError
 
 from electra_core import load_config, simulate
@@ -198,14 +198,14 @@ def test_page_loads_a_log_and_saves_results(model: ComparisonModel) -> None:
     sent: list[tuple[object, object]] = []
     for field in (load, save):
         field.send = lambda message, buffers=None: sent.append((message, buffers))
-    send(load, {"kind": "load", "what": "log", "name": "mine.csv"}, [memoryview(b"nonsense")])
+    load.receive({"kind": "load", "what": "log", "name": "mine.csv"}, [memoryview(b"nonsense")])
     assert sent.pop()[0]["said"].startswith("Not loaded")
     assert model.refused
     content = memoryview(b"arrival_s,energy_kwh,max_power_kw\n0,20,100\n")
-    send(load, {"kind": "load", "what": "log", "name": "mine.csv"}, [content])
+    load.receive({"kind": "load", "what": "log", "name": "mine.csv"}, [content])
     assert sent.pop()[0]["said"].startswith("Loaded")
     assert model.log_name == "Yours: mine.csv"
-    send(save, {"kind": "save", "what": "results"})
+    save.receive({"kind": "save", "what": "results"}, [])
     message, buffers = sent.pop()
     assert message["name"] == "comparison.csv"
     assert buffers == [results_csv(model.comparison)]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from electra_core.dashboard.uploads import from_today, plain_name, uploaded_sessions, visits_of
+from electra_core.dashboard.uploads import checked_table, from_today, plain_name, uploaded_sessions
 from electra_core.errors import BadValueError
 from electra_core.sessions import (
     Scenario,
@@ -70,7 +70,7 @@ class Logs:
             When the content is not a log, does not fit the station, or is more than this page plays.
         """
         table = from_today(uploaded_sessions(name, content))
-        count = len(visits_of(name, table, config))
+        count = len(checked_table(name, table, config))
         if not 1 <= count <= MAX_SESSIONS:
             number = f"{count:,}" if count else "no"
             words = f"{plain_name(name)} has {number} sessions; this page takes 1 to {MAX_SESSIONS:,}"
@@ -90,8 +90,8 @@ def scenario_of(config: StationConfig, table: pd.DataFrame) -> Scenario:
     BadValueError, SessionsError, ScenarioError
         When the log has faults, or is longer than this page plays.
     """
-    visits = read_session_table(table, config)
-    ends = np.concatenate([visits.arrival_s, visits.departure_s[np.isfinite(visits.departure_s)]])
+    sessions = read_session_table(table, config)
+    ends = np.concatenate([sessions.arrival_s, sessions.departure_s[np.isfinite(sessions.departure_s)]])
     days = float(ends.max(initial=0.0)) / DAY_S
     if days > MAX_DAYS:
         raise BadValueError(f"the log lasts {days:,.0f} days; this page plays {MAX_DAYS} at most")
