@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import ROOT, complaints, kernels, serious_faults, wait_until
+from browser import ROOT, complaints, kernels, serious_faults, settle, wait_until
 from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
@@ -173,6 +173,7 @@ def test_next_station_keeps_its_own_limit_and_load(page: Page, served: tuple[str
     open_page(page, f"{served[0]}?station=ELECTRA_PARIS_15&day=paris_evening")
     pause(page)
     tab(page, "Site")
+    settle(page)  # a tick under way would bring the slider back
     headline = page.locator(".el-headline")
 
     def press(name: str, *keys: str) -> None:
