@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -471,3 +472,35 @@ def test_folder_is_read_by_another_process(tmp_path: Path) -> None:
     # A number that one function asks another for; then a number of a class that another is made from.
     assert played("1") == "3 1 1 False"
     assert played("2") == "0 0 0 False"
+
+
+KEY = """
+from pathlib import Path
+import sys
+from electra_core.simulation.sweep.cache import Cache
+from electra_core.simulation.sweep.study import Study
+
+names = ("station", "log", "max_min")
+study = Study({"station": "no station"}, {"log": None}, {"max_min": "max_min"}, None, False, {})
+print(Cache(Path(sys.argv[1]), study, [names]).keys[names])
+"""
+
+
+@pytest.mark.parametrize("changed", ["allocation/snapshot.py", "station/engine.py", "data/vehicles.json"])
+def test_changed_file_of_any_package_is_another_key(tmp_path: Path, changed: str) -> None:
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "electra_core", tmp_path / "electra_core", ignore=ignored)
+
+    def key() -> str:
+        command = [sys.executable, "-W", "ignore", "-c", KEY, str(tmp_path / "runs")]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        run = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return run.stdout
+
+    before = key()
+    assert key() == before
+    with (tmp_path / "electra_core" / changed).open("a", encoding="utf-8") as file:
+        file.write("\n")
+    assert key() != before

@@ -23,7 +23,7 @@ class Cache:
     """A file of finished runs, a line each, known by a digest of everything that the run depends on."""
 
     def __init__(self, folder: Path, study: Study, runs: list[Names]) -> None:
-        package = Path(__file__).parents[1]
+        package = Path(__file__).parents[2]
         files = [path.read_bytes() for path in sorted([*package.rglob("*.py"), *package.rglob("*.json")])]
         always = _digest((files, study.options, study.compare_unlimited))
         configs = {name: _digest(config) for name, config in study.configs.items()}
