@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import inspect
 import json
 import logging
 import secrets
@@ -28,7 +27,6 @@ from electra_core.station import (
     Decision,
     Station,
     StationConfig,
-    call_of,
     holds_s,
     timers,
 )
@@ -298,15 +296,6 @@ def _replayed(config: StationConfig, journal: Journal) -> Decision:
             station.apply_event(event)
         except ElectraError as error:
             raise JournalError(f"{journal.name}: event {number} cannot have happened: {error}") from None
-        except TypeError as error:
-            call, arguments = call_of(event, {})
-            try:
-                inspect.signature(getattr(Station, call)).bind(None, **arguments)
-            except TypeError:  # the event's fault, not this program's
-                raise JournalError(
-                    f"{journal.name}: event {number} cannot have happened: {call}: {error}"
-                ) from None
-            raise
     broken = violations(station.snapshot(), station.allocation)
     if broken:
         raise JournalError(f"{journal.name} leads to a broken limit: {'; '.join(broken)}")
