@@ -57,7 +57,7 @@ RANK: Any = types.UniTuple(types.float64, 2)(types.int64, *[types.float64] * 8)
 UNCOUNTED = {"_nrt": False}
 
 
-class Asked(NamedTuple):
+class CompiledDemand(NamedTuple):
     """A `Demand` as compiled rank functions see it: its numbers."""
 
     max_kw: float
@@ -174,8 +174,8 @@ def _compiled_rank(rank: Rank, values: str) -> CompiledRank | None:
         now_s: float,
     ) -> tuple[float, float]:
         departs = None if math.isinf(departs_s) else departs_s
-        asked = Asked(max_kw, min_kw, arrived_s, departs, remaining_kwh, priority, weight)
-        tier, share = compiled(asked, now_s)
+        demand = CompiledDemand(max_kw, min_kw, arrived_s, departs, remaining_kwh, priority, weight)
+        tier, share = compiled(demand, now_s)
         # Sums, because an optional number is one only when it is asked for.
         return tier + 0.0, share + 0.0
 
