@@ -70,7 +70,7 @@ def _row(session: Session, left_s: float | None) -> list[object]:
 
 def sessions_so_far(station: RecordedStation) -> list[tuple[Session, float | None]]:
     """Return every session in the order of its arrival, and when it left, s; None: it is here."""
-    here = [(session, None) for session in station.state.sessions.values()]
+    here = [(session, None) for session in station.decision.state.sessions.values()]
     # S9999 is before S10000.
     return sorted([*station.ended, *here], key=lambda each: (len(each[0].session_id), each[0].session_id))
 
@@ -157,7 +157,7 @@ def result_parquet(station: RecordedStation) -> bytes:
     result = simulate(
         station.config,
         table,
-        station.state.strategy,
+        station.decision.state.strategy,
         step_s=STEP_S,
         horizon_s=horizon_s,
         site_limit_kw=_profile(station, "set_site_limit", station.config.grid_capacity_kw, steps),

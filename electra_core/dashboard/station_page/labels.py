@@ -28,7 +28,7 @@ def leaves(session: Session) -> str:
 
 def free_connectors(station: Station) -> list[ConnectorId]:
     """Return the connectors where a car can plug in now."""
-    state = station.state
+    state = station.decision.state
     return [
         each for each in station.config.connectors if each not in state.sessions and state.is_available(each)
     ]

@@ -80,19 +80,19 @@ class Playback:
     @property
     def set_points(self) -> SetPoints:
         """The settings in force, without the fail-safe limit of a silent meter."""
-        state, capacity_kw = self.station.state, self.station.config.grid_capacity_kw
+        state, capacity_kw = self.station.decision.state, self.station.config.grid_capacity_kw
         limit_kw = capacity_kw if state.site_limit_kw is None else state.site_limit_kw
         return SetPoints(limit_kw, state.static_load_kw, name_of(state.strategy))
 
     @property
     def out_of_service(self) -> frozenset[ConnectorId]:
         """Connectors, chargers and the battery, each as it was taken out of service."""
-        return frozenset(self.station.state.out_of_service)
+        return frozenset(self.station.decision.state.out_of_service)
 
     @property
     def own_strategies(self) -> dict[str, Strategy]:
         """A rank function that code has given to the station, by its name."""
-        strategy = self.station.state.strategy
+        strategy = self.station.decision.state.strategy
         return {} if isinstance(strategy, str) else {name_of(strategy): strategy}
 
     @property
@@ -148,7 +148,7 @@ class Playback:
     def _renew_readings(self) -> None:
         # As a connected meter does all the time.
         if self.station.config.limit_lease_s is not None:
-            state = self.station.state
+            state = self.station.decision.state
             self.station.set_site_limit(state.site_limit_kw)
             self.station.set_static_load(state.static_load_kw)
 

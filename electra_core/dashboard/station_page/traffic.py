@@ -128,7 +128,7 @@ class Traffic:
 
     def _uses(self, station: Station) -> list[ConnectorUse]:
         """Return the connectors as the rule of arrivals reads them."""
-        state = station.state
+        state = station.decision.state
         ids = {session.session_id for session in state.sessions.values()}
         self._present = {name: index for name, index in self._present.items() if name in ids}
         order = {name: number for number, name in enumerate(self._present)}

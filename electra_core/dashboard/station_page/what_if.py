@@ -186,7 +186,7 @@ class ShadowStation:
 
     def _crowding(self, connector_id: ConnectorId, wanted: ConnectorId) -> tuple[int, bool]:
         """Order connectors: drivers who can choose take the emptiest charger, then their own connector."""
-        others = sum(each[0] == connector_id[0] for each in self.station.state.sessions)
+        others = sum(each[0] == connector_id[0] for each in self.station.decision.state.sessions)
         return others, connector_id != wanted
 
 
